@@ -10,13 +10,14 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.access import LoginPorts, UserAccount
 from batchimg_magics.pool_spec.base import MODEL_CONFIG, IdentityId, PublicAddressId, SubnetId, Text, choice
+from batchimg_magics.pool_spec.data_disks import MountPath, mount_script
 from batchimg_magics.pool_spec.machine import MachineSpec
 from batchimg_magics.pool_spec.mounts import BlobMount, Mount
 from batchimg_magics.pool_spec.start_task import StartTask, StartTaskField
 from batchimg_magics.pool_spec.tags import RESERVED_PREFIX, ResourceTags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
 __all__ = ["RESERVED_PREFIX", "NodeSpec"]
@@ -71,6 +72,10 @@ class NodeSpec(MachineSpec, BaseModel):
         Whether the nodes use accelerated networking; the VM size must support it.
     mounts
         File systems to mount on each node.
+    mount_data_disks
+        Whether each node mounts the data disks of its image before the start task, which then runs as administrator:
+        True, or the folder on Linux (default /mnt), where the disks are lun0, lun1 and so on. On Windows, they get
+        drive letters.
     user_accounts
         Users on each node.
     application_packages
@@ -105,6 +110,7 @@ class NodeSpec(MachineSpec, BaseModel):
     ip_tags: dict[Text, Text] = {}
     accelerated_networking: bool = False
     mounts: tuple[Mount, ...] = ()
+    mount_data_disks: MountPath = None
     user_accounts: tuple[UserAccount, ...] = ()
     application_packages: Annotated[dict[Text, Text | None], Field(max_length=MAX_PACKAGES)] = {}
     identities: tuple[IdentityId, ...] = ()
@@ -155,6 +161,9 @@ def _name_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     user = node.start_task.user if node.start_task else None
     if user is not None and user not in {account.name for account in node.user_accounts}:
         yield f"the start task runs as {user}, but there is no such user account", "add it to user_accounts"
+    accounts = {account.name for account in node.user_accounts if account.elevation == "nonadmin"}
+    if node.mount_data_disks and user in accounts:
+        yield f"the start task runs as {user}, who cannot mount data disks", f"set elevation: admin for {user}"
 
 
 def _identity_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
@@ -180,10 +189,10 @@ def _used_identities(node: NodeSpec) -> list[str]:
     return [identity for identity in used if identity is not None]
 
 
-def build_start_task(node: NodeSpec, os_type: str) -> StartTask | None:
-    """Return a pool's start task followed by its check command; None if it has neither.
+def build_start_task(node: NodeSpec, os_type: str, luns: Sequence[int] = ()) -> StartTask | None:
+    """Return a pool's start task, after the command that mounts data disks and before the check command.
 
-    Batch runs command lines without a shell, so that two commands are combined with one.
+    Batch runs command lines without a shell, so that several commands are combined with one.
 
     Parameters
     ----------
@@ -191,13 +200,20 @@ def build_start_task(node: NodeSpec, os_type: str) -> StartTask | None:
         Properties of the nodes.
     os_type
         ``Linux`` or ``Windows``, in any case.
+    luns
+        LUNs of the data disks, if they are known.
     """
     task = node.start_task
-    if node.check_command is None:
+    if node.check_command is None and node.mount_data_disks is None:
         return task
-    command_lines = " && ".join([*([task.command_line] if task else []), node.check_command])
+    mounts = [mount_script(os_type, node.mount_data_disks, luns)] if node.mount_data_disks else []
+    checks = [node.check_command] if node.check_command else []
+    command_lines = " && ".join([*mounts, *([task.command_line] if task else []), *checks])
     line = f'cmd /c "{command_lines}"' if os_type.lower() == "windows" else f"/bin/bash -c {shlex.quote(command_lines)}"
-    if task is None:
-        return StartTask(command_line=line)
-    # Without waiting for success, a node would accept tasks before the check.
-    return task.model_copy(update={"command_line": line, "wait_for_success": True})
+    changes: dict[str, object] = {"command_line": line}
+    if checks:
+        # Without waiting for success, a node would accept tasks before the check.
+        changes["wait_for_success"] = True
+    if mounts and not (task and task.user):
+        changes["elevation"] = "admin"  # only an administrator can mount
+    return (task or StartTask(command_line=line)).model_copy(update=changes)

@@ -58,7 +58,7 @@ def _flags(verb: Verb, words: list[str]) -> list[str]:
 def _option_at_cursor(verb: Verb, words: list[str], last: str) -> Option | None:
     """Return the option or argument whose value is at the cursor; None: the name of an option is expected."""
     by_flag = {option.flag: option for option in verb.options if not option.is_positional}
-    if words and (option := by_flag.get(words[-1])) and option.metavar:
+    if words and (option := by_flag.get(words[-1])) and option.metavar and not option.implied:
         return option
     if last.startswith("-"):
         return None

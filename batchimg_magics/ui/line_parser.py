@@ -151,7 +151,7 @@ def parse_line(
     if name in ("-h", "--help"):
         raise HelpRequested(verbs_overview(prog, commands))
     verb = load_verb(name)
-    verb_arguments, extra = _parser(prog, name).parse_known_args(others)
+    verb_arguments, extra = _parser(prog, name).parse_known_args(_with_implied_values(verb, others))
     if extra:
         raise _unexpected_argument_error(extra, verb, prog)
     # An option that the front end and the verb share (connect --profile) belongs to the verb.
@@ -161,6 +161,15 @@ def parse_line(
         options,
         {name: value for name, value in _read_options(shared, vars(given)).items() if name not in options},
     )
+
+
+def _with_implied_values(verb: Verb, words: list[str]) -> list[str]:
+    """Return the words, with the value of options that stand without one: argparse would take the next word."""
+    implied = {option.flag: option.implied for option in verb.options if option.implied}
+    return [
+        f"{word}={implied[word]}" if word in implied and not following.startswith("/") else word
+        for word, following in zip(words, [*words[1:], ""], strict=True)
+    ]
 
 
 def _unexpected_argument_error(extra: list[str], verb: Verb, prog: str) -> SpecError:

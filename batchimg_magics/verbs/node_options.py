@@ -30,6 +30,13 @@ NODE_OPTIONS: tuple[Option, ...] = (
         metavar="N",
         parse=parse_count,
     ),
+    Option(
+        "--mount-data-disks",
+        "Mount the data disks of the image on each node, on Linux at /mnt/lunN or PATH/lunN (default: do not mount)",
+        metavar="PATH",
+        annotation="bool | str",
+        implied="/mnt",
+    ),
     Option("--inter-node", "Enable inter-node communication, for example for MPI; Azure limits the size of such pools"),
     Option("--subnet", "Connect the nodes to this subnet (resource ID)", metavar="ID"),
     Option("--no-public-address", "Create nodes without public IP addresses; requires --subnet"),

@@ -75,6 +75,8 @@ class Option:
         For a positional argument: whether it can be omitted.
     annotation
         The type of the keyword in Python, where it differs from the type of the value on a line.
+    implied
+        The value of an option without a value on the line; its other values are paths that begin with a slash.
     """
 
     flag: str
@@ -88,6 +90,7 @@ class Option:
     combine: Callable[[Iterable[Any]], Any] | None = None
     optional: bool = False
     annotation: str = ""
+    implied: str = ""
 
     @property
     def is_positional(self) -> bool:
@@ -104,7 +107,8 @@ class Option:
         """How it is written on a line."""
         if self.is_positional:
             return f"[{self.metavar}]" if self.optional else f"{self.metavar} ..." if self.combine else self.metavar
-        return f"{self.flag} {self.metavar}" if self.metavar else self.flag
+        value = f"[{self.metavar}]" if self.implied else self.metavar
+        return f"{self.flag} {value}" if value else self.flag
 
     def value(self, word: str) -> Any:  # noqa: ANN401 - its type depends on `parse`
         """Parse a word on the line.

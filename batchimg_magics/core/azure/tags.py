@@ -92,14 +92,24 @@ def gallery_name(account: str) -> str:
     return f"batchimg_{account}"
 
 
+def legal_name(pool: str) -> str:
+    """Return the name of a pool as Compute allows it for a resource: almost always the same.
+
+    Names of pools may begin and end with hyphens and underscores. Names of image definitions, snapshots and images have
+    them only in the middle. A name that changes gets a hash, so that the names of two pools stay different.
+    """
+    kept = pool.strip("-_")
+    return pool if kept == pool else f"{kept or 'pool'}-{digest(pool.lower())[:6]}"
+
+
 def snapshot_name(pool: str, image: str, lun: int | None) -> str:
     """Return the name of a disk's snapshot: at most 80 letters, digits, ``_``, ``-``."""
-    return f"{pool}-{image[:8]}-{'os' if lun is None else f'lun{lun}'}"
+    return f"{legal_name(pool)}-{image[:8]}-{'os' if lun is None else f'lun{lun}'}"
 
 
 def managed_image_name(pool: str, image: str) -> str:
     """Return the name of the managed image for a pool's image: at most 80 letters, digits, ``_``, ``-``."""
-    return f"{pool}-{image[:8]}"
+    return f"{legal_name(pool)}-{image[:8]}"
 
 
 def temporary_name(pool: str, image: str, what: str = "") -> str:

@@ -65,6 +65,7 @@ def pool_body(
     in_subscription
         Whether the nodes are VMs in the user's subscription: then their resources get the tags, too.
     """
+    luns = [disk.lun for disk in source.disks if disk.lun is not None]
     props: Json = {
         "vmSize": size,
         "displayName": spec.display_name,
@@ -75,7 +76,7 @@ def pool_body(
         "taskSchedulingPolicy": _scheduling(spec),
         "upgradePolicy": upgrade_body(spec.upgrade_policy),
         "networkConfiguration": network_of(spec),
-        "startTask": _start_task(task) if (task := build_start_task(spec, source.os_type)) else None,
+        "startTask": _start_task(task) if (task := build_start_task(spec, source.os_type, luns)) else None,
         "mountConfiguration": [_mount(mount) for mount in spec.mounts],
         "userAccounts": [_user(user) for user in spec.user_accounts],
         "applicationPackages": [

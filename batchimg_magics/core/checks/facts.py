@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pool_update import PoolDecision
     from batchimg_magics.core.batch.quotas import QuotaHeadroom
+    from batchimg_magics.core.checks.policy_conditions import Policy
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.images.copy_size import CopySizes
@@ -111,6 +112,11 @@ class Facts:
         None if unknown.
     permissions
         Maps the id of a resource group, in lower case, to the caller's permissions there.
+    locks, policies, registered
+        The locks and the policies in effect in the resource groups that are used; the registration state of
+        Microsoft.Batch in other subscriptions that images are in.
+    resource_tags
+        The tags of the connection, which everything that is created gets.
     unread
         Maps what could not be read to the reason.
     """
@@ -155,6 +161,10 @@ class Facts:
     rates: Rates | None = None
     others_usd: float | None = None
     permissions: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    locks: Sequence[Json] = ()
+    policies: Sequence[Policy] = ()
+    registered: Mapping[str, str] = field(default_factory=dict)
+    resource_tags: Mapping[str, str] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
 
     # -- the account -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from batchimg_magics.core.azure.partial_reads import PartialReader
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import machine_request, node_agents, pool_request, pools, quotas, vm_sizes
+from batchimg_magics.core.checks import governance
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, source_ids_of
 from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, subnets, virtual_machines
 from batchimg_magics.core.estimates import prices
@@ -129,6 +130,7 @@ async def read_for_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
 def _facts(reader: PartialReader, kind: Kind, spec: PoolSpec, parts: dict[str, Any], **options: Any) -> Facts:
     known = {name: part for name, part in parts.items() if name in Facts.__dataclass_fields__}
     now, scope = reader.azure.now(), reader.azure.scope
+    options["resource_tags"] = reader.azure.resource_tags
     return Facts(kind=kind, now=now, scope=scope, spec=spec, unread=dict(reader.unread), **known, **options)
 
 
@@ -191,7 +193,7 @@ async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterabl
     groups = {ResourceId.parse(one).group.lower() for one in ids}
     names = (
         "pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions",
-        "public_addresses",
+        "public_addresses", "governance",
     )  # fmt: skip
     found = await concurrency.gather(
         reader.read("pools", pools.read_all_cached(azure), []),
@@ -206,9 +208,17 @@ async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterabl
         _network(reader, subnet) if subnet else _no_values(),
         _permissions(reader, sorted(groups)),
         _public_addresses(reader, spec),
+        governance.read_governance(reader, sorted(groups), _foreign_subscriptions(ids, azure.scope.subscription)),
     )
     parts = dict(zip(names, found, strict=True))
-    return {"account": account, **parts, **parts["network"], "network": parts["network"].get("network")}
+    network = {"network": None, **parts["network"]}
+    return {"account": account, **parts, **parts["governance"], **network}
+
+
+def _foreign_subscriptions(ids: Iterable[str], home: str) -> set[str]:
+    """Return the subscriptions of galleries, other than the account's."""
+    galleries_of = {ResourceId.parse(one).subscription.lower() for one in ids if "/galleries/" in one.lower()}
+    return galleries_of - {home.lower()}
 
 
 async def _public_addresses(reader: PartialReader, spec: PoolSpec) -> dict[str, Json]:

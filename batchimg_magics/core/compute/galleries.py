@@ -35,7 +35,7 @@ def gallery_id(azure: Azure, adopted: str | None = None) -> ResourceId:
 
 def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> ResourceId:
     """Return the id of the image definition for a pool's image."""
-    return gallery_id(azure, adopted).child("images", pool)
+    return gallery_id(azure, adopted).child("images", tags.legal_name(pool))
 
 
 # -- gallery -----------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
             "osState": "Generalized",
             "hyperVGeneration": source.generation,
             "architecture": source.architecture,
-            "identifier": {"publisher": "batchimg", "offer": source.os_type.lower(), "sku": pool},
+            "identifier": {"publisher": "batchimg", "offer": source.os_type.lower(), "sku": tags.legal_name(pool)},
             "features": features,
             **({"purchasePlan": source.plan} if source.plan else {}),
         },

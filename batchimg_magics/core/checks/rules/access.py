@@ -44,6 +44,10 @@ _OWN_GALLERY = (f"{_COMPUTE}/galleries/write",)
 _ADOPT = tuple(f"{_COMPUTE}/{kind}/read" for kind in ("galleries", "galleries/images", "galleries/images/versions"))
 #: The action that Batch and Compute require of a caller who uses a disk as a source.
 _DISK_ACCESS = f"{_COMPUTE}/disks/beginGetAccess/action"
+_SNAPSHOT_ACCESS = f"{_COMPUTE}/snapshots/beginGetAccess/action"
+#: An image version of a VHD. Source: gallery documents, "RBAC permissions required": listKeys for a VHD, and write on
+#: a disk or snapshot that is a source.
+_LIST_KEYS = "Microsoft.Storage/storageAccounts/listKeys/action"
 _GENERALIZE = tuple(f"{_COMPUTE}/virtualMachines/{verb}/action" for verb in ("runCommand", "deallocate", "generalize"))
 #: Actions to create and delete a temporary copy of a VM.
 _COPY = (
@@ -73,6 +77,12 @@ _OFFERS = (
     "Microsoft.Batch/locations/virtualMachineSkus/read",
     f"{_COMPUTE}/skus/read",
     f"{_COMPUTE}/locations/usages/read",
+)
+#: What the rules read about locks, policies and registered resource providers.
+_GOVERNANCE = (
+    "Microsoft.Authorization/locks/read",
+    *(f"Microsoft.Authorization/policy{kind}/read" for kind in ("Assignments", "Definitions", "SetDefinitions")),
+    "Microsoft.Resources/subscriptions/providers/read",
 )
 #: What `vms --login` reads of a VM's network; images and pools do not need it.
 _LOGIN = tuple(f"{_NETWORK}/{kind}/read" for kind in ("loadBalancers", "publicIPAddresses"))
@@ -109,14 +119,18 @@ def _image_actions(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
         kind = ResourceId.parse(facts.image_id).path
         yield facts.image_id, (f"{_COMPUTE}/{'/'.join(word for word, _ in kind)}/read", _DISK_ACCESS)
         return
+    if facts.spec.from_vhd:
+        yield facts.spec.storage_account or "", (_LIST_KEYS,)
     for disk in facts.source.disks if facts.source else ():
         if disk.id.startswith("/"):
-            yield disk.id, (f"{_COMPUTE}/snapshots/read", f"{_COMPUTE}/snapshots/beginGetAccess/action")
+            yield disk.id, (f"{_COMPUTE}/snapshots/read", _SNAPSHOT_ACCESS, f"{_COMPUTE}/snapshots/write")
 
 
 def _vm_actions(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
     spec, key = facts.spec, str(vm["id"])
     yield key, (f"{_COMPUTE}/virtualMachines/read", f"{_COMPUTE}/disks/read", _DISK_ACCESS)
+    # The image version is made from snapshots in the resource group of the account.
+    yield "", (_SNAPSHOT_ACCESS,)
     ready = spec.generalized or (facts.source is not None and facts.source.generalized)
     if ready or spec.capture == "in-place":
         yield "", (f"{_COMPUTE}/snapshots/write",)
@@ -136,6 +150,7 @@ def role_definition(facts: Facts) -> dict[str, Any]:
         *_DELETE_ACTIONS,
         *_READ_ACTIONS,
         *_OFFERS,
+        *_GOVERNANCE,
         *_LOGIN,
     }
     return {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.checks.rules.system import extension_names
+from batchimg_magics.pool_spec.data_disks import DEFAULT_MOUNT_PATH, start_task_to_paste
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -19,16 +21,11 @@ if TYPE_CHECKING:
 LARGEST_DATA_DISK_GIB = 1024
 #: Disk types without full snapshots, which image versions are made from.
 _NO_FULL_SNAPSHOT = {"ultrassd_lrs": "an Ultra disk", "premiumv2_lrs": "a Premium SSD v2 disk"}
+_START_TASK = ("properties", "startTask", "commandLine")
 #: What the settings of an encrypted disk have.
 _KEYS_OF_ENCRYPTION = ("diskEncryptionKey", "keyEncryptionKey", "encryptionSettings")
-_LINUX = (
-    "/bin/bash -c 'for l in {luns}; do p=$(ls -d /dev/disk/azure/scsi1/lun$l-part1 /dev/disk/azure/scsi1/lun$l "
-    "2>/dev/null | head -1); mkdir -p /data/lun$l && mount $p /data/lun$l; done'"
-)
-_WINDOWS = (
-    'powershell -Command "Get-Disk | Where-Object IsOffline | Set-Disk -IsOffline 0; '
-    'Get-Disk | Where-Object IsReadOnly | Set-Disk -IsReadOnly 0"'
-)
+#: Commands in a start task that mount disks or bring them online.
+_MOUNTS = re.compile(r"/dev/disk/azure|/dev/(sd|nvme)|\bmount\b|\bSet-Disk\b|\bdiskpart\b", re.IGNORECASE)
 
 
 @rule("managed-disks", "error", sources.DOCUMENT)
@@ -90,17 +87,27 @@ def data_disk_size(facts: Facts) -> RuleResults:
     return warned(", ".join(large), "copy the required data to a smaller disk, or mount storage on the nodes")
 
 
-@rule("data-disks", "info", sources.DOCUMENT)
+@rule("data-disks", "warning", sources.DOCUMENT)
 def data_disks(facts: Facts) -> RuleResults:
-    """Every node gets the data disks of the image, but has to mount them itself."""
+    """The nodes mount the data disks of the image, which Batch only attaches."""
     system = facts.system
     if system is None or not system.data_disks:
         return None
-    luns = [lun for lun, _ in system.data_disks]
-    snippet = _WINDOWS if system.os_type.lower() == "windows" else _LINUX.format(luns=" ".join(map(str, luns)))
-    return passed(
-        f"every node gets data disks at LUN {', '.join(map(str, luns))}; they are not mounted automatically",
-        f"mount them in the start task, as administrator: {snippet}",
+    luns, windows = [lun for lun, _ in system.data_disks], system.os_type.lower() == "windows"
+    at = f"data disks at LUN {', '.join(map(str, luns))}"
+    path = facts.spec.mount_data_disks
+    if path and windows and path != DEFAULT_MOUNT_PATH:
+        return failed(
+            f"--mount-data-disks {path}: Windows nodes have drive letters instead", "--mount-data-disks without a path"
+        )
+    if path:
+        return passed(f"every node mounts its {at}" + ("" if windows else f" in {path}"))
+    own = facts.spec.start_task.command_line if facts.spec.start_task else dig(facts.pool, *_START_TASK)
+    if (own and _MOUNTS.search(str(own))) or (windows and own and "EncodedCommand" in str(own)):
+        return passed(f"every node gets {at}; the start task mounts disks")
+    return warned(
+        f"every node gets {at}, and does not mount them",
+        f"--mount-data-disks, or a start task as administrator: {start_task_to_paste(system.os_type, luns)}",
     )
 
 

@@ -70,7 +70,8 @@ def _check_gallery_image(facts: Facts, definition: str) -> RuleResults:
         return passed("in the subscription of the Batch account; for its regions see the rule `replicas`")
     return warned(
         f"the gallery is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
-        "both must be in one tenant, and you need permission to read the image",
+        "both must be in one tenant, you need permission to read the image, and Microsoft.Batch must be registered "
+        f"there: `az provider register --namespace Microsoft.Batch --subscription {subscription}`",
     )
 
 

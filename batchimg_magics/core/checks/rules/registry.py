@@ -14,6 +14,7 @@ from batchimg_magics.core.checks.rules import node_features  # isort: skip
 from batchimg_magics.core.checks.rules import network  # isort: skip
 from batchimg_magics.core.checks.rules import pool  # isort: skip
 from batchimg_magics.core.checks.rules import access  # isort: skip
+from batchimg_magics.core.checks.rules import governance  # isort: skip
 from batchimg_magics.core.checks.rules.rule import RULES
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "copy",
     "direct",
     "disks",
+    "governance",
     "images",
     "network",
     "node_features",

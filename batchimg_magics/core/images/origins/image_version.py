@@ -48,9 +48,9 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     origin = _ImageVersionOrigin(await source_of(azure, version, definition))
     origin.pinned = origin.source.id
     if target.subscription.lower() != azure.scope.subscription.lower():
-        # Source: FACTS 2: the gallery documents allow it, the SDK's text does not.
+        # Source: FACTS 2 and 8: the gallery documents allow it after registration, the SDK's text does not.
         origin.warning = (
-            "it is in another subscription: if Azure refuses the pool, copy the version to this subscription"
+            "it is in another subscription, where Microsoft.Batch must be registered: see the rule `registration`"
         )
     return origin
 
