@@ -168,7 +168,7 @@ def _with_implied_values(verb: Verb, words: list[str]) -> list[str]:
     implied = {option.flag: option.implied for option in verb.options if option.implied}
     return [
         f"{word}={implied[word]}" if word in implied and not following.startswith("/") else word
-        for word, following in zip(words, [*words[1:], ""], strict=True)
+        for word, following in zip(words, [*words, ""][1:], strict=True)
     ]
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.support.documents import ACCOUNT
 from tests.support.rule_resources import (
     GALLERY,
     IMAGES,
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchimg_magics.session.session import Session
+
+
+HOME = ACCOUNT.partition("/providers/")[0]
+_TOP = HOME.partition("/resourceGroups/")[0]
+_POLICIES = "/providers/Microsoft.Authorization/policyDefinitions"
+TAG, TAG_VALUE = "871b6d14-10aa-478d-b590-94f262ecfa99", "1e30110a-5ceb-460c-a204-c1c3969c6d62"
+LOCATIONS, SIZES = "e56962a6-4747-49cd-b67b-bf8b01975c4c", "cccc23c7-8427-4f53-ad12-b6a63eb452b3"
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,40 @@ def handlers(*types: str) -> Callable[[RuleResources], object]:
     return lambda lab: lab.vm["properties"]["instanceView"].update(vmAgent=found)
 
 
+def lock(level: str, of: str = HOME) -> Callable[[RuleResources], object]:
+    key = f"{of}/providers/Microsoft.Authorization/locks/keep"
+    kind = {"name": "keep", "type": "Microsoft.Authorization/locks"}
+    return there({"id": key, **kind, "properties": {"level": level}})
+
+
+def policy(definition: str, of: str = HOME, more: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+    """Return an assignment of a built-in policy, or of one by its id."""
+    found = definition if "/" in definition else f"{_POLICIES}/{definition}"
+    values = {name: {"value": value} for name, value in given.items()}
+    return {
+        "id": f"{of}/providers/Microsoft.Authorization/policyAssignments/ours",
+        "name": "ours",
+        "type": "Microsoft.Authorization/policyAssignments",
+        "properties": {"displayName": "Our rule", "policyDefinitionId": found, "parameters": values, **(more or {})},
+    }
+
+
+def custom_policy(condition: dict[str, Any], effect: str = "deny", name: str = "custom") -> dict[str, Any]:
+    """Return the definition of a policy."""
+    return {
+        "id": f"{_TOP}/providers/Microsoft.Authorization/policyDefinitions/{name}",
+        "name": name,
+        "type": "Microsoft.Authorization/policyDefinitions",
+        "properties": {"displayName": name, "policyRule": {"if": condition, "then": {"effect": effect}}},
+    }
+
+
+def another_account() -> dict[str, Any]:
+    found = account(accountEndpoint="otherbatch.eastus.batch.azure.com")
+    key = ACCOUNT.replace(ACCOUNT.split("/")[2], OTHER_SUBSCRIPTION).replace("genomicsbatch", "otherbatch")
+    return {**found, "id": key, "name": "otherbatch"}
+
+
 def trusted(lab: RuleResources) -> None:
     lab.vm["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
     lab.os_disk["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
@@ -207,6 +249,9 @@ def crowded(lab: RuleResources) -> None:
         lab.more.append(one | {"properties": size})
 
 
+VM = f"{HOME}/providers/Microsoft.Compute/virtualMachines/lab-vm"
+AWAY = definition(group=GALLERY.replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION))
+AWAY_VERSION = version(group=GALLERY.replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION))
 CASES = [
     Case("copy-size", "has another kind of temporary disk", running(), **ask(copy_size="Standard_D2s_v5")),
     Case("copy-size", "does not offer VM size", running(), **ask(copy_size="Standard_D2s_v55"), fix="Standard_D2s_v5"),
@@ -413,8 +458,16 @@ CASES = [
     Case("source-disks", "ephemeral", lambda lab: lab.storage["osDisk"].update(diffDiskSettings={"option": "Local"})),
     kept("data-disk-size", "256 GiB"),
     warned("data-disk-size", "LUN 2 has 2048 GiB", data_disk(diskSizeGB=2048)),
-    noted("data-disks", "at LUN 2", fix="for l in 2; do"),
-    noted("data-disks", "at LUN 2", lambda lab: lab.storage["osDisk"].update(osType="Windows"), fix="Set-Disk"),
+    warned("data-disks", "at LUN 2, and does not mount them", fix='luns="2"'),
+    warned("data-disks", "at LUN 2", lambda lab: lab.storage["osDisk"].update(osType="Windows"), fix="Set-Disk"),
+    kept("data-disks", "every node mounts its data disks at LUN 2 in /mnt", **ask(mount_data_disks=True)),
+    kept("data-disks", "the start task mounts disks", **ask(start_task="/bin/sh -c 'mount /dev/sdc1 /data'")),
+    Case(
+        "data-disks",
+        "Windows nodes have drive letters",
+        lambda lab: lab.storage["osDisk"].update(osType="Windows"),
+        **ask(mount_data_disks="/data"),
+    ),
     kept("data-disk-count", "1 of at most 8"),
     Case(
         "data-disk-count",
@@ -862,6 +915,99 @@ CASES = [
     kept("account-access", "can be reached from here", accounts(**inside_network())),
     Case("account-access", "and it cannot be reached from here", accounts(publicNetworkAccess="Disabled")),
     Case("account-access", "selected networks only", accounts(networkProfile=selected_networks("198.51.100.0/24"))),
+    kept("account-access", "can be reached from here", accounts(publicNetworkAccess="Disabled")),
+    kept("locks", "no lock"),
+    kept("locks", "no lock", lock("CanNotDelete")),  # a generalized VM has no temporary copy
+    Case("locks", "lock 'keep' makes resource group research read-only", lock("ReadOnly"), fix="az lock delete --ids"),
+    Case("locks", "makes the subscription read-only", lock("ReadOnly", _TOP)),
+    Case(
+        "locks",
+        "makes virtualmachines lab-vm read-only",
+        both(statuses("PowerState/running"), lock("ReadOnly", VM)),
+        **ask(stop=True),
+    ),
+    kept("locks", "no lock", both(statuses("PowerState/running"), lock("ReadOnly", VM))),
+    warned(
+        "locks",
+        "snapshots of 320 GiB) cannot be deleted, and costs about $41.60 a month",
+        both(statuses("PowerState/running"), lock("CanNotDelete")),
+    ),
+    kept("policies", "no policy is assigned"),
+    Case(
+        "policies",
+        "policy 'Require a tag on resources' (assignment 'Our rule') denies: snapshots, galleries,",
+        there(policy(TAG, tagName="CostCenter")),
+        fix="`%batchimg connect` with --tag CostCenter=VALUE",
+    ),
+    Case(
+        "policies",
+        "'Require a tag and its value on resources'",
+        there(policy(TAG_VALUE, tagName="a", tagValue="7")),
+        fix="--tag a=7",
+    ),
+    warned(
+        "policies",
+        "(accepted with --accept policies)",
+        there(policy(TAG, tagName="CostCenter")),
+        **ask(accept="policies"),
+    ),
+    kept("policies", "1 policies deny nothing", there(policy(TAG, tagName="team")), **ask(tags={"team": "x"})),
+    kept(
+        "policies", "no policy is assigned", there(policy(TAG, tagName="a", more={"enforcementMode": "DoNotEnforce"}))
+    ),
+    kept("policies", "no policy is assigned", there(policy(TAG, tagName="a", more={"notScopes": [HOME]}))),
+    Case(
+        "policies",
+        "'Allowed locations'",
+        there(policy(LOCATIONS, _TOP, listOfAllowedLocations=["westeurope"])),
+        fix="az policy exemption create",
+    ),
+    kept("policies", "deny nothing", there(policy(LOCATIONS, listOfAllowedLocations=["East US"]))),
+    warned(
+        "policies",
+        "'Allowed virtual machine size SKUs' (assignment 'Our rule') may deny: virtualMachines",
+        both(statuses("PowerState/running"), there(policy(SIZES, listOfAllowedSKUs=["Standard_D2s_v3"]))),
+    ),
+    kept("policies", "deny nothing", there(policy(SIZES, listOfAllowedSKUs=["Standard_D2s_v3"]))),  # makes no VM
+    kept(
+        "policies",
+        "deny nothing",
+        there(custom_policy({"field": "type", "like": "*"}, "audit"), policy(f"{_TOP}{_POLICIES}/custom")),
+    ),
+    Case(
+        "policies",
+        "policy 'custom'",
+        there(
+            custom_policy(
+                {
+                    "allOf": [
+                        {"field": "tags['env']", "notIn": ["prod", "test"]},
+                        {"field": "type", "contains": "snapshots"},
+                    ]
+                }
+            ),
+            policy(f"{_TOP}{_POLICIES}/custom"),
+        ),
+    ),
+    warned(
+        "policies",
+        "may deny: snapshots",
+        there(custom_policy({"count": {"field": "x[*]"}, "equals": 0}), policy(f"{_TOP}{_POLICIES}/custom")),
+    ),
+    Case(
+        "registration",
+        f"not registered in subscription {OTHER_SUBSCRIPTION}",
+        there(AWAY, AWAY_VERSION),
+        name=AWAY["id"],
+        fix="az provider register --namespace Microsoft.Batch --subscription",
+    ),
+    kept(
+        "registration",
+        "Microsoft.Batch is registered in",
+        # A subscription with a Batch account is registered.
+        there(AWAY, AWAY_VERSION, another_account()),
+        name=AWAY["id"],
+    ),
     kept("authentication", "Entra ID"),
     Case("authentication", "allows only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
 ]

@@ -115,7 +115,7 @@ async def read_definition_cached(azure: Azure, definition: ResourceId) -> Json |
     return await read_cache.get_or_read(azure, str(definition), lambda: read_definition(azure, definition))
 
 
-def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
+def definition_body(sku: str, source: Source, tags: Mapping[str, str]) -> Json:
     """Return the body of an image definition for images from an image source.
 
     Generation, architecture and security type are always set: Azure's defaults depend on the api-version (since
@@ -133,7 +133,7 @@ def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
             "osState": "Generalized",
             "hyperVGeneration": source.generation,
             "architecture": source.architecture,
-            "identifier": {"publisher": "batchimg", "offer": source.os_type.lower(), "sku": tags.legal_name(pool)},
+            "identifier": {"publisher": "batchimg", "offer": source.os_type.lower(), "sku": sku},
             "features": features,
             **({"purchasePlan": source.plan} if source.plan else {}),
         },

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure.documents import document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.batch import expiry, formulas, pools
 from batchimg_magics.core.scaling import budget, context
 from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
 
@@ -125,7 +125,7 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
         if not error.code.startswith("AutoScalingFormula"):
             raise
         raise SpecError(error.message, hint="nothing was changed; correct the formula") from error
-    return await show(azure, state.name)
+    return formulas.with_target_warning(await show(azure, state.name), setting.text(state.target, expires))
 
 
 async def _check_spending_limit(azure: Azure, state: PoolState, setting: AutoscaleSetting) -> None:
@@ -176,7 +176,7 @@ async def evaluate(azure: Azure, name: str, setting: AutoscaleSetting | None) ->
         raise SpecError(f"the formula cannot be evaluated: {problem}", hint="nothing was changed; correct the formula")
     rows = [_variable(part) for part in str(run.get("results") or "").split(";") if part.strip()]
     caption = f"values of the {'given formula on' if setting else 'formula of'} pool {state.name}, now"
-    return Table.from_rows("autoscale variables", rows, caption, formula=text)
+    return formulas.with_target_warning(Table.from_rows("autoscale variables", rows, caption, formula=text), str(text))
 
 
 def _variable(part: str) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def test_every_rule_is_seen_broken_and_kept() -> None:
 
 
 def test_the_rules_that_can_be_accepted_are_the_ones_that_options_know() -> None:
-    assert {rule.id for rule in RULES if rule.is_acceptable} == set(ACCEPTABLE_RULES) - {"policies"}
+    assert {rule.id for rule in RULES if rule.is_acceptable} == set(ACCEPTABLE_RULES)
 
 
 def test_compute_s_quotas_bind_a_resize_in_the_account_s_own_subscription(session: Session, tmp_path: Path) -> None:

@@ -361,6 +361,10 @@ def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, 
     ]
     assert definition in {one["id"] for one in documents}
     outside.import_documents(documents)
+    with pytest.raises(SpecError, match=f"Microsoft.Batch is not registered in subscription {other}"):
+        connect_to(away, outside).plan("second", from_version=moved, nodes=1, **SIZE)
+    away.close()
+    outside.ask("POST", f"/subscriptions/{other}/providers/Microsoft.Batch/register", version="2021-04-01")
     steps = connect_to(away, outside).create("second", from_version=moved, nodes=1, **SIZE)
     assert "another subscription" in steps.detail[0]
     assert states(away, "second") == {"idle"}

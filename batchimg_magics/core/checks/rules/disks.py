@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
@@ -97,15 +98,15 @@ def data_disks(facts: Facts) -> RuleResults:
     at = f"data disks at LUN {', '.join(map(str, luns))}"
     path = facts.spec.mount_data_disks
     if path and windows and path != DEFAULT_MOUNT_PATH:
-        return failed(
-            f"--mount-data-disks {path}: Windows nodes have drive letters instead", "--mount-data-disks without a path"
-        )
+        wrong = f"--mount-data-disks {path}: Windows nodes have drive letters instead"
+        return replace(failed(wrong, "--mount-data-disks without a path"), severity="error")
     if path:
         return passed(f"every node mounts its {at}" + ("" if windows else f" in {path}"))
     own = facts.spec.start_task.command_line if facts.spec.start_task else dig(facts.pool, *_START_TASK)
     if (own and _MOUNTS.search(str(own))) or (windows and own and "EncodedCommand" in str(own)):
         return passed(f"every node gets {at}; the start task mounts disks")
-    return warned(
+    # An image alone is not wrong: its pools decide.
+    return (passed if facts.kind == "image" and not facts.pool_named else warned)(
         f"every node gets {at}, and does not mount them",
         f"--mount-data-disks, or a start task as administrator: {start_task_to_paste(system.os_type, luns)}",
     )
