@@ -65,6 +65,17 @@ $disks | Get-Partition -ErrorAction SilentlyContinue |
 """
 
 
+_LINUX_TO_PASTE = (
+    "/bin/bash -c 'for l in {luns}; do d=/dev/disk/azure/scsi1/lun$l; [ -e $d ] || d=/dev/disk/azure/data/by-lun/$l; "
+    "p=$(ls $d-part1 $d 2>/dev/null | head -1); mkdir -p /mnt/lun$l; "
+    "mountpoint -q /mnt/lun$l || mount $p /mnt/lun$l || exit 1; done'"
+)
+_WINDOWS_TO_PASTE = (
+    'powershell -Command "Get-Disk | Where-Object IsOffline | Set-Disk -IsOffline 0; '
+    'Get-Disk | Where-Object IsReadOnly | Set-Disk -IsReadOnly 0"'
+)
+
+
 def _parse_path(value: object) -> str | None:
     """Return the folder for mounts; True is the default one."""
     if value in (None, False):
@@ -102,10 +113,8 @@ def mount_script(os_type: str, path: str, luns: Sequence[int]) -> str:
 
 
 def start_task_to_paste(os_type: str, luns: Sequence[int]) -> str:
-    """Return a start task that mounts data disks, in one line, to be copied."""
-    if os_type.lower() == "windows":
-        return f'powershell -Command "{"; ".join(_WINDOWS.replace(chr(10) + " ", " ").splitlines())}"'
-    return f"/bin/bash -c {shlex.quote(_linux_script(DEFAULT_MOUNT_PATH, luns))}"
+    """Return a short start task that mounts data disks, to be copied."""
+    return _WINDOWS_TO_PASTE if os_type.lower() == "windows" else _LINUX_TO_PASTE.format(luns=" ".join(map(str, luns)))
 
 
 def _linux_script(path: str, luns: Sequence[int]) -> str:

@@ -38,4 +38,5 @@ def ways_out(subnet: Json) -> list[str]:
 def delegations(subnet: Json) -> list[str]:
     """Return the services that a subnet is delegated to, e.g. ``Microsoft.ContainerInstance/containerGroups``."""
     listed = dig(subnet, "properties", "delegations") or []
-    return [str(dig(one, "properties", "serviceName") or one.get("name")) for one in listed]
+    # The Azure CLI prints the properties of nested resources on one level with their names.
+    return [str(dig(one, "properties", "serviceName") or one.get("serviceName") or one.get("name")) for one in listed]

@@ -106,7 +106,8 @@ def test_it_comes_before_the_user_s_command_whose_quotes_are_kept(node: Node) ->
     assert len(node.mounts) == 1
     pasted = shlex.split(start_task_to_paste("Linux", [0]))
     assert pasted[:2] == ["/bin/bash", "-c"]
-    assert node.run(pasted[2].replace("path=/mnt", f"path={node.folder}/p")).returncode == 0
+    assert node.run(pasted[2].replace("/mnt", f"{node.folder}/p")).returncode == 0
+    assert len(node.mounts) == 2
 
 
 def test_windows_needs_no_quotes() -> None:

@@ -196,3 +196,18 @@ def test_the_groups_of_a_vm_s_subnet_and_of_a_pool_s_image_are_read_too(session:
     every = "all required permissions in resource group research, resource group central"
     assert found(session.check("lab-vm", all=True), "permissions") == every
     assert found(session.check("old-pool", all=True), "permissions") == every
+
+
+def test_permissions_of_sources_are_needed(lab: Callable[..., Session]) -> None:
+    session = lab(snapshot())
+    with pytest.raises(SpecError) as caught:
+        session.create("p", **{**SNAPSHOT, "vm_size": "Standard_NOPE"}, **AGENT)
+    of_snapshot = caught.value.table.attrs["role"]["Actions"]
+    assert {f"Microsoft.Compute/snapshots/{verb}" for verb in ("write", "beginGetAccess/action")} <= set(of_snapshot)
+    vhd = {"from_vhd": "https://labvhds.blob.core.windows.net/v/a.vhd", "os_type": "Linux", "generation": "V1"}
+    with pytest.raises(SpecError) as caught:
+        session.create("p", **vhd, generalized=True, vm_size="Standard_NOPE", **AGENT)
+    assert "Microsoft.Storage/storageAccounts/listKeys/action" in caught.value.table.attrs["role"]["Actions"]
+    of_vm = session.check("lab-vm").attrs["role"]["Actions"]
+    assert "Microsoft.Compute/snapshots/beginGetAccess/action" in of_vm
+    assert "Microsoft.Storage/storageAccounts/listKeys/action" not in of_vm
