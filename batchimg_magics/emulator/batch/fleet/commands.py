@@ -2,7 +2,7 @@
 
 No command is executed. ``sleep``, ``timeout``, ``exit``, ``false`` and ``true`` are interpreted, joined by ``&&``,
 ``||``, ``;`` and ``&``, inside ``/bin/sh -c`` and ``cmd /c``; every other word is a program that succeeds after some
-time.
+time, and so is a subshell in parentheses, ``( ... )``, that is set off by spaces.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ _SHELL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SEPARATOR = re.compile(r"(&&|\|\||;|\n|&)")
+_SUBSHELL = re.compile(r"(?<!\S)\( .*? \)(?!\S)", re.DOTALL)
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SLEEP = re.compile(r"(?:start-)?sleep\s+(?:-s(?:econds)?\s+)?(?P<count>\d+(?:\.\d+)?)(?P<unit>[smhd]?)", re.IGNORECASE)
 _TIMEOUT = re.compile(r"timeout\s+(?:/t\s+)?(?P<count>\d+)(?P<unit>)(?:\s.*)?", re.IGNORECASE)
@@ -48,7 +49,7 @@ def command_result(command: str, program_s: float) -> CommandResult:
         The duration of a program that the emulator does not interpret.
     """
     match = _SHELL.match(command)
-    parts = _SEPARATOR.split(_unquoted(match["rest"]) if match else command)
+    parts = _SEPARATOR.split(_SUBSHELL.sub("subshell", _unquoted(match["rest"])) if match else command)
     seconds, code = 0.0, 0
     for joint, text in zip(["", *parts[1::2]], parts[::2], strict=True):
         word = text.strip()
