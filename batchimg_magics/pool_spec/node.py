@@ -210,10 +210,8 @@ def build_start_task(node: NodeSpec, os_type: str, luns: Sequence[int] = ()) -> 
     checks = [node.check_command] if node.check_command else []
     command_lines = " && ".join([*mounts, *([task.command_line] if task else []), *checks])
     line = f'cmd /c "{command_lines}"' if os_type.lower() == "windows" else f"/bin/bash -c {shlex.quote(command_lines)}"
-    changes: dict[str, object] = {"command_line": line}
-    if checks:
-        # Without waiting for success, a node would accept tasks before the check.
-        changes["wait_for_success"] = True
+    # Without waiting for success, a node would accept tasks without its data, or before the check.
+    changes: dict[str, object] = {"command_line": line, "wait_for_success": True}
     if mounts and not (task and task.user):
         changes["elevation"] = "admin"  # only an administrator can mount
     return (task or StartTask(command_line=line)).model_copy(update=changes)
