@@ -134,7 +134,7 @@ def _resources(facts: Facts) -> Iterator[Json]:
     if facts.captures_copy:
         yield one("Microsoft.Compute/disks", **closed)
         yield one("Microsoft.Compute/virtualMachines", imageId=None)
-        yield one("Microsoft.Network/networkInterfaces")
+        yield from (one(f"Microsoft.Network/{kind}") for kind in ("networkInterfaces", "networkSecurityGroups"))
     if facts.spec.via == "managed-image" or facts.spec.direct:
         yield one("Microsoft.Compute/images")
     if facts.makes_image and facts.kind != "image":
