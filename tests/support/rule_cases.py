@@ -915,7 +915,6 @@ CASES = [
     kept("account-access", "can be reached from here", accounts(**inside_network())),
     Case("account-access", "and it cannot be reached from here", accounts(publicNetworkAccess="Disabled")),
     Case("account-access", "selected networks only", accounts(networkProfile=selected_networks("198.51.100.0/24"))),
-    kept("account-access", "can be reached from here", accounts(publicNetworkAccess="Disabled")),
     kept("locks", "no lock"),
     kept("locks", "no lock", lock("CanNotDelete")),  # a generalized VM has no temporary copy
     Case("locks", "lock 'keep' makes resource group research read-only", lock("ReadOnly"), fix="az lock delete --ids"),
