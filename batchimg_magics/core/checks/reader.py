@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.images.origins.origin import ImageOrigin
-    from batchimg_magics.errors import BatchImgError
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 
