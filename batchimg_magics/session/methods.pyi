@@ -261,6 +261,7 @@ class Verbs(ABC):
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
         task_slots: int | None = None,
+        mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
         subnet: str | None = None,
         no_public_address: bool = False,
@@ -360,6 +361,9 @@ class Verbs(ABC):
             Run this command after the start task to verify the software, for example 'samtools `version`'.
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
+        mount_data_disks : bool | str | None
+            Mount the data disks of the image on each node, on Linux at /mnt/lunN or PATH/lunN (default: do not
+            mount).
         inter_node : bool
             Enable inter-node communication, for example for MPI; Azure limits the size of such pools.
         subnet : str | None
@@ -512,6 +516,7 @@ class Verbs(ABC):
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
         task_slots: int | None = None,
+        mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
         subnet: str | None = None,
         no_public_address: bool = False,
@@ -629,6 +634,9 @@ class Verbs(ABC):
             Run this command after the start task to verify the software, for example 'samtools `version`'.
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
+        mount_data_disks : bool | str | None
+            Mount the data disks of the image on each node, on Linux at /mnt/lunN or PATH/lunN (default: do not
+            mount).
         inter_node : bool
             Enable inter-node communication, for example for MPI; Azure limits the size of such pools.
         subnet : str | None
@@ -776,6 +784,7 @@ class Verbs(ABC):
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
         task_slots: int | None = None,
+        mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
         subnet: str | None = None,
         no_public_address: bool = False,
@@ -891,6 +900,9 @@ class Verbs(ABC):
             Run this command after the start task to verify the software, for example 'samtools `version`'.
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
+        mount_data_disks : bool | str | None
+            Mount the data disks of the image on each node, on Linux at /mnt/lunN or PATH/lunN (default: do not
+            mount).
         inter_node : bool
             Enable inter-node communication, for example for MPI; Azure limits the size of such pools.
         subnet : str | None
