@@ -78,9 +78,10 @@ _OFFERS = (
     f"{_COMPUTE}/skus/read",
     f"{_COMPUTE}/locations/usages/read",
 )
-#: What the rules read about locks, policies and registered resource providers.
+#: What is read about locks, policies, registered resource providers, and users of images.
 _GOVERNANCE = (
     "Microsoft.Authorization/locks/read",
+    f"{_COMPUTE}/virtualMachineScaleSets/read",  # what else uses an image, before it is deleted
     *(f"Microsoft.Authorization/policy{kind}/read" for kind in ("Assignments", "Definitions", "SetDefinitions")),
     "Microsoft.Resources/subscriptions/providers/read",
 )
