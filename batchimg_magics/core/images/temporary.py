@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
 
 #: The order of deletion: Azure deletes network interfaces with their VM; disks can be deleted after it only, and a
-#: security group after the interfaces that it is on.
+#: security group after the interfaces that it is on. Snapshots are the last: `has_temporary` looks for them.
 DELETION_ORDER = (
     frozenset({"virtualmachines"}),
-    frozenset({"networkinterfaces", "disks", "snapshots"}),
+    frozenset({"networkinterfaces", "disks"}),
     frozenset({"networksecuritygroups"}),
+    frozenset({"snapshots"}),
 )
 _WORDS = {
     "virtualmachines": "VM",
@@ -176,6 +177,21 @@ async def list_temporary(azure: Azure, pool: str, home: ResourceId | None = None
     ids = [ResourceId.parse(found["id"]) for found in owned if dig(found, "tags", tags.TEMPORARY) is not None]
     order = list(_WORDS)
     return sorted(ids, key=lambda one: order.index(temporary_kind(one)))
+
+
+async def has_temporary(azure: Azure, pool: str, home: ResourceId) -> bool:
+    """Tell whether an earlier run left temporary resources; `home` as in `list_temporary`.
+
+    Disks and snapshots tell, whose lists are read in any case: a VM cannot exist without its disks.
+    """
+    if home.subscription.lower() != azure.scope.subscription.lower():
+        return bool(await list_temporary(azure, pool, home))
+    listed = await concurrency.gather(disks.list_disks(azure), snapshots.list_snapshots(azure))
+    return any(
+        tags.is_tagged_for(found, pool, azure.scope.account) and dig(found, "tags", tags.TEMPORARY) is not None
+        for documents in listed
+        for found in documents
+    )
 
 
 async def _list_group(azure: Azure, home: ResourceId) -> list[Json]:

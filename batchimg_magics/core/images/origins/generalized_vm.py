@@ -54,7 +54,7 @@ class VmOrigin(ImageOrigin):
 
     async def has_leftovers(self, azure: Azure, pool: str) -> bool:
         """Tell whether temporary resources exist, or the VM is still stopped for a copy."""
-        return is_stopped_for(self.vm, pool) or bool(await temporary.list_temporary(azure, pool, self.vm_id))
+        return is_stopped_for(self.vm, pool) or await temporary.has_temporary(azure, pool, self.vm_id)
 
     async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
         """Start the VM again where it was stopped for a copy, and delete temporary resources."""
