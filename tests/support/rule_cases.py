@@ -246,6 +246,7 @@ def crowded(lab: RuleResources) -> None:
         one = {"id": f"{lab.vm['id']}{number}", "name": f"lab-vm{number}", "location": "eastus", "type": lab.vm["type"]}
         view = {"statuses": [{"code": "PowerState/running"}]}
         size = {"hardwareProfile": {"vmSize": "Standard_HB120rs_v3"}, "instanceView": view}
+        size["storageProfile"] = {"osDisk": {"osType": "Linux", "name": "big", "createOption": "FromImage"}}
         lab.more.append(one | {"properties": size})
 
 

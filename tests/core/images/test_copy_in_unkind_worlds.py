@@ -158,6 +158,7 @@ def test_no_size_with_free_cores_is_an_error_before_anything_is_made(outside: St
             "location": "eastus",
             "properties": {
                 "hardwareProfile": {"vmSize": big.name},
+                "storageProfile": {"osDisk": {"osType": "Linux", "name": "big", "createOption": "FromImage"}},
                 "provisioningState": "Succeeded",
                 "instanceView": {"statuses": [{"code": "PowerState/running"}]},
             },
