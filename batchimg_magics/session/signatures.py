@@ -25,6 +25,11 @@ _NESTED_FIELDS = {
     "mounts": "File systems to mount on each node, as in the YAML of a pool",
     "container_registries": "Registries to pull container images from, as in the YAML of a pool",
     "user_accounts": "Accounts to create on each node, as in the YAML of a pool",
+    "extensions": "VM extensions of each node, as in the YAML of a pool",
+    "ip_tags": "IP tags of the public addresses, as in the YAML of a pool",
+    "ip_families": "IP versions of the public addresses, as in the YAML of a pool",
+    "automatic_updates": "Automatic updates of Windows, as in the YAML of a pool",
+    "container_type": "Container technology, as in the YAML of a pool",
 }
 
 
