@@ -305,6 +305,11 @@ class Verbs(ABC):
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
+        extensions: Sequence[Mapping[str, Any]] | None = None,
+        ip_tags: Sequence[Mapping[str, Any]] | None = None,
+        ip_families: Sequence[Mapping[str, Any]] | None = None,
+        automatic_updates: Sequence[Mapping[str, Any]] | None = None,
+        container_type: Sequence[Mapping[str, Any]] | None = None,
     ) -> pd.DataFrame:
         """Run preflight checks: requirements, quotas and permissions of a VM, image or pool.
 
@@ -453,6 +458,16 @@ class Verbs(ABC):
             Registries to pull container images from, as in the YAML of a pool.
         user_accounts : Sequence[Mapping[str, Any]] | None
             Accounts to create on each node, as in the YAML of a pool.
+        extensions : Sequence[Mapping[str, Any]] | None
+            VM extensions of each node, as in the YAML of a pool.
+        ip_tags : Sequence[Mapping[str, Any]] | None
+            IP tags of the public addresses, as in the YAML of a pool.
+        ip_families : Sequence[Mapping[str, Any]] | None
+            IP versions of the public addresses, as in the YAML of a pool.
+        automatic_updates : Sequence[Mapping[str, Any]] | None
+            Automatic updates of Windows, as in the YAML of a pool.
+        container_type : Sequence[Mapping[str, Any]] | None
+            Container technology, as in the YAML of a pool.
 
         Returns
         -------
@@ -564,6 +579,11 @@ class Verbs(ABC):
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
+        extensions: Sequence[Mapping[str, Any]] | None = None,
+        ip_tags: Sequence[Mapping[str, Any]] | None = None,
+        ip_families: Sequence[Mapping[str, Any]] | None = None,
+        automatic_updates: Sequence[Mapping[str, Any]] | None = None,
+        container_type: Sequence[Mapping[str, Any]] | None = None,
     ) -> pd.DataFrame:
         """Build an image from a VM or another source and create a pool; run it again to resume.
 
@@ -734,6 +754,16 @@ class Verbs(ABC):
             Registries to pull container images from, as in the YAML of a pool.
         user_accounts : Sequence[Mapping[str, Any]] | None
             Accounts to create on each node, as in the YAML of a pool.
+        extensions : Sequence[Mapping[str, Any]] | None
+            VM extensions of each node, as in the YAML of a pool.
+        ip_tags : Sequence[Mapping[str, Any]] | None
+            IP tags of the public addresses, as in the YAML of a pool.
+        ip_families : Sequence[Mapping[str, Any]] | None
+            IP versions of the public addresses, as in the YAML of a pool.
+        automatic_updates : Sequence[Mapping[str, Any]] | None
+            Automatic updates of Windows, as in the YAML of a pool.
+        container_type : Sequence[Mapping[str, Any]] | None
+            Container technology, as in the YAML of a pool.
 
         Returns
         -------
@@ -830,6 +860,11 @@ class Verbs(ABC):
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
+        extensions: Sequence[Mapping[str, Any]] | None = None,
+        ip_tags: Sequence[Mapping[str, Any]] | None = None,
+        ip_families: Sequence[Mapping[str, Any]] | None = None,
+        automatic_updates: Sequence[Mapping[str, Any]] | None = None,
+        container_type: Sequence[Mapping[str, Any]] | None = None,
     ) -> pd.DataFrame:
         """Show the steps that create would take, without changing anything.
 
@@ -996,6 +1031,16 @@ class Verbs(ABC):
             Registries to pull container images from, as in the YAML of a pool.
         user_accounts : Sequence[Mapping[str, Any]] | None
             Accounts to create on each node, as in the YAML of a pool.
+        extensions : Sequence[Mapping[str, Any]] | None
+            VM extensions of each node, as in the YAML of a pool.
+        ip_tags : Sequence[Mapping[str, Any]] | None
+            IP tags of the public addresses, as in the YAML of a pool.
+        ip_families : Sequence[Mapping[str, Any]] | None
+            IP versions of the public addresses, as in the YAML of a pool.
+        automatic_updates : Sequence[Mapping[str, Any]] | None
+            Automatic updates of Windows, as in the YAML of a pool.
+        container_type : Sequence[Mapping[str, Any]] | None
+            Container technology, as in the YAML of a pool.
 
         Returns
         -------
