@@ -422,7 +422,7 @@ def test_a_pattern_names_several_pools(scene: Scene) -> None:
     shown = scene.session.resize("sim-*", nodes=4, dry_run=True)
     assert shown.pool.tolist() == ["sim-a", "sim-b"]
     assert set(shown["class"]) == {"planned"}
-    assert shown.message[0] == "$0.65 per hour"
+    assert shown.message[0] == "$0.68 per hour"
     both = scene.session.resize("sim-*", nodes=300, dry_run=True)
     assert "over quota" not in both.message[0]
     assert "over quota" in both.message[1], "the first of them takes more than half of what there is"
