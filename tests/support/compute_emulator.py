@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
 PROVIDER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute"
+NETWORK = PROVIDER.replace("Microsoft.Compute", "Microsoft.Network")
+SUBNET = f"{NETWORK}/virtualNetworks/research-vnet/subnets/default"
 VERSION = "2024-03-03"
 #: Longer than any work of this provider that comes to an end.
 LONG_S = 7200.0
@@ -88,6 +90,12 @@ class ComputeEmulator:
 
     def snapshot(self, name: str, disk: str, **properties: Any) -> EmulatorResponse:
         return self.make(f"snapshots/{name}", {"creationData": copy_of(f"disks/{disk}"), **properties})
+
+    def nic(self, name: str = "spare-nic", **properties: Any) -> str:
+        """Create a network interface in the default subnet, and return its id."""
+        configuration = {"name": "ipconfig1", "properties": {"subnet": {"id": SUBNET}}}
+        self.make(f"{NETWORK}/networkInterfaces/{name}", {"ipConfigurations": [configuration], **properties})
+        return f"{NETWORK}/networkInterfaces/{name}"
 
     def definition(
         self, name: str = "tools", *, generation: str = "V2", security: str | None = None

@@ -28,6 +28,7 @@ NAMES = {
 def prepared() -> ComputeEmulator:
     """Return an emulator with one resource of each type, and a version that is being replicated."""
     made = ComputeEmulator()
+    made.nic()
     made.definition(security="TrustedLaunch")
     made.make("galleries/bare", {})
     made.make("galleries/lab/images/bare", definition("bare"))
@@ -66,7 +67,7 @@ _VM = {
     },
     "osProfile": {"computerName": "x", "adminUsername": "u", "adminPassword": "p"},
     "securityProfile": {"securityType": "TrustedLaunch", "uefiSettings": {"secureBootEnabled": True}},
-    "networkProfile": {"networkInterfaces": [{"id": f"{NETWORK}/networkInterfaces/desk-vm-nic"}]},
+    "networkProfile": {"networkInterfaces": [{"id": f"{NETWORK}/networkInterfaces/spare-nic"}]},
 }
 _CAPTURE = {"vhdPrefix": "v", "destinationContainerName": "c", "overwriteVhds": True}
 _IMAGE = {

@@ -87,6 +87,8 @@ OPERATION_TIMINGS = {
     "vm start": OperationTiming(_assumed(20.0, "start of a VM"), 10, 30),
     "vm restart": OperationTiming(_assumed(30.0, "restart of a VM"), 10, 30),
     "vm capture": OperationTiming(_recorded(0.3, "capture of a VM", "one recording: 0.25 s"), 10, 30),
+    "network": OperationTiming(_assumed(1.0, "creation of a network resource"), None, 10),
+    "network deletion": OperationTiming(_assumed(5.0, "deletion of a network security group"), None, 10),
     "vm runCommand": OperationTiming(
         _recorded(11.0, "run-command on a VM", "one recording of another command: 10.3 s"), 10, 30
     ),
@@ -121,7 +123,14 @@ def operation_s(call: Call, median: float, about: str) -> float:
 
 
 def begin_operation(
-    call: Call, location: str, family: str, seconds: float, pace: OperationTiming, outcome: OperationResult = NO_RESULT
+    call: Call,
+    location: str,
+    family: str,
+    seconds: float,
+    pace: OperationTiming,
+    outcome: OperationResult = NO_RESULT,
+    *,
+    namespace: str = NAMESPACE,
 ) -> dict[str, str]:
     """Store an operation that begins now, and return the headers for polling it.
 
@@ -135,14 +144,16 @@ def begin_operation(
         How long it takes, and how to poll it.
     outcome
         Its final response.
+    namespace
+        The resource provider.
     """
     guid = call.store.new_guid("operation")
     subscription = call.params["subscription"]
     region = regions.region_name(location)
-    path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
+    path = f"/subscriptions/{subscription}/providers/{namespace}/locations/{region}/{family}/{guid}"
     store_operation(call, path, guid, seconds, pace.poll_retry_s, outcome)
     # The machine that executes it: recorded for all operations but those of galleries.
-    worker = "" if family == "capsOperations" else f"p={_worker(call.store, location)}&"
+    worker = "" if family == "capsOperations" or namespace != NAMESPACE else f"p={_worker(call.store, location)}&"
     version = f"api-version={call.api_version}"
     headers = {"Azure-AsyncOperation": f"{call.base}{path}?{worker}{version}"}
     if call.method != "PUT" or family == "DiskOperations":

@@ -115,9 +115,16 @@ def register(table: Routes, kind: ResourceType) -> None:
     table.on("GET", one)(lambda call: Reply(200, kind.show(call, assumed_resources.get_requested(call, kind.type))))
     for path in list_paths(kind.type, by_subscription=kind.by_subscription):
         table.on("GET", path)(lambda call: _list(call, kind))
-    table.on("PUT", one)(lambda call: _put(call, kind))
-    table.on("PATCH", one)(lambda call: _patch(call, kind))
-    table.on("DELETE", one)(lambda call: _delete(call, kind))
+    register_writes(table, kind)
+
+
+def register_writes(
+    table: Routes, kind: ResourceType, *, methods: tuple[str, ...] = ("PUT", "PATCH", "DELETE")
+) -> None:
+    """Add the routes that change a resource of a type."""
+    work = {"PUT": _put, "PATCH": _patch, "DELETE": _delete}
+    for method in methods:
+        table.on(method, resources.path_of(kind.type))(lambda call, do=work[method]: do(call, kind))  # type: ignore[misc]
 
 
 def _list(call: Call, kind: ResourceType) -> Reply:
@@ -216,7 +223,10 @@ def begin_change(
     call.store.put(Item(key.lower(), kind.type.lower(), document, built.hidden | {"work": going_on}))
     status = kind.put_status if old is None or kind.put_status == 202 else 200
     outcome = OperationResult(key if kind.output else "", error=built.error)
-    return Reply(status, interim, begin_operation(call, document["location"], kind.operations, seconds, pace, outcome))
+    headers = begin_operation(
+        call, document["location"], kind.operations, seconds, pace, outcome, namespace=kind.type.partition("/")[0]
+    )
+    return Reply(status, interim, headers)
 
 
 def _delete(call: Call, kind: ResourceType) -> Reply:
@@ -238,7 +248,10 @@ def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
         purge_deleted(call, kind.type)
         item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + seconds, "doc": None}
         call.store.put(item)
-    return Reply(202, None, begin_operation(call, item.doc["location"], kind.operations, seconds, pace, NO_RESULT))
+    headers = begin_operation(
+        call, item.doc["location"], kind.operations, seconds, pace, NO_RESULT, namespace=kind.type.partition("/")[0]
+    )
+    return Reply(202, None, headers)
 
 
 def purge_deleted(call: Call, kind: str) -> None:

@@ -16,6 +16,8 @@ NETWORK_KINDS = (
     "Microsoft.Network/loadBalancers/frontendIPConfigurations",
     "Microsoft.Network/loadBalancers/inboundNatRules",
     "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/networkSecurityGroups/securityRules",
     "Microsoft.Network/publicIPAddresses",
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/virtualNetworks/subnets",

@@ -1,4 +1,8 @@
-"""Network security groups: create with their rules, change tags, delete unless they are in use."""
+"""Network security groups: their rules, and where they are in use.
+
+Source: Microsoft's pages on network security groups and their default rules; the refusal to delete a group in use as
+Azure's users quote it.
+"""
 
 from __future__ import annotations
 
@@ -7,134 +11,146 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import bodies, resource_types, resources
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
-from batchimg_magics.emulator.network.interfaces import NICS
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
-SECURITY_GROUPS = "Microsoft.Network/networkSecurityGroups"
-_NETWORKS = "Microsoft.Network/virtualNetworks"
-#: Source: Microsoft.Network, SecurityRulePropertiesFormat.
-_PROTOCOLS = ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")
-_PRIORITIES = range(100, 4097)
-_ENDS = ("sourceAddressPrefix", "destinationAddressPrefix", "sourcePortRange", "destinationPortRange")
-#: The rules of every group. Source: Microsoft's "Network security groups", default security rules.
+GROUPS = "Microsoft.Network/networkSecurityGroups"
+NICS = "Microsoft.Network/networkInterfaces"
+NETWORKS = "Microsoft.Network/virtualNetworks"
+#: Name, priority, direction, access, source and destination of the rules that every group has.
 _DEFAULT_RULES = (
-    ("AllowVnetInBound", "Inbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork"),
-    ("AllowAzureLoadBalancerInBound", "Inbound", "Allow", 65001, "AzureLoadBalancer", "*"),
-    ("DenyAllInBound", "Inbound", "Deny", 65500, "*", "*"),
-    ("AllowVnetOutBound", "Outbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork"),
-    ("AllowInternetOutBound", "Outbound", "Allow", 65001, "*", "Internet"),
-    ("DenyAllOutBound", "Outbound", "Deny", 65500, "*", "*"),
+    ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+    ("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
+    ("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"),
+    ("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+    ("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
+    ("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"),
 )
+_PROTOCOLS = ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*")
+#: Priorities of rules that users make.
+_LOWEST, _HIGHEST = 100, 4096
 evidence = Evidence("Network security groups")
-evidence.rule("A network interface names a group of its own subscription and region.", "from Microsoft's documents")
+evidence.rule("The refusals of invalid rules have the emulator's own texts.", "no recording shows them")
 
 routes = Routes("arm")
 
 
-def _build(call: Call, _: Item | None) -> BuildResult:
-    rules = bodies.parts(call.body["properties"].get("securityRules"), "securityRules")
-    key = resources.resource_id(call, SECURITY_GROUPS)
+def _build(call: Call, old: Item | None) -> BuildResult:
+    key = resources.resource_id(call, GROUPS)
+    asked = call.body["properties"]
+    rules = [_rule(one, key) for one in bodies.parts(asked.get("securityRules"), "securityRules")]
+    _refuse_conflicts(rules)
+    guid = old.doc["properties"].get("resourceGuid") if old is not None else None
+    properties = {
+        "resourceGuid": guid or call.store.new_guid("security group"),
+        "securityRules": rules,
+        "defaultSecurityRules": [_default_rule(key, *one) for one in _DEFAULT_RULES],
+    }
+    return BuildResult(properties)
+
+
+def _rule(asked: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return a rule with the members that Azure adds, or refuse it."""
+    name = bodies.text(asked.get("name"), "securityRules.name")
+    inside = bodies.part(asked.get("properties"), "securityRules.properties")
+    priority = bodies.whole(inside.get("priority"), "securityRules.priority", least=_LOWEST)
+    if priority > _HIGHEST:
+        message = f"Security rule has invalid priority. Value provided: {priority}. Allowed range {_LOWEST}-{_HIGHEST}."
+        raise Refusal(400, "SecurityRuleInvalidPriority", message)
+    words = {
+        "direction": bodies.one_of(inside.get("direction"), "securityRules.direction", ("Inbound", "Outbound")),
+        "access": bodies.one_of(inside.get("access"), "securityRules.access", ("Allow", "Deny")),
+        "protocol": bodies.one_of(inside.get("protocol"), "securityRules.protocol", _PROTOCOLS),
+    }
+    for end in ("source", "destination"):
+        groups = inside.get(f"{end}ApplicationSecurityGroups")
+        if not (inside.get(f"{end}AddressPrefix") or inside.get(f"{end}AddressPrefixes") or groups):
+            raise bodies.missing(f"securityRules.{end}AddressPrefix")
+    if not (inside.get("destinationPortRange") or inside.get("destinationPortRanges")):
+        raise bodies.missing("securityRules.destinationPortRange")
+    lists = {
+        f"{end}{what}": inside.get(f"{end}{what}") or []
+        for end in ("source", "destination")
+        for what in ("PortRanges", "AddressPrefixes")
+    }
+    return {
+        "name": name,
+        "id": f"{key}/securityRules/{name}",
+        "type": f"{GROUPS}/securityRules",
+        "properties": inside | words | lists | {"priority": priority, "provisioningState": "Succeeded"},
+    }
+
+
+def _refuse_conflicts(rules: list[dict[str, Any]]) -> None:
     taken: dict[tuple[str, int], str] = {}
-    shown = []
-    for one in rules:
-        name = bodies.text(one.get("name"), "securityRules.name")
-        properties = _rule(bodies.part(one.get("properties"), "securityRules.properties"))
-        place = (properties["direction"], properties["priority"])
-        if other := taken.get(place):
+    for rule in rules:
+        place = rule["properties"]["direction"], rule["properties"]["priority"]
+        if place in taken:
             message = (
-                f"Security rule {name} conflicts with rule {other}. Rules cannot have the same Priority and Direction. "
+                f"Security rule {rule['name']} conflicts with rule {taken[place]}. Rules cannot have the same Priority "
+                "and Direction."
             )
             raise Refusal(400, "SecurityRuleConflict", message)
-        taken[place] = name
-        shown.append({"name": name, "id": f"{key}/securityRules/{name}", "properties": properties})
-    return BuildResult(
-        {"securityRules": shown, "defaultSecurityRules": [_default_rule(key, *one) for one in _DEFAULT_RULES]}
-    )
-
-
-def _rule(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the properties of a security rule, or refuse it."""
-    bodies.one_of(asked.get("protocol"), "protocol", _PROTOCOLS)
-    direction = bodies.one_of(asked.get("direction"), "direction", ("Inbound", "Outbound"))
-    access = bodies.one_of(asked.get("access"), "access", ("Allow", "Deny"))
-    priority = bodies.whole(asked.get("priority"), "priority")
-    if priority not in _PRIORITIES:
-        message = f"Security rule has invalid Priority. Value provided: {priority} Allowed range 100-4096."
-        raise Refusal(400, "SecurityRuleInvalidPriority", message)
-    for end in _ENDS:
-        if not (asked.get(end) or asked.get(f"{end}es") or asked.get(f"{end}s")):
-            raise Refusal(400, "SecurityRuleParameterMissing", f"Security rule is missing parameter {end}.")
-    return {**asked, "direction": direction, "access": access, "priority": priority, "provisioningState": "Succeeded"}
+        taken[place] = rule["name"]
 
 
 def _default_rule(
-    key: str, name: str, direction: str, access: str, priority: int, source: str, destination: str
+    key: str, name: str, priority: int, direction: str, access: str, source: str, destination: str
 ) -> dict[str, Any]:
-    properties = {
-        "provisioningState": "Succeeded",
-        "protocol": "*",
-        "sourcePortRange": "*",
-        "destinationPortRange": "*",
-        "sourceAddressPrefix": source,
-        "destinationAddressPrefix": destination,
-        "access": access,
-        "priority": priority,
-        "direction": direction,
+    return {
+        "name": name,
+        "id": f"{key}/defaultSecurityRules/{name}",
+        "type": f"{GROUPS}/defaultSecurityRules",
+        "properties": {
+            "provisioningState": "Succeeded",
+            "protocol": "*",
+            "sourcePortRange": "*",
+            "destinationPortRange": "*",
+            "sourceAddressPrefix": source,
+            "destinationAddressPrefix": destination,
+            "access": access,
+            "priority": priority,
+            "direction": direction,
+            "sourcePortRanges": [],
+            "destinationPortRanges": [],
+            "sourceAddressPrefixes": [],
+            "destinationAddressPrefixes": [],
+        },
     }
-    return {"name": name, "id": f"{key}/defaultSecurityRules/{name}", "properties": properties}
 
 
-def _refuse_delete(call: Call, item: Item) -> None:
-    """Refuse to delete a group that an interface or a subnet has. Source: Azure's own text in issue threads."""
-    users = [
-        str(found.doc["id"])
-        for kind in (NICS, _NETWORKS)
-        for found in call.store.items(kind.lower(), f"/subscriptions/{call.params['subscription']}")
-        if resources.document_at(found, call.now) is not None and _names(found.doc["properties"], item.key)
+def users_of(call: Call, group: Item) -> list[str]:
+    """Return the ids of the network interfaces and subnets that a group is assigned to."""
+    under = f"/subscriptions/{call.params['subscription']}"
+    found = [
+        str(nic.doc["id"])
+        for nic in call.store.items(NICS, under)
+        if resources.document_at(nic, call.now) is not None and _refers(nic.doc["properties"], group)
     ]
-    if users:
+    for network in call.store.items(NETWORKS, under):
+        if resources.document_at(network, call.now) is not None:
+            subnets = network.doc["properties"].get("subnets") or []
+            found += [str(one["id"]) for one in subnets if _refers(one.get("properties") or {}, group)]
+    return found
+
+
+def _refers(properties: dict[str, Any], group: Item) -> bool:
+    reference = properties.get("networkSecurityGroup")
+    return isinstance(reference, dict) and str(reference.get("id", "")).lower() == group.key
+
+
+def _refuse_in_use(call: Call, group: Item) -> None:
+    if users := users_of(call, group):
         message = (
-            f"Network security group {item.doc['id']} cannot be deleted because it is in use by the following "
-            f"resources: {', '.join(users)}."
+            f"Network security group {group.doc['id']} cannot be deleted because it is in use by the following "
+            f"resources: {', '.join(users)}. In order to delete the Network security group, remove the association "
+            "with the resource(s). To learn how to do this, see aka.ms/deletensg."
         )
         raise Refusal(400, "InUseNetworkSecurityGroupCannotBeDeleted", message)
 
 
-def _names(properties: dict[str, Any], key: str) -> bool:
-    """Tell whether the properties of an interface or a network refer to a group."""
-    inside = [properties, *(one.get("properties") or {} for one in properties.get("subnets") or [])]
-    return any(str((one.get("networkSecurityGroup") or {}).get("id", "")).lower() == key.lower() for one in inside)
-
-
-def need_group_for_interface(call: Call, inside: dict[str, Any]) -> dict[str, Any]:
-    """Return the reference of an interface to its security group, empty without one; refuse one of another place."""
-    reference = bodies.part(inside.get("networkSecurityGroup"), "networkSecurityGroup")
-    if not reference:
-        return {}
-    key = bodies.text(reference.get("id"), "networkSecurityGroup.id")
-    item = resources.find(call.store, call.now, key)
-    if item is None:
-        message = f"Resource {key} referenced by the network interface was not found."
-        raise Refusal(404, "InvalidResourceReference", message)
-    own = call.params["subscription"].lower()
-    same_region = str(item.doc["location"]).lower() == str(call.body["location"]).replace(" ", "").lower()
-    if key.split("/")[2].lower() != own or not same_region:
-        message = f"Network security group {key} is not in the subscription and location of the network interface."
-        raise Refusal(400, "InvalidResourceReference", message)
-    return {"networkSecurityGroup": {"id": item.doc["id"]}}
-
-
-resource_types.register(
-    routes,
-    ResourceType(
-        SECURITY_GROUPS,
-        _build,
-        "security group",
-        "security group",
-        creating_state="Updating",
-        refuse_delete=_refuse_delete,
-    ),
+resource_types.register_writes(
+    routes, ResourceType(GROUPS, _build, "network", "network deletion", refuse_delete=_refuse_in_use)
 )

@@ -7,24 +7,16 @@ Source: the documents of Microsoft.Authorization: an action is a resource type a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from batchimg_magics.emulator.arm import bodies
+from batchimg_magics.emulator.arm.permissions import ASSIGNMENTS, CLIENT, ROLES_ASSIGNED, is_allowed, requested_action
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from batchimg_magics.emulator.world.store import Store
-
 PROVIDER = "/providers/Microsoft.Authorization"
-DEFINITIONS, ASSIGNMENTS = "microsoft.authorization/roledefinitions", "microsoft.authorization/roleassignments"
-#: The setting of an emulator state with role assignments; without it no check is necessary.
-_ROLES_ASSIGNED = "guarded"
-_ALL_PERMISSIONS = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
-_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+DEFINITIONS = "microsoft.authorization/roledefinitions"
 #: Paths that poll operations.
 _OPERATION_PATHS = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)
 #: Paths of roles and permissions.
@@ -79,7 +71,7 @@ def put_assignment(call: Call) -> Reply:
         "type": "Microsoft.Authorization/roleAssignments",
     }
     document |= {"properties": {"principalType": "User", **body["properties"], "scope": scope}}
-    call.store.set_meta(_ROLES_ASSIGNED, value=True)
+    call.store.set_meta(ROLES_ASSIGNED, value=True)
     return _put(call, Item(key.lower(), ASSIGNMENTS, document))
 
 
@@ -106,63 +98,20 @@ for _scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/r
     routes.on("GET", f"{_scope}{PROVIDER}/roleAssignments/{{assignment}}")(_get)
 
 
-def permissions(store: Store, scope: str) -> list[dict[str, Any]]:
-    """Return the permissions of the caller in a scope: those of the roles assigned to it and above it."""
-    if not store.meta(_ROLES_ASSIGNED):
-        return [_ALL_PERMISSIONS]
-    found: list[dict[str, Any]] = []
-    for assignment in store.items(ASSIGNMENTS, "/subscriptions"):
-        inside = assignment.doc["properties"]["scope"].lower()
-        if f"{scope.lower()}/".startswith(f"{inside}/"):
-            role = store.get(str(assignment.doc["properties"]["roleDefinitionId"]))
-            found += role.doc["properties"]["permissions"] if role is not None else []
-    return found
-
-
 def check(call: Call) -> None:
     """Refuse a request to Resource Manager that the roles of the caller do not allow."""
     if (
-        not call.store.meta(_ROLES_ASSIGNED)
+        not call.store.meta(ROLES_ASSIGNED)
         or _OPERATION_PATHS.search(call.path)
         or _ADMINISTRATION.search(call.path)
         or (call.method not in ("GET", "HEAD") and PROVIDER.lower() in call.path.lower())
     ):
         return
-    scope, action = _requested_action(call)
-    if action and not _allowed(permissions(call.store, scope), action):
-        client = "00000000-0000-4000-8000-00000000ca11"
+    scope, action = requested_action(call)
+    if action and not is_allowed(call.store, scope, action):
         message = (
-            f"The client '{client}' with object id '{client}' does not have authorization to perform action '{action}' "
+            f"The client '{CLIENT}' with object id '{CLIENT}' does not have authorization to perform action '{action}' "
             f"over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your "
             "credentials."
         )
         raise Refusal(403, "AuthorizationFailed", message)
-
-
-def _requested_action(call: Call) -> tuple[str, str]:
-    """Return scope and action of a request; the action is empty for reads that need no role."""
-    path = call.path.rstrip("/")
-    head, provider, tail = path.rpartition("/providers/")
-    if not provider:
-        return path, ""
-    namespace, *rest = tail.split("/")
-    verb = _VERBS.get(call.method)
-    if not rest:
-        return head, "Microsoft.Resources/subscriptions/providers/read"
-    if verb is None:  # POST: the last segment is the verb, on the resource before it
-        kinds = [*rest[:-1][::2], rest[-1]]
-        return path.rpartition("/")[0], "/".join([namespace, *kinds, "action"])
-    listed = len(rest) % 2 == 1
-    scope = head if len(rest) == 1 else path.rpartition("/")[0] if listed else path
-    return scope, "/".join([namespace, *rest[::2], verb])
-
-
-def _allowed(found: Iterable[dict[str, Any]], action: str) -> bool:
-    return any(
-        _matches(one.get("actions") or [], action) and not _matches(one.get("notActions") or [], action)
-        for one in found
-    )
-
-
-def _matches(patterns: Iterable[str], action: str) -> bool:
-    return any(re.fullmatch(re.escape(one).replace(r"\*", ".*"), action, re.IGNORECASE) for one in patterns)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from batchimg_magics.emulator.arm import assumed_resources, resources
+from batchimg_magics.emulator.arm.permissions import permissions
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
 from batchimg_magics.emulator.http.tokens import tenant_id
 from batchimg_magics.emulator.network.reads import document_of
-from batchimg_magics.emulator.services import roles, tenants
+from batchimg_magics.emulator.services import tenants
 from batchimg_magics.emulator.world.evidence import Evidence
 
 SUBSCRIPTIONS = "microsoft.resources/subscriptions"
@@ -59,7 +60,7 @@ def list_locations(call: Call) -> Reply:
 def list_permissions(call: Call) -> Reply:
     """Answer with the permissions of the caller in a resource group."""
     resources.need_group(call)
-    return Reply(200, {"value": roles.permissions(call.store, _scope_of(call))})
+    return Reply(200, {"value": permissions(call.store, _scope_of(call))})
 
 
 def list_resource_permissions(call: Call) -> Reply:
@@ -67,7 +68,7 @@ def list_resource_permissions(call: Call) -> Reply:
     key = _scope_of(call)
     if assumed_resources.find_or_assume(call, key) is None:
         document_of(call, key)
-    return Reply(200, {"value": roles.permissions(call.store, key)})
+    return Reply(200, {"value": permissions(call.store, key)})
 
 
 def _scope_of(call: Call) -> str:

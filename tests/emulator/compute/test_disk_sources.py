@@ -89,12 +89,11 @@ def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: ComputeEm
 
 def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: ComputeEmulator) -> None:
     image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": "1.2.3"}
-    nic = resource("networkInterfaces/desk-vm-nic").replace("Microsoft.Compute", "Microsoft.Network")
     properties = {
         "hardwareProfile": {"vmSize": "Standard_D2s_v3"},
         "storageProfile": {"imageReference": image, "osDisk": {"name": "os", "createOption": "FromImage"}},
         "osProfile": {"computerName": "x", "adminUsername": "u", "adminPassword": "Never-k3pt"},
-        "networkProfile": {"networkInterfaces": [{"id": nic}]},
+        "networkProfile": {"networkInterfaces": [{"id": compute.nic()}]},
     }
     compute.make("virtualMachines/made", properties)
     creation = compute.ask("GET", "disks/os").properties["creationData"]

@@ -13,6 +13,7 @@ from tests.support.compute_emulator import ComputeEmulator, copy_of, resource
 NETWORK = resource("").replace("Microsoft.Compute", "Microsoft.Network")
 DISK = "disks/desk-vm_OsDisk_1"
 INTERFACES = f"{NETWORK}networkInterfaces"
+SUBNET = f"{NETWORK}virtualNetworks/research-vnet/subnets/default"
 WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2"}
 STATE = "(Get-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Setup\\State).ImageState"
 
@@ -23,7 +24,7 @@ def compute() -> ComputeEmulator:
 
 
 def interface(option: str = "Delete", **beside: Any) -> dict[str, Any]:
-    inside = {"deleteOption": option, "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": "s"}}}]}
+    inside = {"deleteOption": option, "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": SUBNET}}}]}
     return {"networkInterfaceConfigurations": [{"name": "nic", "properties": inside, **beside}]}
 
 

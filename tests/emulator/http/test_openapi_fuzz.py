@@ -70,7 +70,7 @@ RESOURCES = [
     *("galleries/lab/images/tools", "galleries/lab/images/tools/versions/1.0.0"),
 ]
 COMPUTE_WORDS: dict[str, list[Any]] = CONDITIONS | {
-    "id": [*(resource(one) for one in RESOURCES), "x", f"{openapi_compute.NETWORK}/networkInterfaces/desk-vm-nic"],
+    "id": [*(resource(one) for one in RESOURCES), "x", f"{openapi_compute.NETWORK}/networkInterfaces/spare-nic"],
     "sourceResourceId": [*(resource(one) for one in RESOURCES), ""],
     "location": [REGION, "East US", "westus2", "nowhere"],
     "name": [REGION, "westus2", "Premium_LRS", "UltraSSD_LRS", "SecurityType", "a"],

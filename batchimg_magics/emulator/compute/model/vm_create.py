@@ -13,12 +13,11 @@ from batchimg_magics.emulator.compute.model import vm_disks
 from batchimg_magics.emulator.compute.model.vm_view import etag, vm_document
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.network import security_groups
-from batchimg_magics.emulator.network.interfaces import NICS
-from batchimg_magics.emulator.world.store import Item
+from batchimg_magics.emulator.network.interfaces import attach_to_vm, create_with_vm
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize
+    from batchimg_magics.emulator.world.store import Item
 
 VMS = "Microsoft.Compute/virtualMachines"
 #: The sizes of VMs without one, by operating system.
@@ -147,12 +146,10 @@ def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, A
         return kept
     if not interfaces and not configurations:
         raise bodies.missing("networkProfile.networkInterfaces")
+    vm_id = resources.resource_id(call, VMS)
     for interface in interfaces:
-        key = bodies.text(interface.get("id"), "networkInterfaces.id")
-        if resources.find(call.store, call.now, key) is None and not is_open(call.store):
-            message = f"Resource {key} referenced by resource {resources.resource_id(call, VMS)} was not found."
-            raise Refusal(404, "InvalidResourceReference", message)
-    created = [{"id": _create_interface(call, one), "properties": _attachment(one)} for one in configurations]
+        attach_to_vm(call, vm_id, bodies.text(interface.get("id"), "networkInterfaces.id"))
+    created = [{"id": create_with_vm(call, vm_id, one), "properties": _attachment(one)} for one in configurations]
     return {"networkInterfaces": [*interfaces, *created]}
 
 
@@ -160,37 +157,3 @@ def _attachment(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return how a VM shows a network interface that was created with it."""
     asked = bodies.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     return {"primary": asked.get("primary", True), "deleteOption": asked.get("deleteOption", "Detach")}
-
-
-def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
-    """Create a network interface that the body of a VM describes, and return its id."""
-    name = bodies.text(configuration.get("name"), "networkInterfaceConfigurations.name")
-    inside = bodies.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
-    digits = call.store.new_token("interface")[:8]
-    group = resources.resource_id(call, VMS).partition("/providers/")[0]
-    key = f"{group}/providers/{NICS}/{name}-{digits}"
-    addresses = [
-        {
-            "name": one.get("name", "ipconfig1"),
-            "id": f"{key}/ipConfigurations/{one.get('name', 'ipconfig1')}",
-            "properties": {
-                "provisioningState": "Succeeded",
-                # A fictitious private address.
-                "privateIPAddress": f"10.0.1.{int(digits, 16) % 250 + 4}",
-                "privateIPAllocationMethod": "Dynamic",
-                **bodies.part(one.get("properties"), "ipConfigurations.properties"),
-            },
-        }
-        for one in bodies.parts(inside.get("ipConfigurations"), "ipConfigurations")
-    ]
-    properties = {
-        "provisioningState": "Succeeded",
-        "ipConfigurations": addresses,
-        **security_groups.need_group_for_interface(call, inside),
-        "virtualMachine": {"id": resources.resource_id(call, VMS)},
-    }
-    document = {"name": f"{name}-{digits}", "id": key, "type": NICS, "location": call.body["location"]}
-    bodies.check_tags(tags := configuration.get("tags"))
-    document |= {"tags": tags} if tags else {}
-    call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}, {"created": call.now}))
-    return key
