@@ -22,6 +22,9 @@ LOCKS, POLICIES, PROVIDERS = "2016-09-01", "2022-06-01", "2021-04-01"
 RESOURCES = "2021-04-01"
 #: The network interfaces in the body of a VM. It is the only value allowed. Source: Compute, ``networkApiVersion``.
 INLINE_NETWORK = "2022-11-01"
+#: Image definitions whose security type is Standard: from galleries 2025-03-03 on, one without a security type is
+#: TrustedLaunchSupported, which takes no disks and snapshots as sources. Source: packer-plugin-azure #304.
+STANDARD_DEFINITIONS = "2024-03-03"
 #: The last versions that accept a managed image for a pool, by plane. Source: the source document for Azure Resource
 #: Manager; FACTS 2 for the data plane.
 LEGACY_POOLS = {"arm": "2020-03-01", "batch": "2019-08-01.10.0"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, read_cache, tags
+from batchimg_magics.core.azure import api_versions, polling, read_cache, tags
 from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.core.compute.replication import sdk_arguments
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.resource_ids import ResourceId
@@ -119,10 +120,13 @@ def definition_body(sku: str, source: Source, tags: Mapping[str, str]) -> Json:
     """Return the body of an image definition for images from an image source.
 
     Generation, architecture and security type are always set: Azure's defaults depend on the api-version (since
-    galleries 2025-03-03 they are V2 and TrustedLaunchSupported). The purchase plan is copied. VM sizes with NVMe only
-    need an image whose definition declares NVMe. Source: FACTS 2.
+    galleries 2025-03-03 they are V2 and TrustedLaunchSupported). A Standard image has no feature ``SecurityType``:
+    Standard is none of its values, see `make_definition`. The purchase plan is copied. VM sizes with NVMe only need an
+    image whose definition declares NVMe. Source: Microsoft's table of the features of definitions.
     """
-    features = [{"name": "SecurityType", "value": source.security_type}]
+    features = []
+    if source.security_type != STANDARD:
+        features.append({"name": "SecurityType", "value": source.security_type})
     if "nvme" in source.controllers.lower():
         features.append({"name": "DiskControllerTypes", "value": source.controllers})
     return {
@@ -134,7 +138,7 @@ def definition_body(sku: str, source: Source, tags: Mapping[str, str]) -> Json:
             "hyperVGeneration": source.generation,
             "architecture": source.architecture,
             "identifier": {"publisher": "batchimg", "offer": source.os_type.lower(), "sku": sku},
-            "features": features,
+            **({"features": features} if features else {}),
             **({"purchasePlan": source.plan} if source.plan else {}),
         },
     }
@@ -173,7 +177,7 @@ def security_of(definition: Json) -> str:
     """Return a definition's security type; Standard where it has no such feature."""
     features = dig(definition, "properties", "features") or []
     found = [str(one.get("value")) for one in features if one.get("name") == "SecurityType"]
-    return found[0] if found else "Standard"
+    return found[0] if found else STANDARD
 
 
 async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, first: bool = False) -> bool:
@@ -203,6 +207,12 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
 
         await polling.wait_until_provisioned(azure, poll, what=what)
         return False
+    if security_of(body) == STANDARD:
+        # A definition without a security type is Standard with old api-versions only; the SDK client sends a new one.
+        answer = await azure.send("PUT", f"{definition}?api-version={api_versions.STANDARD_DEFINITIONS}", wire(body))
+        operation = polling.Operation.from_response(answer)
+        await polling.wait_for_operation(azure, operation, what=what, resource_id=str(definition))
+        return True
     begin = azure.compute_for(definition).gallery_images.begin_create_or_update(
         **sdk_arguments(definition), gallery_image=wire(body), **polling.NO_POLLING
     )

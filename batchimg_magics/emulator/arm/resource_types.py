@@ -26,9 +26,14 @@ from batchimg_magics.emulator.world.store import Item
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Rules for names; names of galleries have no hyphen. Source: the rules as Azure's own refusals quote them.
-NAME_RULE, GALLERY_NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
-_PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME_RULE, GALLERY_NAME_RULE)}
+#: Rules for names; names of galleries have no hyphen. Source: the rules as Azure's own refusals quote them; that names
+#: of galleries and definitions do not end with an underscore either is in the gallery documents.
+NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$"
+GALLERY_NAME_RULE, DEFINITION_NAME_RULE = r"^[^_\W][\w._]{0,79}(?<![-._])$", r"^[^_\W][\w-._]{0,79}(?<![-._])$"
+_PATTERNS = {
+    rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII)
+    for rule in (NAME_RULE, GALLERY_NAME_RULE, DEFINITION_NAME_RULE)
+}
 #: How long deleted resources are remembered, so that they do not come into existence again in open mode.
 DELETED_KEPT_S = 7 * 86_400.0
 #: The members of a body beside location and properties that a resource keeps.

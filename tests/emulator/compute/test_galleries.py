@@ -36,7 +36,29 @@ def test_a_gallery_and_a_definition_through_the_sdk() -> None:
     assert names == ["tools", "lab"]
 
 
-@pytest.mark.parametrize("name", ["two-words", "_first", ".first", "x" * 81, "last."])
+@pytest.mark.parametrize("name", ["-first", "_first", ".first", "last-", "last_", "last.", "x" * 81])
+def test_names_of_definitions_that_azure_refuses(compute: ComputeEmulator, name: str) -> None:
+    compute.make("galleries/lab", {})
+    assert compute.refused(f"galleries/lab/images/{name}", definition())[:2] == (400, "InvalidParameter")
+    assert compute.make("galleries/lab/images/a-b_c.d", definition()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("trustedlaunch", "TrustedLaunch"),
+        ("TRUSTEDLAUNCHSUPPORTED", "TrustedLaunchSupported"),
+        ("TrustedLaunchAndConfidentialVMSupported", "TrustedLaunchAndConfidentialVmSupported"),
+    ],
+)
+def test_security_types_are_answered_in_azures_spelling(compute: ComputeEmulator, asked: str, shown: str) -> None:
+    features = [{"name": "securityType", "value": asked}]
+    compute.make("galleries/lab", {})
+    made = compute.make("galleries/lab/images/i", definition() | {"features": features}).properties
+    assert made["features"] == [{"name": "SecurityType", "value": shown}]
+
+
+@pytest.mark.parametrize("name", ["two-words", "_first", ".first", "x" * 81, "last.", "last_"])
 def test_names_that_azure_refuses(compute: ComputeEmulator, name: str) -> None:
     status, code, message = compute.refused(f"galleries/{name}", {})
     assert (status, code) == (400, "InvalidParameter")
@@ -101,6 +123,8 @@ def test_publisher_offer_and_sku_are_taken_once_in_a_gallery(compute: ComputeEmu
         ({"architecture": "vax"}, "InvalidParameter"),
         ({"identifier": {"publisher": "p", "offer": "o"}}, "InvalidParameter"),
         ({"features": [{"name": "SecurityType", "value": "Odd"}]}, "InvalidParameter"),
+        ({"features": [{"name": "SecurityType", "value": "Standard"}]}, "InvalidParameter"),
+        ({"features": [{"name": "SecurityType", "value": None}]}, "InvalidParameter"),
     ],
 )
 def test_refused_definitions(compute: ComputeEmulator, change: dict[str, Any], code: str) -> None:

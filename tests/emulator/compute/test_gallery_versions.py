@@ -209,6 +209,26 @@ def test_a_disk_is_no_source_as_a_whole_and_each_data_disk_has_a_lun(compute: Co
     assert compute.refused(PATH, version() | {"storageProfile": storage})[:2] == (400, "InvalidParameter")
 
 
+@pytest.mark.parametrize(
+    ("security", "disk", "status"),
+    [
+        ("TrustedLaunch", "prep-vm", 201),
+        ("TrustedLaunch", "desk-vm", 400),
+        ("ConfidentialVM", "prep-vm", 400),
+        (None, "prep-vm", 400),
+        (None, "desk-vm", 201),
+    ],
+)
+def test_the_security_type_of_a_disk_is_that_of_the_definition(
+    compute: ComputeEmulator, security: str | None, disk: str, status: int
+) -> None:
+    compute.make("galleries/lab/images/kind", definition("kind", security=security))
+    asked = {"location": "eastus", "properties": version(f"disks/{disk}_OsDisk_1")}
+    response = compute.ask("PUT", "galleries/lab/images/kind/versions/1.0.0", asked)
+    assert response.status == status
+    assert status == 201 or "different security type" in response.message
+
+
 def test_a_vm_is_of_the_generation_of_its_disk_and_no_source_where_trust_is_optional(compute: ComputeEmulator) -> None:
     status, _, message = compute.refused(PATH, version("virtualMachines/gen1-vm"))
     assert (status, "Hypervisor generation ['V1']" in message) == (400, True)
@@ -218,7 +238,9 @@ def test_a_vm_is_of_the_generation_of_its_disk_and_no_source_where_trust_is_opti
     assert (status, code) == (400, "InvalidParameter")
     assert "Currently only Vhd Blob, User Image and Gallery Image Version sources are supported" in message
     compute.snapshot("trusted", "prep-vm_OsDisk_1")
-    assert compute.ask("PUT", path, {"location": "eastus", "properties": version("snapshots/trusted")}).status == 201
+    status, code, message = compute.refused(path, version("snapshots/trusted"))
+    assert (status, code) == (400, "InvalidParameter")
+    assert "'TrustedLaunchSupported' images" in message
 
 
 def test_a_snapshot_that_is_still_being_copied_is_no_source(compute: ComputeEmulator) -> None:

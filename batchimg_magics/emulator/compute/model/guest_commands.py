@@ -1,6 +1,6 @@
 """Commands that run in VMs: when they start and report, and what they do to a VM and its OS disk.
 
-Source: FACTS 8. The Azure agent runs a command and reports its result. A command that deprovisions stops that agent,
+The Azure agent runs a command and reports its result. A command that deprovisions stops that agent,
 so nobody ever reports it; a detached process goes on without the agent. Results also need a way out of the subnet.
 """
 

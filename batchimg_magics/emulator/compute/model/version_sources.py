@@ -13,6 +13,7 @@ from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute.model import disk_sources, lineage
 from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
@@ -23,6 +24,11 @@ _WHOLE = frozenset({IMAGES, lineage.VIRTUAL_MACHINES, VERSIONS.lower()})
 #: The types of a source for each disk; a storage account is that of a blob.
 _SINGLE = frozenset({"microsoft.compute/disks", "microsoft.compute/snapshots"})
 _ACCOUNTS = "/providers/microsoft.storage/storageaccounts/"
+evidence = Evidence("Sources of gallery image versions")
+evidence.rule(
+    "A specialized definition whose security type ends with Supported takes disks and snapshots; a generalized one none.",
+    "a recording of 2023 has a specialized one; for the others Azure's refusal is quoted (packer-plugin-azure #304)",
+)
 _STORAGE = "galleryImageVersion.properties.storageProfile"
 
 
@@ -185,14 +191,15 @@ def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
         state = "Generalized" if origin.hidden.get("generalized") else "Specialized"
         raise _mismatch(origin, "OS state", state, wanted["osState"])
     takes = security_type(wanted)
-    if machine and takes == "TrustedLaunchSupported":
+    if takes.endswith("Supported") and (machine or (origin.kind in _SINGLE and wanted["osState"] == "Generalized")):
         message = (
             f"The security type '{takes}' is not supported for the source id '{origin.doc['id']}'. Currently only Vhd "
             f"Blob, User Image and Gallery Image Version sources are supported for '{takes}' images."
         )
         raise bodies.invalid(f"{_STORAGE}.source.id", message)
-    security = lineage.required_security_type(origin)
-    if security not in takes:
+    security = lineage.required_security_type(origin) or "Standard"
+    disk = origin.kind in _SINGLE and origin.doc["properties"].get("osType")
+    if security != takes and (security != "Standard" or disk):
         raise _mismatch(origin, "security type", security, takes)
     for what, found, asked in _compared_facts(call, origin, wanted):
         if found and str(found).lower() != str(asked).lower():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.bodies import text
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
-from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, GALLERIES, VERSIONS, security_type
+from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, GALLERIES, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -24,13 +24,13 @@ _ALLOWED_VALUES = {
     "hyperVGeneration": ("V1", "V2"),
     "architecture": ("x64", "Arm64"),
 }
+#: The values of the feature ``SecurityType``: an image without it is Standard. Source: Microsoft's table of features.
 _SECURITY = (
-    "Standard",
     "TrustedLaunch",
     "TrustedLaunchSupported",
     "ConfidentialVM",
     "ConfidentialVMSupported",
-    "TrustedLaunchAndConfidentialVMSupported",
+    "TrustedLaunchAndConfidentialVmSupported",
 )
 #: The properties of a definition that cannot change.
 _FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features", "purchasePlan")
@@ -87,21 +87,29 @@ def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
 
 def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
     """Return the features of a definition, with the default security type of the api-version."""
-    features = bodies.parts(definition.get("features"), "galleryImage.properties.features")
-    named = security_type({"features": features})
-    if named not in _SECURITY:
-        raise bodies.invalid("features", f"The value '{named}' of the feature 'SecurityType' is none of {_SECURITY}.")
-    if named != "Standard" and definition["hyperVGeneration"] != "V2":
+    listed = bodies.parts(definition.get("features"), "galleryImage.properties.features")
+    features = [_security_feature(one) if _is_security(one) else one for one in listed]
+    named = next((str(one["value"]) for one in features if _is_security(one)), "")
+    if named and definition["hyperVGeneration"] != "V2":
         message = f"The feature 'SecurityType' with value '{named}' needs the hyperVGeneration 'V2'."
         raise bodies.invalid("galleryImage.properties.features", message)
-    has_security_type = any(one.get("name") == "SecurityType" for one in features)
-    if (
-        modern
-        and not has_security_type
-        and (definition["hyperVGeneration"], definition["architecture"]) == ("V2", "x64")
-    ):
+    if modern and not named and (definition["hyperVGeneration"], definition["architecture"]) == ("V2", "x64"):
         features = [*features, {"name": "SecurityType", "value": "TrustedLaunchSupported"}]
     return {"features": features} if features else {}
+
+
+def _is_security(feature: dict[str, Any]) -> bool:
+    return str(feature.get("name", "")).lower() == "securitytype"
+
+
+def _security_feature(feature: dict[str, Any]) -> dict[str, Any]:
+    """Return the feature in Azure's spelling, or refuse its value."""
+    asked = str(feature.get("value"))
+    named = next((one for one in _SECURITY if one.lower() == asked.lower()), None)
+    if named is None:
+        message = f"The value '{asked}' of the feature 'SecurityType' is not one of: {', '.join(_SECURITY)}."
+        raise bodies.invalid("galleryImage.properties.features", message)
+    return feature | {"name": "SecurityType", "value": named}
 
 
 def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any]) -> None:
@@ -168,5 +176,6 @@ resource_types.register(
         operations=_CAPS,
         refuse_delete=refuse_nested(VERSIONS),
         by_subscription=False,
+        name_rule=resource_types.DEFINITION_NAME_RULE,
     ),
 )
