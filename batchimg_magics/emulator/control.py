@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
+from batchimg_magics.emulator.compute.model import core_quotas
 from batchimg_magics.emulator.http import faults, planes, scenarios
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.chance import NEVER
@@ -40,6 +41,7 @@ def control_routes(clock: Clock) -> Routes:
         return Reply(200, {"now": planes.timestamp(clock.now())})
 
     routes.on("POST", "/import")(_import)
+    routes.on("POST", "/quotas")(_set_quotas)
     routes.on("GET", "/faults")(_faults)
     routes.on("POST", "/faults")(_set_faults)
     return routes
@@ -79,6 +81,18 @@ def _import(call: Call) -> Reply:
     except ImportRefusedError as error:
         raise _refused(str(error)) from error
     return Reply(200, {"ids": ids})
+
+
+def _set_quotas(call: Call) -> Reply:
+    """Set core quotas of a subscription in a region, by the names that Compute's usages have."""
+    body = _body(call)
+    try:
+        limits = msgspec.convert(body.get("limits"), dict[str, int])
+    except msgspec.ValidationError as error:
+        raise _refused(f"limits: {error}") from error
+    subscription, region = str(body.get("subscription") or ""), str(body.get("location") or "")
+    core_quotas.set_limits(call.store, limits, subscription=subscription, region=region)
+    return Reply(200, {"limits": limits})
 
 
 def _faults(call: Call) -> Reply:

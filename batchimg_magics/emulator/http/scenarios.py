@@ -94,6 +94,8 @@ class Scenario:
         The resource providers that no subscription is registered for.
     private_subnets
         Whether subnets have no default outbound access.
+    gpu_quota
+        Whether the subscription's quota of a GPU family is used up by the VMs that exist.
     """
 
     description: str
@@ -105,6 +107,7 @@ class Scenario:
     lock: Literal["", "CanNotDelete", "ReadOnly"] = ""
     unregistered: frozenset[str] = frozenset()
     private_subnets: bool = False
+    gpu_quota: bool = False
 
 
 request_evidence = Evidence("Scenarios: responses and quotas")
@@ -203,6 +206,10 @@ SCENARIOS: dict[str, Scenario] = {
         "after a resize with errors, Batch no longer evaluates the autoscale formula of the pool until autoscale is "
         "turned off and on",
         allocation={"autoscale_sticks": True},
+    ),
+    "gpu-quota": Scenario(
+        "the subscription's quota of a GPU family is one VM of the smallest size, or what its VMs use already",
+        gpu_quota=True,
     ),
 }
 CALM = SCENARIOS["calm"]

@@ -46,16 +46,19 @@ def test_older_clients_get_the_sizes_of_a_region(azure: EmulatorClient) -> None:
     assert (row["numberOfCores"], row["memoryInMB"], row["resourceDiskSizeInMB"]) == (1, 3584, 7168)
 
 
-def test_usages_count_the_cores_of_vms_that_are_not_deallocated(azure: EmulatorClient) -> None:
+def test_usages_count_the_cores_of_vms_also_of_deallocated_ones(azure: EmulatorClient) -> None:
     def used() -> dict[str, int]:
         response = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
         return {row["name"]["value"]: row["currentValue"] for row in response.body["value"]}
 
     before = used()
-    assert (before["virtualMachines"], before["cores"], before["standardDSv5Family"]) == (4, 2, 2)
+    assert (before["virtualMachines"], before["cores"], before["standardDSv5Family"]) == (4, 12, 6)
     assert azure.ask("POST", f"{COMPUTE}/virtualMachines/desk-vm/deallocate", version=VMS).status == 202
     azure.clock.advance(100)
-    assert used() == before | {"cores": 0, "standardDSv5Family": 0}
+    assert used() == before
+    assert azure.ask("DELETE", f"{COMPUTE}/virtualMachines/desk-vm", version=VMS).status == 202
+    azure.clock.advance(100)
+    assert used() == before | {"virtualMachines": 3, "cores": 10, "standardDSv5Family": 4}
 
 
 def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure: EmulatorClient) -> None:
@@ -151,3 +154,9 @@ def test_load_balancers_have_a_price_everywhere_and_addresses_in_each_region(azu
     assert balancers["Standard Included LB Rules and Outbound Rules"] == (0.025, "1 Hour")
     assert balancers["Standard Data Processed"][1] == "1 GB"
     assert priced("Virtual Network", "westus")["Standard IPv4 Static Public IP"] == (0.005, "1 Hour")
+
+
+def test_a_size_may_be_restricted_in_a_zone(azure: EmulatorClient) -> None:
+    rows = azure.ask("GET", f"{SKUS}?$filter=location eq 'eastus'", version="2021-07-01").body["value"]
+    (one,) = next(row["restrictions"] for row in rows if row["name"] == "Standard_D4s_v3")
+    assert (one["type"], one["values"], one["restrictionInfo"]["zones"]) == ("Zone", ["eastus"], ["3"])

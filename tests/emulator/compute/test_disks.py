@@ -283,3 +283,55 @@ def test_a_disk_shows_when_its_vm_was_started_or_deallocated(compute: ComputeEmu
     compute.ask("POST", "virtualMachines/desk-vm/start")
     compute.clock.advance(LONG_S)
     assert since() > deallocated
+
+
+@pytest.mark.parametrize("kind", ["disks", "snapshots"])
+def test_the_network_access_policy_is_kept_and_not_copied(compute: ComputeEmulator, kind: str) -> None:
+    policy = {"networkAccessPolicy": "denyall", "publicNetworkAccess": "Disabled"}
+    made = compute.make(f"{kind}/a", {"creationData": copy_of("disks/gen1-vm_OsDisk_1"), **policy}).properties
+    assert (made["networkAccessPolicy"], made["publicNetworkAccess"]) == ("DenyAll", "Disabled")
+    copied = compute.make("disks/b", {"creationData": copy_of(f"{kind}/a")}).properties
+    assert (copied["networkAccessPolicy"], copied["publicNetworkAccess"]) == ("AllowAll", "Enabled")
+    grant = {"access": "Read", "durationInSeconds": 60}
+    refused = compute.ask("POST", f"{kind}/a/beginGetAccess", grant)
+    assert (refused.status, refused.code) == (409, "OperationNotAllowed")
+    assert "DenyAll" in refused.message
+    compute.ask("PATCH", f"{kind}/a", {"properties": {"networkAccessPolicy": "AllowAll"}})
+    compute.clock.advance(60)
+    assert compute.ask("POST", f"{kind}/a/beginGetAccess", grant).status == 202
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"networkAccessPolicy": "Some"},
+        {"publicNetworkAccess": "Maybe"},
+        {"networkAccessPolicy": "AllowPrivate"},
+        {"networkAccessPolicy": "DenyAll", "diskAccessId": "/x"},
+    ],
+)
+def test_network_access_policies_are_checked(compute: ComputeEmulator, policy: dict[str, str]) -> None:
+    asked = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4, **policy}
+    assert compute.refused("disks/a", asked)[:2] == (400, "InvalidParameter")
+
+
+@pytest.mark.parametrize("kind", ["disks", "snapshots"])
+def test_the_source_of_a_disk_stays(compute: ComputeEmulator, kind: str) -> None:
+    first, other = copy_of("disks/gen1-vm_OsDisk_1"), copy_of("disks/win-vm_OsDisk_1")
+    compute.make(f"{kind}/a", {"creationData": first})
+    assert compute.make(f"{kind}/a", {"creationData": first}).status == 200
+    status, _, message = compute.refused(f"{kind}/a", {"creationData": other})
+    assert (status, message) == (400, "Changing property 'sourceResourceId' is not allowed.")
+    status, _, message = compute.refused(f"{kind}/a", {"creationData": {"createOption": "Empty"}})
+    assert (status, message) == (400, "Changing property 'createOption' is not allowed.")
+
+
+def test_a_source_may_be_named_by_an_id_in_source_uri(compute: ComputeEmulator) -> None:
+    source = resource("disks/gen1-vm_OsDisk_1")
+    body = {"location": "eastus", "properties": {"creationData": {"createOption": "Copy", "sourceUri": source}}}
+    begun = compute.ask("PUT", "snapshots/a", body)
+    assert (begun.status, begun.properties["creationData"]["sourceUri"]) == (202, source)
+    compute.clock.advance(60)
+    made = compute.ask("GET", "snapshots/a").properties["creationData"]
+    assert (made["sourceResourceId"], made.get("sourceUri")) == (source, None)
+    assert compute.ask("PUT", "snapshots/a", body).status == 202

@@ -84,6 +84,10 @@ def buy_disk(compute: ComputeEmulator) -> None:
     change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"purchasePlan": plan})
 
 
+def storage(**profile: Any) -> dict[str, Any]:
+    return {"storageProfile": profile}
+
+
 ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alone]
 
 
@@ -98,8 +102,9 @@ def test_a_prepared_system_reports(compute: ComputeEmulator, route: Callable[[Co
     assert (found.deprovisioned, found.usable_by_batch) == (True, True)
 
 
-@pytest.mark.parametrize("spoil", [extend, encrypt])
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    ("route", "spoil"), [*((route, extend) for route in ROUTES), *((route, encrypt) for route in ROUTES[:2])]
+)
 def test_extensions_and_encryption_keep_it_from_reporting(
     compute: ComputeEmulator, route: Callable[[ComputeEmulator], str], spoil: Callable[[ComputeEmulator], None]
 ) -> None:
@@ -107,6 +112,26 @@ def test_extensions_and_encryption_keep_it_from_reporting(
     found = what_it_is(compute, route(compute))
     assert isinstance(found, BootableImage)
     assert (found.deprovisioned, found.usable_by_batch) == (True, False)
+
+
+@pytest.mark.parametrize("disk", ["gen1-vm_OsDisk_1", "data"])
+def test_a_vm_with_an_encrypted_disk_is_no_source(compute: ComputeEmulator, disk: str) -> None:
+    compute.make("disks/data", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4})
+    entry = {"lun": 0, "createOption": "Attach", "managedDisk": {"id": resource("disks/data")}}
+    assert compute.ask("PATCH", "virtualMachines/gen1-vm", {"properties": storage(dataDisks=[entry])}).status == 200
+    compute.clock.advance(LONG_S)
+    change(compute, resource(f"disks/{disk}"), properties={"encryptionSettingsCollection": {"enabled": True}})
+    source = {"sourceVirtualMachine": {"id": resource("virtualMachines/gen1-vm")}, "hyperVGeneration": "V1"}
+    for path, asked in (("images/i", source), (PATH, version("virtualMachines/gen1-vm"))):
+        status, code, message = compute.refused(path, asked)
+        assert (status, code) == (409, "OperationNotAllowed")
+        assert f"disk '{disk}' is encrypted" in message
+
+
+def test_a_confidential_disk_that_is_encrypted_is_no_source(compute: ComputeEmulator) -> None:
+    security = {"securityType": "ConfidentialVM_DiskEncryptedWithPlatformKey"}
+    change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"securityProfile": security})
+    assert compute.refused(PATH, version("virtualMachines/gen1-vm"))[:2] == (409, "OperationNotAllowed")
 
 
 @pytest.mark.parametrize("sell", [buy, buy_disk])

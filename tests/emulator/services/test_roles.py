@@ -7,18 +7,25 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from tests.support.compute_emulator import ComputeEmulator, copy_of
+from tests.support.compute_emulator import ComputeEmulator, copy_of, resource, version
 
 TOP = f"/subscriptions/{SUBSCRIPTION}"
 IN_GROUP = f"{TOP}/resourceGroups/{GROUP}"
 PROVIDER = "/providers/Microsoft.Authorization"
 VERSION = "2022-04-01"
+VERSION_PATH = "galleries/lab/images/tools/versions/1.0.0"
 ROLE = f"{TOP}{PROVIDER}/roleDefinitions/11111111-1111-4111-8111-111111111111"
 
 
 def restricted(*actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) -> ComputeEmulator:
     """Return an emulator whose caller has one role in one scope."""
     emulator = ComputeEmulator()
+    restrict(emulator, *actions, but=but, scope=scope)
+    return emulator
+
+
+def restrict(emulator: ComputeEmulator, *actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) -> None:
+    """Assign one role in one scope to the caller."""
     permissions = [{"actions": list(actions), "notActions": list(but), "dataActions": [], "notDataActions": []}]
     role = {"properties": {"roleName": "tried", "permissions": permissions, "assignableScopes": [TOP]}}
     assert emulator.ask("PUT", ROLE, role, VERSION).status == 201
@@ -26,7 +33,6 @@ def restricted(*actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) 
     made = emulator.ask("PUT", f"{scope}{PROVIDER}/roleAssignments/one", assignment, VERSION)
     assert made.status == 201
     assert made.body["properties"]["scope"] == scope
-    return emulator
 
 
 def may(emulator: ComputeEmulator, scope: str = IN_GROUP) -> list[dict[str, Any]]:
@@ -89,7 +95,7 @@ def test_an_assignment_holds_below_its_scope_and_not_above() -> None:
 
 
 def test_the_caller_that_started_an_operation_can_poll_it() -> None:
-    emulator = restricted("Microsoft.Compute/snapshots/*")
+    emulator = restricted("Microsoft.Compute/snapshots/*", "Microsoft.Compute/disks/beginGetAccess/action")
     body = {"location": "eastus", "properties": {"creationData": copy_of("disks/prep-vm_OsDisk_1")}}
     begun = emulator.ask("PUT", "snapshots/one", body)
     assert begun.status == 202
@@ -103,3 +109,41 @@ def test_a_missing_role_cannot_be_assigned() -> None:
     )
     assert response.code == "RoleDefinitionDoesNotExist"
     assert may(emulator)[0]["actions"] == ["*"]
+
+
+def test_a_copy_needs_access_to_its_source() -> None:
+    emulator = restricted("Microsoft.Compute/snapshots/*", "Microsoft.Compute/disks/read")
+    body = {"location": "eastus", "properties": {"creationData": copy_of("disks/prep-vm_OsDisk_1")}}
+    refused = emulator.ask("PUT", "snapshots/one", body)
+    assert (refused.status, refused.code) == (403, "LinkedAuthorizationFailed")
+    assert "Microsoft.Compute/disks/beginGetAccess/action" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("source", "action"),
+    [
+        ("disks/prep-vm_OsDisk_1", "Microsoft.Compute/disks/write"),
+        ("snapshots/os", "Microsoft.Compute/snapshots/write"),
+    ],
+)
+def test_a_version_needs_write_on_its_source(source: str, action: str) -> None:
+    emulator = ComputeEmulator()
+    emulator.definition(security="TrustedLaunch")
+    emulator.snapshot("os", "prep-vm_OsDisk_1")
+    restrict(emulator, "*", but=(action,))
+    refused = emulator.ask("PUT", VERSION_PATH, {"location": "eastus", "properties": version(source)})
+    assert (refused.status, refused.code) == (403, "LinkedAuthorizationFailed")
+    assert f"perform action(s) '{action}' on the linked scope(s)" in refused.message
+
+
+def test_a_version_of_a_blob_needs_the_keys_of_its_account() -> None:
+    emulator = ComputeEmulator()
+    emulator.definition()
+    restrict(emulator, "*", but=("Microsoft.Storage/storageAccounts/listKeys/action",))
+    account = resource("").replace("Microsoft.Compute/", "Microsoft.Storage/storageAccounts/vhds")
+    properties = version()
+    properties["storageProfile"] = {
+        "osDiskImage": {"source": {"storageAccountId": account, "uri": "https://vhds.blob.core.windows.net/a/os.vhd"}}
+    }
+    refused = emulator.ask("PUT", VERSION_PATH, {"location": "eastus", "properties": properties})
+    assert (refused.status, refused.code) == (403, "LinkedAuthorizationFailed")

@@ -286,29 +286,33 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
     The texts are Compute's; the numbers are those of its usages.
     """
     inner, region = accounts.current_properties(store, account), account.doc["location"]
+    region_name, subscription = regions.region_name(region), account.key.split("/")[2]
+
+    def most(name: str) -> int:
+        return core_quotas.limit_of(store, subscription, region_name, name)
+
     quotas: tuple[tuple[NodeKind, str, int, str], ...] = (
-        ("dedicated", "Total Regional Cores", core_quotas.QUOTAS["in all"], ""),
-        ("dedicated", f"{size.family} Cores", core_quotas.QUOTAS["of one family"], size.family.lower()),
-        ("spot", "LowPriorityCores", core_quotas.QUOTAS["spot"], ""),
+        ("dedicated", "Total Regional Cores", most(core_quotas.REGIONAL), ""),
+        ("dedicated", f"{size.family} Cores", most(size.family), size.family.lower()),
+        ("spot", "LowPriorityCores", most(core_quotas.SPOT), ""),
     )
     bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
     limits: list[Limit] = []
     if len(bounded) == len(_QUOTAS):
         return limits
-    shared: subscription_cores.Cores = Counter()
+    shared: core_quotas.Cores = Counter()
     if subscription_cores.allocates_in_subscription(store, account):
-        region_name, subscription = regions.region_name(region), account.key.split("/")[2]
-        shared = subscription_cores.cores_in_region(store, now, subscription, region_name, excluding=account.key)
-    for kind, what, most, family in quotas:
+        shared = core_quotas.cores_in_region(store, now, subscription, region_name, excluding=account.key)
+    for kind, what, limit, family in quotas:
         message = (
             f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details -"
-            f" Deployment Model: Resource Manager, Location: {region}, Current Limit: {most}"
+            f" Deployment Model: Resource Manager, Location: {region}, Current Limit: {limit}"
         )
         values = pool_images.provider_error("OperationNotAllowed", message)
         if kind not in bounded:
             problem = resizing.allocation_error("AllocationFailed", kind, values)
             taken = sum(n for (one, of), n in shared.items() if one == kind and family in ("", of.lower()))
-            limits.append(Limit(kind, most, problem, family=family, used_elsewhere=taken))
+            limits.append(Limit(kind, limit, problem, family=family, used_elsewhere=taken))
     return limits
 
 

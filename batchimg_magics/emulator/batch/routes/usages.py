@@ -9,10 +9,10 @@ from typing import Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS
-from batchimg_magics.emulator.batch.model import subscription_cores
 from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.catalog.vm_sizes import all_sizes
-from batchimg_magics.emulator.compute.model.core_quotas import QUOTAS, known_region
+from batchimg_magics.emulator.compute.model import core_quotas
+from batchimg_magics.emulator.compute.model.core_quotas import REGIONAL, SPOT, known_region
 from batchimg_magics.emulator.http.messages import Call, Reply, Routes
 
 routes = Routes("arm")
@@ -22,17 +22,19 @@ routes = Routes("arm")
 def list_usages(call: Call) -> Reply:
     """Answer with the usage of the subscription's quotas in a region."""
     region = known_region(call.params["location"])
-    count = sum(region_name(vm.doc["location"]) == region for vm in resources.list_items(call, subscription_cores.VMS))
-    used = subscription_cores.cores_in_region(call.store, call.now, call.params["subscription"], region)
+    store, subscription = call.store, call.params["subscription"]
+    count = sum(region_name(vm.doc["location"]) == region for vm in resources.list_items(call, core_quotas.VMS))
+    used = core_quotas.cores_in_region(store, call.now, subscription, region)
     cores, spot = ({family: n for (kind, family), n in used.items() if kind == one} for one in KINDS)
-    families = sorted({size.family for size in all_sizes().values()})
+    families = {family: cores.get(family, 0) for family in sorted({size.family for size in all_sizes().values()})}
+    named = {REGIONAL: ("Total Regional vCPUs", sum(cores.values()))}
+    named |= {SPOT: ("Total Regional Spot vCPUs", sum(spot.values()))}
+    named |= {family: (f"{family} vCPUs", most) for family, most in families.items()}
     rows = [
-        _usage("virtualMachines", "Virtual Machines", count, 25_000),
-        _usage("cores", "Total Regional vCPUs", sum(cores.values()), QUOTAS["in all"]),
-        _usage("lowPriorityCores", "Total Regional Spot vCPUs", sum(spot.values()), QUOTAS["spot"]),
-        *(_usage(family, f"{family} vCPUs", cores.get(family, 0), QUOTAS["of one family"]) for family in families),
+        _usage(name, words, most, core_quotas.limit_of(store, subscription, region, name, most))
+        for name, (words, most) in named.items()
     ]
-    return Reply(200, {"value": rows})
+    return Reply(200, {"value": [_usage("virtualMachines", "Virtual Machines", count, 25_000), *rows]})
 
 
 def _usage(name: str, words: str, used: int, limit: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import bodies, resource_types
+from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.catalog import marketplace, regions
 from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, OS_DISK_GIB
 from batchimg_magics.emulator.compute.model import bootable_images, lineage
@@ -83,6 +84,18 @@ def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSou
     return _OPTIONS[option](call, creation | {"createOption": option})
 
 
+def refuse_other_source(old: Item, creation: dict[str, Any]) -> None:
+    """Refuse to change the source of a disk or a snapshot. Source: azure-docs #34967 quotes the text."""
+    known = old.doc["properties"].get("creationData") or {}
+    asked = dict(creation)
+    if "/providers/" in str(asked.get("sourceUri") or "").lower() and "sourceUri" not in known:
+        asked["sourceResourceId"] = asked.pop("sourceUri")
+    for name in ("createOption", "sourceResourceId", "sourceUri", "storageAccountId"):
+        if name in asked and str(asked[name]).lower() != str(known.get(name, "")).lower():
+            message = f"Changing property '{name}' is not allowed."
+            raise Refusal(400, "PropertyChangeNotAllowed", message, target=name)
+
+
 def copy_percent(item: Item, now: float) -> float:
     """Return the completion percentage of a snapshot that is copied from another region, 100 if it is complete."""
     since, until = item.hidden.get("copied", (now, now))
@@ -147,11 +160,16 @@ def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _source(call: Call, creation: dict[str, Any]) -> Item:
+    uri = str(creation.get("sourceUri") or "")
+    if "sourceResourceId" not in creation and "/providers/" in uri.lower():
+        # Recorded: the finished resource has sourceResourceId in its place.
+        creation["sourceResourceId"] = creation.pop("sourceUri")
     key = bodies.text(creation.get("sourceResourceId"), "creationData.sourceResourceId")
     source = resource_types.need_source(call, key, "creationData.sourceResourceId")
     if source.kind not in _DISKS:
         message = f"The source '{key}' has to be a disk or a snapshot."
         raise bodies.invalid("creationData.sourceResourceId", message)
+    require_linked(call, (str(source.doc["id"]), f"{source.doc['type']}/beginGetAccess/action"))
     resource_types.refuse_during_operation(call, source)
     return source
 

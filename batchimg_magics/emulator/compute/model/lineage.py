@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.compute.guest.system import facts_at, guest_state
+from batchimg_magics.emulator.http.messages import Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
@@ -62,3 +63,24 @@ def required_security_type(origin: Item) -> str:
     if named.startswith("ConfidentialVM"):  # the security type of disks has a suffix
         return "ConfidentialVM"
     return named if named != "Standard" else ""
+
+
+def refuse_encrypted(store: Store, machine: Item) -> None:
+    """Refuse to capture a VM with Azure Disk Encryption on any disk, or with a confidential disk that is encrypted.
+
+    Source: Microsoft's pages on Azure Disk Encryption, on confidential VMs, and on sources of images; the text of the
+    refusal is assumed.
+    """
+    storage = machine.doc["properties"].get("storageProfile") or {}
+    disks = [one for one in (storage.get("osDisk"), *(storage.get("dataDisks") or [])) if one]
+    for disk in disks:
+        item = store.get(str((disk.get("managedDisk") or {}).get("id", "")))
+        properties = item.doc["properties"] if item is not None else {}
+        settings = properties.get("encryptionSettingsCollection") or disk.get("encryptionSettings") or {}
+        security = str((properties.get("securityProfile") or {}).get("securityType") or "")
+        if settings.get("enabled") or security.startswith("ConfidentialVM_DiskEncrypted"):
+            message = (
+                f"The operation 'Create Image' is not supported on the Virtual Machine '{machine.doc['name']}' because "
+                f"its disk '{disk.get('name', '')}' is encrypted."
+            )
+            raise Refusal(409, "OperationNotAllowed", message)

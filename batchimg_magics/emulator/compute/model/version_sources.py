@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import bodies, resource_types, resources
+from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute.model import disk_sources, lineage
@@ -26,7 +27,7 @@ _SINGLE = frozenset({"microsoft.compute/disks", "microsoft.compute/snapshots"})
 _ACCOUNTS = "/providers/microsoft.storage/storageaccounts/"
 evidence = Evidence("Sources of gallery image versions")
 evidence.rule(
-    "A specialized definition whose security type ends with Supported takes disks and snapshots; a generalized one none.",
+    "A specialized definition whose security type ends with Supported takes disks and snapshots; others take none.",
     "a recording of 2023 has a specialized one; for the others Azure's refusal is quoted (packer-plugin-azure #304)",
 )
 _STORAGE = "galleryImageVersion.properties.storageProfile"
@@ -122,12 +123,16 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
     source = bodies.part(disk.get("source"), f"{_STORAGE}.source")
     key = str(source.get("id") or "")
     if source.get("uri") or source.get("storageAccountId") or _ACCOUNTS in key.lower():
+        account = str(source.get("storageAccountId") or "") or key
+        if account:
+            require_linked(call, (account, "Microsoft.Storage/storageAccounts/listKeys/action"))
         return None
     if not key:
         raise bodies.missing(f"{_STORAGE}.source.id")
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _SINGLE:
         raise bodies.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is neither a disk nor a snapshot.")
+    require_linked(call, (key, f"{origin.doc['type']}/write"))
     _refuse_unready(call, origin)
     return origin
 
@@ -186,6 +191,8 @@ def _refuse_unready(call: Call, origin: Item) -> None:
 def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
     """Refuse a source that does not match the image definition."""
     wanted = definition.doc["properties"]
+    if origin.kind == lineage.VIRTUAL_MACHINES and wanted["osState"] == "Generalized":
+        lineage.refuse_encrypted(call.store, origin)
     machine = origin.kind == lineage.VIRTUAL_MACHINES
     if machine and bool(origin.hidden.get("generalized")) != (wanted["osState"] == "Generalized"):
         state = "Generalized" if origin.hidden.get("generalized") else "Specialized"

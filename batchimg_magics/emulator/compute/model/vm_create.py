@@ -9,7 +9,7 @@ from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
-from batchimg_magics.emulator.compute.model import vm_disks
+from batchimg_magics.emulator.compute.model import core_quotas, size_offers, vm_disks
 from batchimg_magics.emulator.compute.model.vm_view import etag, vm_document
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
@@ -71,6 +71,7 @@ def build(call: Call, old: Item | None) -> BuildResult:
     size = _size(call, asked)
     security = bodies.part(asked.get("securityProfile"), "securityProfile")
     _refuse_security(size, security)
+    _refuse_unavailable(call, old, asked, size)
     storage, system = vm_disks.storage_profile(call, old, asked, size)
     properties = {
         **{name: one for name, one in asked.items() if name not in ("provisioningState", "instanceView")},
@@ -100,6 +101,16 @@ def _size(call: Call, asked: dict[str, Any]) -> VmSize | None:
     if size is None and not is_open(call.store):
         raise bodies.invalid("vmSize", f"The value {name} provided for the VM size is not valid.")
     return size
+
+
+def _refuse_unavailable(call: Call, old: Item | None, asked: dict[str, Any], size: VmSize | None) -> None:
+    """Refuse a new VM, or a new size of one, that the subscription may not use or that is above its quotas."""
+    before = "" if old is None else old.doc["properties"].get("hardwareProfile", {}).get("vmSize", "")
+    if size is None or size.name.lower() == before.lower() or is_open(call.store):
+        return
+    size_offers.refuse_unavailable(size, call.body["location"], call.body.get("zones"))
+    kind = core_quotas.kind_of(asked)
+    core_quotas.refuse_above_quota(call, size, kind, resources.resource_id(call, VMS))
 
 
 def _refuse_security(size: VmSize | None, security: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ _DEFAULTS = {
     "networkAccessPolicy": "AllowAll",
     "publicNetworkAccess": "Enabled",
 }
+_ACCESS_POLICIES = ("AllowAll", "AllowPrivate", "DenyAll")
 _SPEEDS = frozenset({"diskIOPSReadWrite", "diskMBpsReadWrite"})
 #: The properties that the service sets. A body may contain them because the client read them before.
 _READ_ONLY = _SPEEDS | {
@@ -44,6 +45,15 @@ _READ_ONLY = _SPEEDS | {
     "uniqueId",
 }
 evidence = Evidence("Disks")
+evidence.rule(
+    "Access to a disk or snapshot with the network access policy DenyAll is refused with 409.",
+    "the refusal is documented; no recording shows its status and text",
+)
+evidence.rule(
+    "Disks, images and versions are made from disks and snapshots whatever their network access policy; copies have "
+    "the default policy.",
+    "the policy is documented for links to the contents only",
+)
 _LINK_LAG_S = evidence.assumed(
     300.0,
     "s",
@@ -69,14 +79,30 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
         created = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
         base, hidden = _DEFAULTS | created | origin.properties | {"diskState": origin.state}, origin.hidden
     else:
+        disk_sources.refuse_other_source(old, creation)
         base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
     properties = base | {name: one for name, one in asked.items() if name != "creationData"}
+    _check_access(properties)
     encryption = bodies.part(properties["encryption"], "encryption")
     whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
     properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
     properties["diskSizeGB"] = _size(properties, base, old)
     properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
     return BuildResult(properties, hidden, initial_properties=asked, top_level={"sku": sku_document(sku)}), sku
+
+
+def _check_access(properties: dict[str, Any]) -> None:
+    """Check from where the contents of a disk may be read, and write the values as Azure does."""
+    policy = bodies.one_of(properties["networkAccessPolicy"], "networkAccessPolicy", _ACCESS_POLICIES)
+    public = bodies.one_of(properties["publicNetworkAccess"], "publicNetworkAccess", ("Enabled", "Disabled"))
+    private = bool(properties.get("diskAccessId"))
+    if private != (policy == "AllowPrivate"):
+        message = (
+            "The property 'diskAccessId' is required if the network access policy is 'AllowPrivate', and is not "
+            f"allowed otherwise: the policy is '{policy}'."
+        )
+        raise bodies.invalid("diskAccessId", message)
+    properties |= {"networkAccessPolicy": policy, "publicNetworkAccess": public}
 
 
 def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) -> int:
@@ -145,6 +171,12 @@ def _begin_access(call: Call, item: Item) -> Reply:
     body = bodies.part(call.body, "grantAccessData")
     bodies.one_of(body.get("access"), "access", ("Read", "Write", "None"))
     seconds = bodies.whole(body.get("durationInSeconds"), "durationInSeconds", least=1)
+    if item.doc["properties"].get("networkAccessPolicy") == "DenyAll":
+        message = (
+            f"Cannot perform operation 'grantAccess' on resource '{item.doc['name']}': its network access policy is "
+            "'DenyAll'."
+        )
+        raise Refusal(409, "OperationNotAllowed", message)
     owner = owner_of(call.store, item, call.now)
     if owner is not None and power_state(owner, call.now) != "deallocated":
         message = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import bodies, resource_types
+from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
@@ -85,6 +86,7 @@ def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
     if not vm.hidden.get("generalized"):
         message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
         raise Refusal(409, "OperationNotAllowed", message)
+    lineage.refuse_encrypted(call.store, vm)
     profile = vm_view.vm_document(vm, call.now)["properties"]["storageProfile"]
     os_disk, data = profile["osDisk"], profile.get("dataDisks") or []
     sources = [call.store.get(vm_view.disk_key(disk)) for disk in (os_disk, *data)]
@@ -133,6 +135,7 @@ def _source(call: Call, disk: dict[str, Any]) -> Item | None:
             raise bodies.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
         return None
     source = resource_types.need_source(call, reference["id"], "storageProfile")
+    require_linked(call, (source.doc["id"], f"{source.doc['type']}/beginGetAccess/action"))
     resource_types.refuse_during_operation(call, source)
     if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
         message = f"The source '{source.doc['name']}' of the image has to be in the image's region."

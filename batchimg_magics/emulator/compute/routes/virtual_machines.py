@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
+from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.guest import system as guest_system
-from batchimg_magics.emulator.compute.model import vm_create
+from batchimg_magics.emulator.compute.model import core_quotas, vm_create
 from batchimg_magics.emulator.compute.model.vm_view import (
     disk_key,
     disks_of,
@@ -109,12 +111,20 @@ def _change(verb: str) -> Callable[[Call], Reply]:
         if vm.hidden.get("generalized") and verb == "start":
             message = f"Operation 'start' is not allowed on VM '{vm.doc['name']}' since the VM is generalized."
             raise Refusal(409, "OperationNotAllowed", message)
+        if verb == "start" and power_state(vm, call.now) == "deallocated" and not is_open(call.store):
+            _refuse_above_quota(call, vm)
         pace = OPERATION_TIMINGS[f"vm {verb}"]
         seconds = operation_s(call, pace.seconds, vm.key + verb)
         change_power_state(call, vm, verb, seconds)
         return Reply(202, None, begin_operation(call, vm.doc["location"], "operations", seconds, pace))
 
     return answer
+
+
+def _refuse_above_quota(call: Call, vm: Item) -> None:
+    properties = vm.doc["properties"]
+    size = find_size(str(properties.get("hardwareProfile", {}).get("vmSize", "")))
+    core_quotas.refuse_above_quota(call, size, core_quotas.kind_of(properties), vm.key, starts=True)
 
 
 def change_power_state(call: Call, vm: Item, verb: str, seconds: float) -> None:
