@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
-from batchimg_magics.emulator.compute.model import core_quotas
+from batchimg_magics.emulator.compute.guest import system
+from batchimg_magics.emulator.compute.model import core_quotas, vm_view
 from batchimg_magics.emulator.http import faults, planes, scenarios
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.chance import NEVER
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.clock import Clock
+    from batchimg_magics.emulator.world.store import Item
 
 
 class ErrorValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +34,15 @@ class AllocationError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     values: list[ErrorValue] = []
 
 
+#: The types of resources with an operating system; that of a VM is on its OS disk.
+_KINDS_WITH_SYSTEM = (
+    "microsoft.compute/disks",
+    "microsoft.compute/snapshots",
+    "microsoft.compute/images",
+    "microsoft.compute/galleries/images/versions",
+)
+
+
 def control_routes(clock: Clock) -> Routes:
     """Return the routes of the control API."""
     routes = Routes("sim", "/_sim", versioned=False)
@@ -42,6 +54,8 @@ def control_routes(clock: Clock) -> Routes:
 
     routes.on("POST", "/import")(_import)
     routes.on("POST", "/quotas")(_set_quotas)
+    routes.on("GET", "/systems")(_list_systems)
+    routes.on("POST", "/systems")(_post_systems)
     routes.on("GET", "/faults")(_faults)
     routes.on("POST", "/faults")(_set_faults)
     return routes
@@ -76,11 +90,53 @@ def _import(call: Call) -> Reply:
     documents = body.get("resources", [])
     if not isinstance(documents, list):
         raise _refused("resources is not a list")
+    systems = _systems(body.get("systems") or {})
     try:
         ids = import_documents(call.store, call.now, documents, deprovisioned=body.get("deprovisioned"), any_type=True)
     except ImportRefusedError as error:
         raise _refused(str(error)) from error
+    _set_systems(call, systems)
     return Reply(200, {"ids": ids})
+
+
+def _systems(value: object) -> dict[str, system.SystemFacts]:
+    try:
+        return msgspec.convert(value, dict[str, system.SystemFacts])
+    except msgspec.ValidationError as error:
+        raise _refused(f"systems: {error}") from error
+
+
+def _set_systems(call: Call, systems: dict[str, system.SystemFacts]) -> None:
+    for key, facts in systems.items():
+        system.set_system(call.store, _with_system(call, key), facts, call.now)
+
+
+def _with_system(call: Call, key: str) -> Item:
+    """Return the resource that has an operating system: for a VM its OS disk."""
+    item = resources.find(call.store, call.now, key)
+    if item is not None and item.kind == "microsoft.compute/virtualmachines":
+        disks = vm_view.disks_of(item)
+        item = call.store.get(vm_view.disk_key(disks[0])) if disks else None
+    if item is None:
+        raise _refused(f"systems: {key} does not exist, or has no managed OS disk")
+    return item
+
+
+def _list_systems(call: Call) -> Reply:
+    """Answer with the states of the operating systems that are known, by the id of their disk, snapshot or image."""
+    found = {
+        str(item.doc["id"]): system.shown_system(call.store, item, call.now)
+        for kind in _KINDS_WITH_SYSTEM
+        for item in call.store.items(kind)
+        if "deprovisioned" in item.hidden and resources.document_at(item, call.now) is not None
+    }
+    return Reply(200, {"systems": found})
+
+
+def _post_systems(call: Call) -> Reply:
+    """Set states of operating systems."""
+    _set_systems(call, _systems(_body(call).get("systems") or {}))
+    return _list_systems(call)
 
 
 def _set_quotas(call: Call) -> Reply:

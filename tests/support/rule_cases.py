@@ -701,7 +701,7 @@ CASES = [
     # What of Compute's quota is in use are this pool's own nodes, and a VM of two cores.
     kept(
         "quota-dedicated",
-        "998 of 1000 free",
+        "987 of 1000 free",
         both(USER, TOOLS, there(pool(currentDedicatedNodes=80, scaleSettings=nodes_of(80)))),
         **THE_POOL,
         **ask(nodes=240),

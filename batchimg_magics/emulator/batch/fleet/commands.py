@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from batchimg_magics.emulator.world.evidence import Evidence
+
 _SHELL = re.compile(
     r"""^\s*(?:\S*/)?(?:(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c|cmd(?:\.exe)?\s+/c|powershell(?:\.exe)?\s+-c(?:ommand)?)\s+(?P<rest>.*)$""",
     re.IGNORECASE | re.DOTALL,
@@ -20,6 +22,18 @@ _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SLEEP = re.compile(r"(?:start-)?sleep\s+(?:-s(?:econds)?\s+)?(?P<count>\d+(?:\.\d+)?)(?P<unit>[smhd]?)", re.IGNORECASE)
 _TIMEOUT = re.compile(r"timeout\s+(?:/t\s+)?(?P<count>\d+)(?P<unit>)(?:\s.*)?", re.IGNORECASE)
 _EXIT = re.compile(r"exit(?:\s+/b)?(?:\s+(?P<code>\d+))?", re.IGNORECASE)
+
+
+#: Exit codes of a shell for programs that do not exist or may not be run.
+_NOT_FOUND, _NOT_PERMITTED = 127, 126
+evidence = Evidence("Commands on nodes")
+evidence.rule(
+    "A command that names a path in a home directory which the image does not have ends with 127; without elevation a "
+    "path in one that it has ends with 126.",
+    "the agent deletes the home of the provisioned account; home directories of Ubuntu are readable by their owner",
+)
+#: A path in the home directory of an account on Linux.
+_HOME = re.compile(r"(?<![\w.])/home/(?P<account>[A-Za-z_][\w.-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,9 @@ class CommandResult:
     exit_code: int
 
 
-def command_result(command: str, program_s: float) -> CommandResult:
+def command_result(
+    command: str, program_s: float, *, homes: frozenset[str] | None = None, elevated: bool = False
+) -> CommandResult:
     """Return the result of a command line.
 
     Parameters
@@ -47,6 +63,10 @@ def command_result(command: str, program_s: float) -> CommandResult:
         The command line of a start task or a task.
     program_s
         The duration of a program that the emulator does not interpret.
+    homes
+        The accounts that have a home directory on the node; None: they are not known.
+    elevated
+        Whether the command may read them.
     """
     match = _SHELL.match(command)
     parts = _SEPARATOR.split(_SUBSHELL.sub("subshell", _unquoted(match["rest"])) if match else command)
@@ -57,10 +77,22 @@ def command_result(command: str, program_s: float) -> CommandResult:
             continue
         if leaves := _EXIT.fullmatch(word):
             return CommandResult(seconds, int(leaves["code"] or code) % 256)
+        if code := _home_problem(word, homes, elevated=elevated):
+            continue
         waits = _SLEEP.fullmatch(word) or _TIMEOUT.fullmatch(word)
         seconds += float(waits["count"]) * _UNITS_S[waits["unit"].lower()] if waits else program_s * (word != "true")
         code = 1 if word.lower() == "false" or word == "/bin/false" else 0
     return CommandResult(seconds, code)
+
+
+def _home_problem(word: str, homes: frozenset[str] | None, *, elevated: bool) -> int:
+    """Return the exit code of a program that needs a home directory: it is not there, or not readable; 0 otherwise."""
+    named = [match["account"] for match in _HOME.finditer(word)]
+    if homes is None or not named:
+        return 0
+    if not homes.issuperset(named):
+        return _NOT_FOUND
+    return 0 if elevated else _NOT_PERMITTED
 
 
 def _unquoted(text: str) -> str:

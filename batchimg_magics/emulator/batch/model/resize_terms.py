@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.fleet import commands, nodes, resizing
+from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Problem
 from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
@@ -21,6 +21,7 @@ from batchimg_magics.emulator.batch.model import (
     pools,
     scenarios,
     subscription_cores,
+    task_results,
     task_scheduling,
 )
 from batchimg_magics.emulator.batch.model.pool_rules import check_timeout
@@ -201,7 +202,7 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
     """Return the conditions under which a pool with this number of target nodes gets nodes at a time."""
     image = pool_images.read_pool_image(call.store, now, account, pool)
     effects = scenarios.node_effects(call.store)
-    seconds, fails = _start_task(pool)
+    seconds, fails = _start_task(call, pool, now)
     available, quota_errors = _available_nodes(call, account, pool, image, now)
     deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
     return AllocationTerms(
@@ -222,12 +223,12 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
     )
 
 
-def _start_task(pool: Pool) -> tuple[float | None, bool]:
+def _start_task(call: Call, pool: Pool, now: float) -> tuple[float | None, bool]:
     """Return how long nodes wait for their start task (None: they do not), and whether it fails."""
     task = pool.doc.get("startTask")
     if task is None or not task.get("waitForSuccess", True):
         return None, False
-    result = commands.command_result(task["commandLine"], ALLOCATION_TIMES.start_task_s)
+    result = task_results.task_result(call.store, now, pool, task, ALLOCATION_TIMES.start_task_s)
     tries = 1 + max(0, task.get("maxTaskRetryCount", 0)) if result.exit_code else 1
     return result.seconds * tries, result.exit_code != 0
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from batchimg_magics.emulator.batch.fleet import commands
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import task_scheduling
+from batchimg_magics.emulator.batch.model import task_results, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
@@ -67,7 +66,7 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
         return []
     found = [File(name, node.booted) for name in ("applications", "fsmounts", "shared", "startup", "workitems")]
     if (task := pool.doc.get("startTask")) is not None:
-        result = commands.command_result(task["commandLine"], ALLOCATION_TIMES.start_task_s)
+        result = task_results.task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s)
         code = None if node.state == "waitingforstarttask" else result.exit_code
         found += _outputs("startup/", task["commandLine"], code, node.booted)
     for item, state in task_scheduling.pool_tasks(call.store, pool):

@@ -93,7 +93,7 @@ def load(call: Call) -> Job:
     if item is None:
         raise refusal("JobNotFound")
     job = Job(item.key, item.doc, item.hidden)
-    if (pool := _pool(call, account, job)) is not None:
+    if (pool := pool_of_job(call, account, job)) is not None:
         autoscale.run_due_evaluations(call, account, pool)
         task_scheduling.schedule_due_tasks(call.store, pool, call.now)
     _finish(call, job)
@@ -107,7 +107,8 @@ def _load_checked(call: Call) -> Job:
     return job
 
 
-def _pool(call: Call, account: Item, job: Job) -> Pool | None:
+def pool_of_job(call: Call, account: Item, job: Job) -> Pool | None:
+    """Return the pool of a job, None if it is deleted."""
     return pools.find(call, account, job.pool.rpartition("/")[2]) if job.pool else None
 
 
@@ -136,7 +137,7 @@ def _complete(call: Call, job: Job, moment: float, reason: str) -> None:
 def _drop_pool(call: Call, job: Job) -> None:
     account = accounts.need(call)
     automatic = job.doc["poolInfo"].get("autoPoolSpecification", {})
-    pool = _pool(call, account, job)
+    pool = pool_of_job(call, account, job)
     if automatic and not automatic.get("keepAlive") and pool is not None and pool.state.deleted is None:
         pools.delete(call, pool)
 
@@ -149,7 +150,7 @@ def _save(call: Call, job: Job) -> None:
 def register_tasks(call: Call, job: Job) -> None:
     """Mark the pool of a job as one with tasks, and schedule those that can start now."""
     account = accounts.need(call)
-    pool = _pool(call, account, job)
+    pool = pool_of_job(call, account, job)
     if pool is None:
         return
     if not pool.state.tasks:

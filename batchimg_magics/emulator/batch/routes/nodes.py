@@ -10,10 +10,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.fleet import commands, nodes
+from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.fleet.allocation import STATES
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_images, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_images, pools, task_results, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.pools import load
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.fleet.commands import CommandResult
     from batchimg_magics.emulator.batch.fleet.nodes import Node
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.http.messages import Call
@@ -84,6 +85,10 @@ class NodeViews:
         self._machine = {"imageReference": reference | exact} if reference else None
         self._slots = call.api_version >= _SLOTS_SINCE
         self._certificates = call.api_version < _CERTIFICATES_UNTIL
+        task = pool.doc.get("startTask")
+        self._start_task = (
+            task_results.task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s) if task else None
+        )
         self._busy = task_scheduling.node_loads(call.store, pool, call.now)
 
     def view(self, node: Node) -> dict[str, Any]:
@@ -110,8 +115,11 @@ class NodeViews:
         }
         if self._slots:
             shown["runningTaskSlotsCount"] = load.slots
-        if "startTask" in self._pool.doc and node.booted is not None:
-            shown |= {"startTask": self._pool.doc["startTask"], "startTaskInfo": _start_task_info(self._pool, node)}
+        if self._start_task is not None and node.booted is not None:
+            shown |= {
+                "startTask": self._pool.doc["startTask"],
+                "startTaskInfo": _start_task_info(self._pool, self._start_task, node),
+            }
         if self._certificates and node.booted is not None:
             shown["certificateReferences"] = []
         if problems := _problems(node):
@@ -187,10 +195,9 @@ def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
     return None
 
 
-def _start_task_info(pool: Pool, node: Node) -> dict[str, Any]:
+def _start_task_info(pool: Pool, result: CommandResult, node: Node) -> dict[str, Any]:
     """Return the state of the start task of a node that has booted."""
     booted = node.booted or node.since
-    result = commands.command_result(pool.doc["startTask"]["commandLine"], ALLOCATION_TIMES.start_task_s)
     info: dict[str, Any] = {"state": "running", "startTime": batch_timestamp(booted), "retryCount": 0}
     if node.state == "waitingforstarttask":
         return info

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.fleet import commands
-from batchimg_magics.emulator.batch.model import task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, task_results, task_scheduling
 from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
@@ -58,7 +57,8 @@ def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: AN
     key = f"{job.key}/tasks/{name.lower()}"
     if call.store.get(key) is not None:
         raise refusal("TaskExists")
-    result = commands.command_result(str(body["commandLine"]), task_scheduling.PROGRAM_S)
+    pool = jobs.pool_of_job(call, accounts.need(call), job)
+    result = task_results.task_result(call.store, call.now, pool, body, task_scheduling.PROGRAM_S)
     limits = body.get("constraints", {})
     tries = 1 + max(0, int(limits.get("maxTaskRetryCount", 0))) if result.exit_code else 1
     document: dict[str, Any] = {

@@ -9,12 +9,39 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
 #: The hidden fact of a disk whose operating system is generalized, that of its accounts and its agent, and that of the
 #: changes to come.
 DEPROVISIONED, GUEST, LATER = "deprovisioned", "guest", "later"
+
+
+class SystemFacts(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The state of an operating system as the control API sets it; what is not given stays.
+
+    Parameters
+    ----------
+    deprovisioned
+        Whether it is generalized.
+    admin
+        The account that Azure provisioned.
+    homes
+        The accounts with a home directory.
+    agent
+        Whether the Azure agent runs while the VM does.
+    extensions, encrypted
+        Whether it has the remains of Azure extensions, and whether it is encrypted.
+    """
+
+    deprovisioned: bool | None = None
+    admin: str | None = None
+    homes: list[str] | None = None
+    agent: bool | None = None
+    extensions: bool | None = None
+    encrypted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +159,26 @@ def start_system(store: Store, disk: Item, now: float) -> None:
     _apply(hidden, {DEPROVISIONED: False, "agent": True})
     disk.hidden = hidden
     store.put(disk)
+
+
+def set_system(store: Store, item: Item, facts: SystemFacts, now: float) -> None:
+    """Set the state of the operating system on a disk, a snapshot, an image or a version."""
+    given = {name: value for name, value in msgspec.to_builtins(facts).items() if value is not None}
+    beside = {name: given.pop(name) for name in ("extensions", "encrypted") if name in given}
+    hidden = facts_at(item, now) | beside
+    _apply(hidden, given)
+    item.hidden = hidden
+    store.put(item)
+
+
+def shown_system(store: Store, item: Item, now: float) -> dict[str, Any]:
+    """Return the state of the operating system on a disk, a snapshot, an image or a version."""
+    state, hidden = guest_state(store, item, now), facts_at(item, now)
+    return {
+        "deprovisioned": state.deprovisioned,
+        "admin": state.admin,
+        "homes": None if state.homes is None else list(state.homes),
+        "agent": state.agent,
+        "extensions": bool(hidden.get("extensions")),
+        "encrypted": bool(hidden.get("encrypted")),
+    }

@@ -50,6 +50,8 @@ class BootableImage:
         LUN and size in GiB of the data disks of every VM.
     controllers
         Supported disk controllers: only SCSI, unless the image definition has others.
+    homes
+        The accounts that have a home directory in the image; None: they are not known.
     """
 
     os_type: str
@@ -64,6 +66,7 @@ class BootableImage:
     os_disk_gib: int = 0
     data_disks: tuple[tuple[int, int], ...] = ()
     controllers: frozenset[str] = frozenset({"scsi"})
+    homes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,14 @@ def _of_gallery(store: Store, version: Item, definition: Item, now: float, regio
         int((storage.get("osDiskImage") or {}).get("sizeInGB") or 0),
         tuple((int(one["lun"]), int(one.get("sizeInGB") or 0)) for one in storage.get("dataDiskImages") or []),
         _controllers(kind),
+        _homes(version),
     )
+
+
+def _homes(image: Item) -> frozenset[str] | None:
+    """Return the accounts with a home directory in an image, None if they are not known."""
+    found = (image.hidden.get("guest") or {}).get("homes")
+    return None if found is None else frozenset(found)
 
 
 def _controllers(kind: dict[str, Any]) -> frozenset[str]:
@@ -213,4 +223,5 @@ def _managed(store: Store, now: float, image_id: str, region: str) -> BootableIm
         frozenset({image.key, *roots}),
         os_disk_gib=int(os_disk.get("diskSizeGB") or 0),
         data_disks=tuple((int(one["lun"]), int(one.get("diskSizeGB") or 0)) for one in storage.get("dataDisks") or []),
+        homes=_homes(image),
     )

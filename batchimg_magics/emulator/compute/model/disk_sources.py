@@ -214,8 +214,9 @@ def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> 
     if image.security_type == "TrustedLaunch":
         properties["securityProfile"] = {"securityType": "TrustedLaunch"}
     size = image.os_disk_gib or OS_DISK_GIB[image.os_type]
+    known = {} if image.homes is None else {"guest": {"homes": sorted(image.homes)}}
     return DiskSource(
-        properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned}
+        properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned} | known
     )
 
 

@@ -161,6 +161,7 @@ def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
         exact_version=source.exact_version,
         os_disk_gib=source.os_disk_gib or OS_DISK_GIB[source.os_type],
         data_disks=source.data_disks,
+        facts={} if source.homes is None else {"guest": {"homes": sorted(source.homes)}},
         made_from={"galleryImageReference" if source.exact_version else "imageReference": {"id": image_id}},
     )
 
