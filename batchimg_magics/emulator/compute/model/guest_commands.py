@@ -50,14 +50,15 @@ class CommandCourse:
     ----------
     begins, ends
         When its script starts, and when that ends: `NEVER` if it does not.
-    reported
-        When Azure knows its result: `NEVER` if nobody reports it.
+    accepted, reported
+        When Azure knows that it runs, and when it knows its result: `NEVER` if nobody reports it.
     run
         The script's output and exit code.
     """
 
     begins: float
     ends: float
+    accepted: float
     reported: float
     run: ScriptRun
 
@@ -82,7 +83,7 @@ def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: lis
     state = replace(system.guest_state(call.store, disk, begins), os_type=os_type)
     stops = min(vm.hidden.get("stops_at", NEVER), _agent_stops(disk, begins))
     if not state.agent or begins >= stops:
-        return CommandCourse(NEVER, NEVER, NEVER, ScriptRun(seconds=NEVER))
+        return CommandCourse(NEVER, NEVER, NEVER, NEVER, ScriptRun(seconds=NEVER))
     name = str((vm.doc["properties"].get("osProfile") or {}).get("computerName") or vm.doc["name"])
     named = vm.hidden.get("system") or ("ubuntu", "22.04")
     machine = Machine(name, (str(named[0]), str(named[1])), state, begins, started_at(vm))
@@ -90,9 +91,15 @@ def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: lis
     _apply(call, vm, disk, [replace(one, at=begins + one.at) for one in run.changes])
     ends = NEVER if run.hangs else begins + run.seconds
     stops = min(stops, _agent_stops(disk, begins), vm.hidden.get("stops_at", NEVER))
-    reported = ends + _REPORT_S
-    lost = run.hangs or stops <= reported or not has_way_out(call.store, call.now, _interfaces(vm))
-    return CommandCourse(begins, ends, NEVER if lost else reported, run)
+    out = has_way_out(call.store, call.now, _interfaces(vm))
+    accepted, reported = begins + _REPORT_S, ends + _REPORT_S
+    return CommandCourse(
+        begins,
+        ends,
+        accepted if out and accepted < stops else NEVER,
+        reported if out and reported < stops and not run.hangs else NEVER,
+        run,
+    )
 
 
 def _interpret(machine: Machine, text: str, parameters: list[str]) -> ScriptRun:
