@@ -152,14 +152,17 @@ def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, A
     profile = bodies.part(asked.get("networkProfile"), "networkProfile")
     interfaces = bodies.parts(profile.get("networkInterfaces"), "networkInterfaces")
     configurations = bodies.parts(profile.get("networkInterfaceConfigurations"), "networkInterfaceConfigurations")
+    kept: dict[str, Any] = old.doc["properties"].get("networkProfile", {}) if old is not None else {}
     if old is not None and not interfaces and not configurations:
-        kept: dict[str, Any] = old.doc["properties"].get("networkProfile", {})
         return kept
     if not interfaces and not configurations:
         raise bodies.missing("networkProfile.networkInterfaces")
     vm_id = resources.resource_id(call, VMS)
+    known = {str(one.get("id")).lower() for one in kept.get("networkInterfaces") or []}
     for interface in interfaces:
-        attach_to_vm(call, vm_id, bodies.text(interface.get("id"), "networkInterfaces.id"))
+        key = bodies.text(interface.get("id"), "networkInterfaces.id")
+        if key.lower() not in known:
+            attach_to_vm(call, vm_id, key)
     created = [{"id": create_with_vm(call, vm_id, one), "properties": _attachment(one)} for one in configurations]
     return {"networkInterfaces": [*interfaces, *created]}
 
