@@ -78,7 +78,6 @@ OPERATION_TIMINGS = {
     "version deletion": OperationTiming(
         _recorded(90.0, "deletion of a gallery image version", "median, up to 135 s"), 60, 60
     ),
-    "security group": OperationTiming(_assumed(3.0, "creation or deletion of a network security group"), 3, 10),
     "vm": OperationTiming(_assumed(45.0, "creation of a VM"), 10, 30),
     "vm update": OperationTiming(_assumed(5.0, "update of a VM"), 10, 30),
     "vm deletion": OperationTiming(_assumed(40.0, "deletion of a VM"), 10, 30),
