@@ -8,8 +8,8 @@ import pytest
 
 from batchimg_magics.emulator.http.scenarios import set_scenario
 from batchimg_magics.emulator.network.outbound import has_way_out
-from tests.emulator.network.test_security_groups import interface, machine, rule
 from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator, resource
+from tests.support.network_bodies import interface, machine, rule
 
 GROUP = f"{NETWORK}/networkSecurityGroups/fence"
 NAT, ROUTES = ({"id": f"{NETWORK}/{kind}/x"} for kind in ("natGateways", "routeTables"))

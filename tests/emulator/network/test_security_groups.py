@@ -8,11 +8,11 @@ import pytest
 
 from batchimg_magics.emulator.services.roles import DEFINITIONS
 from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator, EmulatorResponse, resource
+from tests.support.network_bodies import interface, machine, rule
 
 GROUP = f"{NETWORK}/networkSecurityGroups/fence"
 NIC = f"{NETWORK}/networkInterfaces/one"
 OTHER = "00000000-1111-4222-8333-444444444444"
-IMAGE = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
 
 
 @pytest.fixture
@@ -20,35 +20,8 @@ def compute() -> ComputeEmulator:
     return ComputeEmulator()
 
 
-def rule(name: str = "azure", priority: int = 100, **beside: Any) -> dict[str, Any]:
-    properties = {
-        "priority": priority,
-        "direction": "Outbound",
-        "access": "Allow",
-        "protocol": "Tcp",
-        "sourceAddressPrefix": "*",
-        "sourcePortRange": "*",
-        "destinationAddressPrefix": "AzureCloud",
-        "destinationPortRange": "443",
-    }
-    return {"name": name, "properties": properties | beside}
-
-
 def put(compute: ComputeEmulator, path: str, properties: dict[str, Any], location: str = "eastus") -> EmulatorResponse:
     return compute.ask("PUT", path, {"location": location, "properties": properties}, "2024-05-01")
-
-
-def interface(subnet: str = SUBNET, **properties: Any) -> dict[str, Any]:
-    return {"ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": subnet}}}], **properties}
-
-
-def machine(**network: Any) -> dict[str, Any]:
-    return {
-        "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
-        "storageProfile": {"imageReference": IMAGE, "osDisk": {"createOption": "FromImage"}},
-        "osProfile": {"adminUsername": "me", "adminPassword": "not-a-secret-1"},
-        "networkProfile": network,
-    }
 
 
 def test_a_group_is_made_changed_listed_and_deleted(compute: ComputeEmulator) -> None:
