@@ -116,7 +116,7 @@ def create_with_vm(call: Call, vm_id: str, configuration: dict[str, Any]) -> str
     document = {"name": key.rpartition("/")[2], "id": key, "type": NICS, "location": call.body["location"]}
     bodies.check_tags(tags := configuration.get("tags"))
     document |= {"tags": tags} if tags else {}
-    call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}))
+    call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}, {"created": call.now}))
     return key
 
 
