@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.compute.guest.system import facts_at, guest_state
 from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
+evidence = Evidence("Encrypted VMs")
+evidence.rule(
+    "A VM with an encrypted disk is refused as the source of an image with 409, in the emulator's own words.",
+    "Microsoft documents that it is no source; no recording shows the refusal",
+)
 VIRTUAL_MACHINES = "microsoft.compute/virtualmachines"
 #: The hidden facts of a resource that its copies have as well.
 _INHERITED = ("deprovisioned", "guest", "extensions", "encrypted", "plan")
@@ -68,8 +74,7 @@ def required_security_type(origin: Item) -> str:
 def refuse_encrypted(store: Store, machine: Item) -> None:
     """Refuse to capture a VM with Azure Disk Encryption on any disk, or with a confidential disk that is encrypted.
 
-    Source: Microsoft's pages on Azure Disk Encryption, on confidential VMs, and on sources of images; the text of the
-    refusal is assumed.
+    Source: Microsoft's pages on Azure Disk Encryption, on confidential VMs, and on sources of images.
     """
     storage = machine.doc["properties"].get("storageProfile") or {}
     disks = [one for one in (storage.get("osDisk"), *(storage.get("dataDisks") or [])) if one]
