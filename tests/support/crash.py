@@ -181,10 +181,12 @@ class Interruption:
         return [f"after its expiry: {key} has {count} nodes" for key, count in counts.items() if count]
 
 
-def crash_points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
-    """Yield a name and what differed (nothing, if all is well) for each point of a case, or each so manieth."""
+def crash_points(case: Case, folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield a name and what differed (nothing, if all is well) for as many points of a case as the tests try."""
     interruption = Interruption.of(case, folder)
-    for point in interruption.points(every):
+    points = interruption.points()
+    for number in range(1, case.tries + 1):
+        point = points[number * len(points) // (case.tries + 1)]
         yield str(point), interruption.problems(point)
 
 

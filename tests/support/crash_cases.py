@@ -38,8 +38,8 @@ class Case:
         Creates what has to exist before it, by plain requests and by a session on the state.
     deletes
         Whether the command finds nothing, and says so, when it is run again after it was complete.
-    sample
-        The tests try each so manieth point.
+    tries
+        At how many points the tests interrupt it, evenly apart; `make crash` does so at all.
     date
         When the emulator state begins; None: its default.
     expires_h
@@ -51,7 +51,7 @@ class Case:
     run: Callable[[Session], object]
     prepare: Callable[[StateFileClient, Session], object] | None = None
     deletes: bool = False
-    sample: int = 20
+    tries: int = 2
     date: dt.datetime | None = None
     expires_h: float = 0
 
@@ -118,10 +118,10 @@ def _image(client: StateFileClient, _: Session) -> None:
 
 
 CASES = (
-    Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS)),
-    Case("create by copy", _Create("desk", {"from_vm": "desk-vm", "stop": True}), sample=40),
+    Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS), tries=4),
+    Case("create by copy", _Create("desk", {"from_vm": "desk-vm", "stop": True})),
     Case("create in place", _Create("desk", {"from_vm": "desk-vm", "capture": "in-place", "yes": True})),
-    Case("create --via managed-image", _Create("desk", {"from_vm": "desk-vm", "via": "managed-image"}), sample=40),
+    Case("create --via managed-image", _Create("desk", {"from_vm": "desk-vm", "via": "managed-image"})),
     Case(
         "create --from-snapshot",
         _Create(
@@ -160,21 +160,21 @@ CASES = (
         "resize --ttl",
         lambda session: session.resize("genomics", nodes=40, ttl="4h"),
         _pool_with_expiry,
-        sample=3,
+        tries=3,
         expires_h=8,
     ),
     Case(
         "resize of a pool with an expiry",
         lambda session: session.resize("genomics", nodes=40),
         _pool_with_expiry,
-        sample=3,
+        tries=3,
         expires_h=8,
     ),
     Case(
         "resize of a pool with an expiry to fewer nodes",
         lambda session: session.resize("genomics", nodes=1),
         _pool_with_expiry,
-        sample=3,
+        tries=3,
         expires_h=8,
     ),
     Case("repair", lambda session: session.repair("genomics"), _pool_with_failed_nodes),

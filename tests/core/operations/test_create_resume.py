@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_cut_off_and_run_again(case: Case, tmp_path: Path) -> None:
     """Some of the points; `make crash` tries them all."""
-    tried = dict(crash_points(case, tmp_path, every=case.sample))
-    assert len(tried) > 1
+    tried = dict(crash_points(case, tmp_path))
+    assert len(tried) == case.tries
     assert {name: said for name, said in tried.items() if said} == {}
 
 
