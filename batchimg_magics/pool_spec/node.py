@@ -14,7 +14,7 @@ from batchimg_magics.pool_spec.data_disks import MountPath, mount_script
 from batchimg_magics.pool_spec.machine import MachineSpec
 from batchimg_magics.pool_spec.mounts import BlobMount, Mount
 from batchimg_magics.pool_spec.start_task import StartTask, StartTaskField
-from batchimg_magics.pool_spec.tags import RESERVED_PREFIX, ResourceTags
+from batchimg_magics.pool_spec.tags import RESERVED_PREFIX, check_resource_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -118,7 +118,7 @@ class NodeSpec(MachineSpec, BaseModel):
     job_order: Annotated[Literal["none", "creationtime"], choice("none", "creationtime")] | None = None
     display_name: Annotated[Text, Field(max_length=MAX_DISPLAY_NAME)] | None = None
     metadata: NameValuePairs = {}
-    tags: ResourceTags = {}
+    tags: Annotated[dict[str, str], AfterValidator(check_resource_tags)] = {}
     api: Literal["arm", "batch"] = "arm"
 
     @model_validator(mode="after")

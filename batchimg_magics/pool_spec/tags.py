@@ -6,16 +6,14 @@ Source: "Use tags to organize your Azure resources" in the documents of Azure Re
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import AfterValidator
+from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["RESERVED_PREFIX", "ResourceTags", "check_resource_tags"]
+__all__ = ["RESERVED_PREFIX", "check_resource_tags"]
 
 #: Prefix of this tool's ownership tags.
 RESERVED_PREFIX = "batchimg-"
@@ -68,7 +66,3 @@ def check_resource_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     if problems := list(_problems(tags)):
         raise SpecError("; ".join(problems), hint=_HINT)
     return tags
-
-
-#: Azure resource tags: name to value.
-ResourceTags = Annotated[dict[str, str], AfterValidator(check_resource_tags)]

@@ -118,7 +118,7 @@ def _combined(found: Sequence[SpecError]) -> SpecError:
     messages = [one.message for one in found if not one.message.endswith(_MISSING)]
     if missing:
         *names, last = missing
-        messages.insert(0, f"{', '.join(names)} and {last} are missing" if names else f"{last}{_MISSING}")
+        messages.append(f"{', '.join(names)} and {last} are missing" if names else f"{last}{_MISSING}")
     hints = dict.fromkeys(one.hint for one in found if one.hint)
     return SpecError("; ".join(dict.fromkeys(messages)), hint="; ".join(hints))
 

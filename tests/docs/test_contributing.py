@@ -125,7 +125,7 @@ from batchimg_magics.core.images.origins import vm_copy
 
 async def find(azure, spec):
     """Return the image source."""
-    return await vm_copy.find(azure, await find_vm(azure, spec.from_added), stop=False)
+    return await vm_copy.find(azure, await find_vm(azure, spec.from_added), spec)
 '''
 VERB = '''"""The verb ``added``."""
 
@@ -204,7 +204,9 @@ with Session() as session:
                 (r"\nNODE_OPTIONS: .* = \(\n", 'Option("--added", "Set the added option", metavar="WORD"),\n')
             ),
             "pool_spec/node.py": insert((r"\n(?=    task_slots: )", "    added: str | None = None\n")),
-            "core/batch/pool_request.py": insert((r"\n    props: Json = \{\n", '"displayName": spec.added,\n')),
+            "core/batch/pool_request.py": insert(
+                (r"\n        \"taskSlotsPerNode\": .*\n", '"displayName": spec.added,\n')
+            ),
         },
         CHECK_OPTION.format(
             words=["create", "p", "--from-vm", "prep-vm", "--vm-size", "Standard_D2s_v5", "--added", "word"],

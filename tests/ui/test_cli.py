@@ -108,8 +108,8 @@ def heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_with_130_and_prints_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BATCHIMG_SPEED", "60")
-    said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="image version [")
+    monkeypatch.setenv("BATCHIMG_SPEED", "240")
+    said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="nodes [")
     assert status == 130
     assert "create genomics: interrupted · " in said
     assert f"`batchimg {' '.join(CREATE)}`" in said

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-#: Source: Microsoft's retirement notice, FACTS 2.
+#: Source: Microsoft's retirement notice.
 RETIREMENT_TEXT = "retired on 31 March 2026"
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 #: Options that create the managed image, which the command for an existing one leaves out.
@@ -28,6 +28,8 @@ _ORIGIN_OPTIONS = (
     "from_vm", "from_vhd", "from_snapshot", "data_snapshots", "capture", "stop", "generalized", "via",
     "storage_account", "os_type", "generation", "security_type", "architecture", "direct",
 )  # fmt: skip
+#: Source: Batch OpenAPI 2024-02-01, InboundNATPool.backendPort. Every node has login endpoints of its own there.
+_RESERVED_LOGIN_PORTS = frozenset({22, 3389})
 #: Error codes for an api-version that is not supported any more.
 _VERSION_ERROR_CODES = frozenset(
     {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"}
@@ -146,6 +148,7 @@ def unsupported_properties(spec: PoolSpec, wanted: Json) -> list[str]:
     found = set(_unsupported_in(explicit_properties(wanted), "", spec.api))
     # These are not in the properties, and a pool had neither.
     found |= {name for name, value in (("identity", spec.identities), ("tags", spec.tags)) if value}
+    found |= {f"login port {one.port}" for one in spec.login_ports if one.port in _RESERVED_LOGIN_PORTS}
     return sorted(found)
 
 

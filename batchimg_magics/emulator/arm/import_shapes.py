@@ -164,9 +164,12 @@ def references(document: dict[str, Any]) -> Iterator[str]:
     if kind == "microsoft.compute/virtualmachines":
         storage = properties["storageProfile"]
         disks = [storage["osDisk"], *storage.get("dataDisks", [])]
-        yield from _ids(one.get("managedDisk") for one in disks)
-        yield from _ids(properties.get("networkProfile", {}).get("networkInterfaces", []))
+        yield from _ids([one.get("managedDisk") for one in disks])
+        network = properties.get("networkProfile")
+        yield from _ids(network.get("networkInterfaces") if isinstance(network, dict) else None)
 
 
 def _ids(parts: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    yield from (str(one["id"]) for one in parts if isinstance(one, dict) and one.get("id"))
+    for one in parts if isinstance(parts, list) else ():
+        if isinstance(one, dict) and one.get("id"):
+            yield str(one["id"])

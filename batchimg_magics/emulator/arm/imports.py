@@ -164,10 +164,10 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
             _, _, path, namespace = split_id(str(key))
         except ValueError as error:
             raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
-        kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
-        name = path[-1][1]
-    if kind.lower() != "/".join([namespace, *(word for word, _ in path)]).lower():
-        raise ImportRefusedError(f"the type {kind} is not that of the id {key}")
+        of_id, name = "/".join([namespace, *(word for word, _ in path)]), path[-1][1]
+        kind = str(document.get("type") or of_id)
+        if kind.lower() != of_id.lower():
+            raise ImportRefusedError(f"the type {kind} is not that of the id {key}")
     if kind.lower() not in KINDS and not any_type:
         raise ImportRefusedError(f"{kind} is not a type that the emulator supports ({key})")
     bare: dict[str, Any] = _without_nulls({name: value for name, value in document.items() if name not in _GRAPH})

@@ -28,7 +28,7 @@ PLAIN: dict[str, Any] = {
     "start_task": "/bin/sh -c 'echo \"a b\"'",
     "inter_node": True,
     "subnet": SUBNET,
-    "login_ports": [22, 3389],
+    "login_ports": [8080, 9090],
     "container_images": ["lab.azurecr.io/tool:1"],
     "application_packages": {},
     "metadata": {"project": "gene x", "year": "2026"},
@@ -40,7 +40,7 @@ PLAIN: dict[str, Any] = {
     **SIZE,
 }
 #: What only a body can say, and what is known of it then.
-PARTS = re.sub(r"(?m)^(from_vm|task-slots|os-disk-.*?):.*\n", "", COMMON_YAML)
+PARTS = re.sub(r"(?m)^(from_vm|task-slots|os-disk-.*?):.*\n|^  - 22\n", "", COMMON_YAML)
 
 
 @pytest.fixture(autouse=True)
@@ -215,6 +215,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "disk size": ({"os_disk_gib": 128}, "virtualMachineConfiguration.osDisk"),
     "disk type": ({"os_disk_type": "Premium_LRS"}, "virtualMachineConfiguration.osDisk"),
     "slots": ({"task_slots": 4}, "taskSlotsPerNode"),
+    "port of the nodes' own login": ({"login_ports": [22]}, "login port 22"),
     "tags": ({"tags": {"a": "b"}}, "tags"),
     "identity": ({"identities": [IDENTITY]}, "identity"),
     "mount by identity": (

@@ -130,7 +130,7 @@ def test_what_azure_does_not_return_is_left_out_and_named() -> None:
         mountConfiguration=[response, untold],
         currentDedicatedNodes=5,
     )
-    new = new_pool_body(old, "q", PoolImage("v", "h"))["properties"]
+    new = new_pool_body(old, "q", PoolImage("v", "h"), {})["properties"]
     assert omitted_settings(old) == "without user accounts and mounts: Azure does not return their secrets"
     assert new["mountConfiguration"] == [response]
     assert "userAccounts" not in new
@@ -138,7 +138,7 @@ def test_what_azure_does_not_return_is_left_out_and_named() -> None:
     assert new["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 0
     assert old["properties"]["userAccounts"] == [{"name": "me"}]
     formula = new_pool_body(
-        pool({"imageReference": {}}, scaleSettings={"autoScale": {"formula": "f"}}), "q", PoolImage("v", "h")
+        pool({"imageReference": {}}, scaleSettings={"autoScale": {"formula": "f"}}), "q", PoolImage("v", "h"), {}
     )
     assert formula["properties"]["scaleSettings"] == {"autoScale": {"formula": "f"}}
 

@@ -46,8 +46,16 @@ def test_a_policy_that_demands_a_tag_is_met_by_the_connection(session: Session) 
 
 def test_without_the_tag_the_policy_and_the_remedy_are_named_at_once(session: Session) -> None:
     connected(session, "tag-policy")
-    with pytest.raises(PolicyError, match="RequestDisallowedByPolicy: Resource 'p-") as caught:
+    with pytest.raises(SpecError, match="policy 'Require a tag on resources'") as caught:
         session.create("p", from_vm="prep-vm", nodes=1, **LINE)
+    assert "--tag CostCenter=VALUE" in caught.value.hint
+    assert created(session) == {}
+
+
+def test_what_the_service_denies_names_the_policy_and_the_remedy(session: Session) -> None:
+    connected(session, "tag-policy")
+    with pytest.raises(PolicyError, match="RequestDisallowedByPolicy: Resource 'p-") as caught:
+        session.create("p", from_vm="prep-vm", nodes=1, accept=["policies"], **LINE)
     error = caught.value
     assert error.policy == "Require a tag on resources"
     assert "policy 'Require a tag on resources'" in error.message

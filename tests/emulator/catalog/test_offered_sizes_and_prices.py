@@ -73,6 +73,7 @@ def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure:
         top = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/{name}".removeprefix(ARM)
         scale = {"fixedScale": {"targetDedicatedNodes": 3, "targetLowPriorityNodes": 2}}
         pool = {"vmSize": "Standard_D2s_v5", "scaleSettings": scale, "currentDedicatedNodes": 3}
+        pool["deploymentConfiguration"] = {"virtualMachineConfiguration": {}}
         documents = [
             {"id": top, "name": name, "location": "eastus", "properties": {"poolAllocationMode": mode}},
             {"id": f"{top}/pools/p", "name": "p", "properties": {**pool, "currentLowPriorityNodes": 2}},

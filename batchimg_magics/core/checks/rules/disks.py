@@ -40,8 +40,9 @@ def managed_disks(facts: Facts) -> RuleResults:
             f"VM {source.name!r} has no managed disk for {', '.join(source.unmanaged)}",
             f"convert its disks: `az vm convert --ids {source.id}`",
         )
-    if facts.missing_ids:
-        missing = [ResourceId.parse(one).name for one in facts.missing_ids]
+    # Without its OS disk a VM is no image source, which the rule `image-origin` reports.
+    told = facts.problem.message if facts.problem else ""
+    if missing := [name for name in (ResourceId.parse(one).name for one in facts.missing_ids) if name not in told]:
         detach = "; ".join(
             f"`az vm disk detach --vm-name {source.name} {fixes.az_location_options(source.id)} --name {one}`"
             for one in missing
