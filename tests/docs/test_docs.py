@@ -123,3 +123,12 @@ def test_every_word_of_the_glossary_is_explained() -> None:
     words = [word.lower() for word, _ in entries]
     assert words == sorted(words)
     assert {"pool", "node", "snapshot", "image version", "emulator", "emulator state"} <= {*words}
+
+
+def test_the_page_on_azure_names_tests_that_exist() -> None:
+    rows = [line for line in read("docs/on-azure.md").splitlines() if line.startswith("| ") and "tests/" in line]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(\w+)", row) for row in rows]
+    assert len(rows) > 30
+    assert all(named), rows
+    for path, name in itertools.chain.from_iterable(named):
+        assert f"def {name}(" in read(path), (path, name)
