@@ -6,6 +6,7 @@ servers and test clients.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 import pkgutil
@@ -29,7 +30,7 @@ from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from batchimg_magics.emulator.http.messages import Plane
     from batchimg_magics.emulator.http.planes import Destination
@@ -297,22 +298,23 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
     return App(store, ManualClock(begin), control=True)
 
 
-def provider_routes(packages: Sequence[str] = ROUTE_PACKAGES) -> Iterator[Routes]:
-    """Yield the route tables in the modules of packages, each table once.
+@functools.cache
+def provider_routes(packages: tuple[str, ...] = ROUTE_PACKAGES) -> tuple[Routes, ...]:
+    """Return the route tables in the modules of packages, each table once.
 
     Parameters
     ----------
     packages
         Names of packages in this one.
     """
-    yielded: set[int] = set()
+    found: dict[int, Routes] = {}
     for package in packages:
         path = importlib.import_module(f"{_PACKAGE}.{package}").__path__
         for module in sorted(pkgutil.iter_modules(path), key=lambda module: module.name):
             values = vars(importlib.import_module(f"{_PACKAGE}.{package}.{module.name}")).values()
-            tables = [value for value in values if isinstance(value, Routes) and id(value) not in yielded]
-            yielded.update(map(id, tables))  # a module may import the table of another module
-            yield from tables
+            # A module may import the table of another module.
+            found.update((id(value), value) for value in values if isinstance(value, Routes))
+    return tuple(found.values())
 
 
 def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -130,7 +130,7 @@ def test_something_else_anywhere_in_a_body(method: str, url: str, version: str, 
 
 
 def routes() -> list[Route]:
-    packages = [package for package in app.ROUTE_PACKAGES if package != ELSEWHERE]
+    packages = tuple(package for package in app.ROUTE_PACKAGES if package != ELSEWHERE)
     return [route for table in app.provider_routes(packages) for route in table.table]
 
 
