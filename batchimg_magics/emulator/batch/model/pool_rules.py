@@ -271,7 +271,7 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
         raise missing_property("commandLine")
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
         _check_subscription(account, "subnetId", str(subnet))
-    user_rules.check_users(pool.get("userAccounts", []))
+    user_rules.check_users(pool.get("userAccounts", []), need_passwords=not is_open(store))
     if len(pool.get("displayName", "")) > _LONGEST_DISPLAY_NAME:
         reason = f"The display name can contain up to {_LONGEST_DISPLAY_NAME} characters"
         raise bad_property("displayName", pool["displayName"], reason)

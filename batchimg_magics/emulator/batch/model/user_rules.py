@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.emulator.batch.rest.errors import bad_property
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
 
 _LONGEST_NAME = 20
 
 
-def check_users(users: list[dict[str, Any]]) -> None:
-    """Refuse user accounts without what each account must have."""
+def check_users(users: list[dict[str, Any]], *, need_passwords: bool) -> None:
+    """Refuse user accounts without what each account must have.
+
+    Parameters
+    ----------
+    users
+        The accounts in a request.
+    need_passwords
+        Whether each must have a password. In open mode it need not: recordings of responses do not show any.
+    """
     names = [str(user["name"]).lower() for user in users]
     for user in users:
+        if need_passwords and not user.get("password"):
+            raise missing_property("password")
         if not user["name"] or len(user["name"]) > _LONGEST_NAME:
             reason = f"The name of a user account can contain up to {_LONGEST_NAME} characters"
             raise bad_property("name", user["name"], reason)

@@ -90,7 +90,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "networkSecurityGroupRules": ("priority", "access", "sourceAddressPrefix"),
     "inboundNATPools": ("name", "protocol", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd"),
     "metadata": ("name",),
-    "userAccounts": ("name", "password"),
+    "userAccounts": ("name",),
     "applicationPackageReferences": ("applicationId",),
 }
 #: Members of the types that clients most often get wrong, as the data plane names them.
