@@ -31,9 +31,9 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m tests.support.demo notebooks/quickstart.ipynb
 
-# A file's tests stay in one process: many share a server or a session.
+# A file's tests stay in one process: many share a server or a session. In order, the files that take long are not last.
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # Azure's command line pins what it needs, so it has an environment of its own.
 $(AZCLI)/.ready:
