@@ -25,6 +25,7 @@ from tests.support.pool_yaml import ARM_ONLY_YAML, COMMON_YAML, IDENTITY, SECRET
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EMPTY = {**CREATE_OPTIONS, "nodes": 0, "spot": 0}
@@ -34,6 +35,22 @@ EMPTY = {**CREATE_OPTIONS, "nodes": 0, "spot": 0}
 def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, secret in SECRETS.items():
         monkeypatch.setenv(name, secret)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Session]:
+    """Return a session on an emulator that has the image of the pool, once it is there."""
+    with Session() as opened:
+        opened.connect(state=":memory:", speed="max")
+        yield opened
+
+
+@pytest.fixture
+def emptied(kept: Session) -> Iterator[Session]:
+    """Return that session without any pool."""
+    yield kept
+    for name in kept.names("pool"):
+        kept.delete(name)
 
 
 def shown(session: Session, name: str = "genomics") -> dict[str, Any]:
@@ -111,30 +128,30 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize(
     ("case", "plane"), [*((case, "arm") for case in CHANGES), *((case, "batch") for case in CHANGES if case != "tags")]
 )
-def test_differences_are_reported_and_changed_while_the_pool_is_empty(session: Session, case: str, plane: str) -> None:
+def test_differences_are_reported_and_changed_while_the_pool_is_empty(emptied: Session, case: str, plane: str) -> None:
     old, new, words = CHANGES[case]
     text = COMMON_YAML + (ARM_ONLY_YAML if plane == "arm" else "")
     assert old in text
     changed = text.replace(old, new)
-    session.create("genomics", spec=text, api=plane)
-    steps = session.create("genomics", spec=changed, api=plane).set_index("step")
+    emptied.create("genomics", spec=text, api=plane)
+    steps = emptied.create("genomics", spec=changed, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "changed"
     assert words.partition(" is ")[0].removesuffix(" has other values") in steps.loc["pool", "detail"]
-    assert set(session.create("genomics", spec=changed, api=plane).action) == {"exists"}
-    session.resize("genomics", nodes=1)
+    assert set(emptied.create("genomics", spec=changed, api=plane).action) == {"exists"}
+    emptied.resize("genomics", nodes=1)
     if case == "tags":  # a tag makes no other nodes
-        steps = session.create("genomics", spec=text, api=plane).set_index("step")
+        steps = emptied.create("genomics", spec=text, api=plane).set_index("step")
         assert steps.loc["pool", "action"] == "changed"
         return
     with pytest.raises(ConflictError) as caught:
-        session.create("genomics", spec=text, api=plane)
+        emptied.create("genomics", spec=text, api=plane)
     assert "it has nodes" in caught.value.hint
     assert "--replace" in caught.value.hint
-    session.resize("genomics", nodes=0)
-    session.create("genomics", spec=text, api=plane)
-    session.resize("genomics", nodes=1)
+    emptied.resize("genomics", nodes=0)
+    emptied.create("genomics", spec=text, api=plane)
+    emptied.resize("genomics", nodes=1)
     with pytest.raises(ConflictError, match="already exists and differs: ") as caught:
-        session.create("genomics", spec=changed, api=plane)
+        emptied.create("genomics", spec=changed, api=plane)
     assert caught.value.message.partition(" differs: ")[2].startswith(words)
     assert not [secret for secret in SECRETS.values() if secret in caught.value.message]
 
