@@ -23,6 +23,7 @@ __all__ = ["to_spec_error"]
 #: The tags of mounts, which pydantic includes in the location of an error.
 _MOUNT_TYPES = frozenset({"blob", "files", "nfs", "cifs"})
 _MISSING = " is missing"
+_UNKNOWN = " is not known"
 #: Types of values that an error may quote; a value with parts may contain a secret.
 _QUOTED = (str, int, float, bool, type(None))
 #: Expected values by pydantic's type of error. Source: pydantic, "Validation Errors".
@@ -118,7 +119,8 @@ def _combined(found: Sequence[SpecError]) -> SpecError:
     messages = [one.message for one in found if not one.message.endswith(_MISSING)]
     if missing:
         *names, last = missing
-        messages.append(f"{', '.join(names)} and {last} are missing" if names else f"{last}{_MISSING}")
+        unknown = sum(message.endswith(_UNKNOWN) for message in messages)  # they are the first
+        messages.insert(unknown, f"{', '.join(names)} and {last} are missing" if names else f"{last}{_MISSING}")
     hints = dict.fromkeys(one.hint for one in found if one.hint)
     return SpecError("; ".join(dict.fromkeys(messages)), hint="; ".join(hints))
 
@@ -132,9 +134,7 @@ def _spec_error(error: Any, model: type[BaseModel], text: str) -> SpecError:  # 
         return SpecError(f"{location.prefix}{location.name}: {cause.message}", hint=cause.hint)
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, path[:-1])
-        return SpecError(
-            f"{location.prefix}{location.name!r} is not known", hint=suggest_name(location.keys[-1], known)
-        )
+        return SpecError(f"{location.prefix}{location.name!r}{_UNKNOWN}", hint=suggest_name(location.keys[-1], known))
     if error["type"] == "missing":
         return _missing_key_error(location)
     return _value_error(location, error["input"], _expectation(error), model)

@@ -33,7 +33,7 @@ def run_rules(facts: Facts) -> list[Finding]:
 
 
 def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
-    """Return the error that `create` raises: it names all errors at once, and its table has all findings."""
+    """Return the error that `create` raises: it names all errors at once, and its table has what failed."""
     broken = [one for one in findings if one.is_error]
     rules = {one.rule for one in broken}
     # A single error keeps its own type: the same command can be right with another name or connection.
@@ -41,7 +41,7 @@ def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
     kind = BudgetError if rules == {"cost"} else SpecError
     hint = "; ".join(dict.fromkeys(one.fix for one in broken if one.fix))
     error = single or kind("; ".join(one.found for one in broken), hint=hint)
-    error.table = findings_table(facts, findings, f"pool {facts.spec.name}")
+    error.table = findings_table(facts, findings, f"pool {facts.spec.name}", every=False)
     return error
 
 
@@ -72,7 +72,7 @@ def findings_table(facts: Facts, findings: Sequence[Finding], what: str, *, ever
         for one in findings
         if every or one.ok is False
     ]
-    hidden = "" if every or len(rows) == len(findings) else "; --all shows all checks"
+    hidden = "" if every or len(rows) == len(findings) else "; `check --all` shows all checks"
     role = access.role_definition(facts)
     return Table.from_rows("check", rows, f"{what}: {summary(findings)}{hidden}", role=role)
 

@@ -112,14 +112,14 @@ def _hourly_text(rates: prices.Rates, cost: float | None) -> str:
     if cost is None:
         unknown = "their disks is" if rates.dedicated_usd_per_hour is not None else "the nodes is"
         return f"an unknown cost per hour: the size or price of {unknown} not known"
-    return f"for {prices.included_text([rates])} ${cost:.2f}/h"
+    return f"{prices.included_text([rates])}: ${cost:.2f}/h"
 
 
 def _monthly_text(usd: float | None) -> str:
     """Return the cost of what `create` stores, before the cost per hour; empty if it stores nothing."""
     if usd is None:
-        return "an unknown cost of the stored image, and "
-    return f"${usd:,.2f} a month at most for stored snapshots and image replicas, and " if usd else ""
+        return "an unknown cost of the stored image; "
+    return f"stored snapshots and image replicas: at most ${usd:,.2f} a month; " if usd else ""
 
 
 async def _image_gib(azure: Azure, found: Creation) -> int | None:

@@ -193,7 +193,7 @@ def test_warnings_stand_below_the_table_in_a_notebook() -> None:
         assert json.loads(role[role.index("{\n") :])["Name"] == "batchimg researcher"
         assert '"Name"' not in run_cell(ip, "%batchimg check prep-vm")._repr_mimebundle_()["text/plain"]
         cell = run_cell(ip, "%%batchimg check prep-vm\nnodes: 400\nmount_data_disks: true")
-        assert cell.attrs["caption"].endswith("1 error; --all shows all checks")
+        assert cell.attrs["caption"].endswith("1 error; `check --all` shows all checks")
 
 
 def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,7 +206,7 @@ def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[st
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "prep-vm", "--role"]) == 0
     said = capsys.readouterr().out
-    assert re.match(r"LOCAL · vm prep-vm: \d warnings?; --all shows all checks\n", said)
+    assert re.match(r"LOCAL · vm prep-vm: \d warnings?; `check --all` shows all checks\n", said)
     assert "data-disks" in said
     assert json.loads(said[said.index("{\n") :])["IsCustom"] is True
     assert main(["check", "prep-vm", "--all", "--json"]) == 0

@@ -45,12 +45,12 @@ def test_a_plan_has_the_reason_and_the_duration(session: Session) -> None:
     assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
     assert planned.why.notna().all()
     caption = planned.attrs["caption"]
-    assert caption.startswith("plan of pool genomics: 7 steps, about 15 min, then $")
+    assert caption.startswith("plan of pool genomics: 7 steps, about 15 min, then stored ")
     assert "/h (dry run); 1 warning" in caption or "(dry run); 2 warnings" in caption  # its data disk is not mounted
     assert "nodes, OS and data disks, load balancers and public addresses" in caption
     # 64 and 256 GiB: one snapshot of each disk, and one replica.
     assert planned.usd_per_month.dropna().tolist() == pytest.approx([320 * 0.05, 320 * 0.05])
-    assert "then $32.00 a month at most for stored snapshots and image replicas" in caption
+    assert "stored snapshots and image replicas: at most $32.00 a month" in caption
     cost = planned.loc["nodes", "usd_per_hour"]
     assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks
     assert planned.usd_per_hour.notna().sum() == 1
