@@ -99,7 +99,7 @@ def pool_body(body: Any, kind: str = "PoolAddParameter") -> dict[str, Any]:  # n
     return clean(body, _POOL, kind)
 
 
-def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str, *, has_stored_users: bool = False) -> None:
     """Refuse a pool that the service would not create.
 
     Parameters
@@ -112,6 +112,8 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
         Its checked configuration.
     plane
         ``batch`` or ``arm``.
+    has_stored_users
+        Whether its user accounts are those of the stored pool, whose passwords are not stored.
     """
     if not pool.get("vmSize"):
         raise missing_property("vmSize")
@@ -131,7 +133,7 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
         raise bad_property("targetNodeCommunicationMode", "classic", "The classic node communication mode is retired")
     network_rules.check_network(call, account, pool)
     network_rules.check_node_limits(pool, pool)
-    check_changes(call.store, account, pool)
+    check_changes(call.store, account, pool, has_stored_users=has_stored_users)
 
 
 def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
@@ -256,7 +258,7 @@ def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
         raise refusal("AutoScalingFormulaTooLong")
 
 
-def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
+def check_changes(store: Store, account: Item, pool: dict[str, Any], *, has_stored_users: bool = False) -> None:
     """Refuse properties that neither a new pool nor a changed one may have."""
     references = pool.get("applicationPackageReferences", [])
     wrong = [(str(one.get("applicationId", "")), package_problem(store, account, one)) for one in references]
@@ -271,7 +273,8 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
         raise missing_property("commandLine")
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
         _check_subscription(account, "subnetId", str(subnet))
-    user_rules.check_users(pool.get("userAccounts", []), need_passwords=not is_open(store))
+    need_passwords = not has_stored_users and not is_open(store)
+    user_rules.check_users(pool.get("userAccounts", []), need_passwords=need_passwords)
     if len(pool.get("displayName", "")) > _LONGEST_DISPLAY_NAME:
         reason = f"The display name can contain up to {_LONGEST_DISPLAY_NAME} characters"
         raise bad_property("displayName", pool["displayName"], reason)

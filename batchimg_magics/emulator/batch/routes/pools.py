@@ -206,7 +206,7 @@ def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None
     config = pool_rules.with_defaults(pool.doc | body)
     pool_rules.check_replaceable(pool, config, call.now)
     if body.keys() - CHANGEABLE:
-        pool_rules.check_pool(call, account, config, "batch")
+        pool_rules.check_pool(call, account, config, "batch", has_stored_users=True)
     pool.doc = config
     pools.save(call, pool)
 

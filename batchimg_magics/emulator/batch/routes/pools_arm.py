@@ -194,7 +194,7 @@ def patch(call: Call) -> Reply:
     config = pool_rules.with_defaults(pool.doc | given)
     pool_rules.check_replaceable(pool, config, call.now)
     if given.keys() - pool_rules.CHANGEABLE:
-        pool_rules.check_pool(call, account, config, "arm")
+        pool_rules.check_pool(call, account, config, "arm", has_stored_users=True)
     network_rules.check_node_limits(config, body)
     pool.doc = config
     pool.state.top |= _top(call)
