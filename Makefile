@@ -17,7 +17,7 @@ help:
 	@echo "make test-npm  let npm's clients work against batchimg emulator (needs node and npm)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
-	@echo "make crash  interrupt every verb that changes resources at every request, and run it again"
+	@echo "make crash  interrupt every verb that changes resources at every request, and run it again (CRASH=--every=4: some)"
 	@echo "make bench  measure side by side with others (installs them below build/); BENCH="startup memory" for some"
 	@echo "make picture  take the README's pictures in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
@@ -78,7 +78,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
 crash: $(READY)
-	$(BIN)/python -m tests.support.crash
+	$(BIN)/python -m tests.support.crash $(CRASH)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(BENCH)
