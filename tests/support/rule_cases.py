@@ -910,6 +910,8 @@ CASES = [
         **ask(nodes=1),
         limit=9.0,
     ),
+    kept("autoscale-target", "sets a target", **ask(formula="$TargetDedicated = 2;")),
+    warned("autoscale-target", "sets no target", **ask(formula='lifespan = time() - time("2026-07-01T09:00:00Z");')),
     kept("inter-node-kinds", "nodes of one kind", **ask(inter_node=True, nodes=2)),
     warned("inter-node-kinds", "2 dedicated + 1 spot", **ask(inter_node=True, nodes=2, spot=1)),
     kept("account-access", "public network access is enabled"),

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _NO_STATEMENT = re.compile(r'"[^"]*"|/\*.*?\*/|//[^\n]*', re.DOTALL)
 #: An assignment to a target. The names without "Nodes" are older; Azure's own examples have them, and they still work.
 _SETS_TARGET = re.compile(r"\$Target(Dedicated|LowPriority)(Nodes)?\s*=(?!=)")
-_FIX = "assign $TargetDedicatedNodes or $TargetLowPriorityNodes in it"
+#: What to do about a formula without a target.
+TARGET_FIX = "assign $TargetDedicatedNodes or $TargetLowPriorityNodes in it"
 
 
 def sets_target(formula: str) -> bool:
@@ -27,6 +28,6 @@ def with_target_warning(table: Table, formula: str) -> Table:
         return table
     warning: Json = {"rule": "autoscale-target", "found": "the formula sets no target: the pool keeps its size"}
     known: list[Any] = list(table.attrs.get("warnings") or [])
-    table.attrs["warnings"] = [*known, {**warning, "fix": _FIX}]
+    table.attrs["warnings"] = [*known, {**warning, "fix": TARGET_FIX}]
     table.caption = f"{table.caption}; 1 warning"
     return table

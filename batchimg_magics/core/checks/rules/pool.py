@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import private_accounts
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch import formulas, pools
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.estimates import prices
@@ -88,6 +88,16 @@ def authentication(facts: Facts) -> RuleResults:
         f"account {facts.scope.account} allows only {', '.join(modes) or 'no authentication mode'}",
         f"`az resource update --ids {facts.account['id']} --set properties.allowedAuthenticationModes='[\"AAD\"]'`",
     )
+
+
+@rule("autoscale-target", "warning", sources.API)
+def autoscale_target(facts: Facts) -> RuleResults:
+    """The autoscale formula of a new pool sets a target: otherwise the pool gets no nodes."""
+    if facts.spec.formula is None:
+        return None
+    if formulas.sets_target(facts.spec.formula):
+        return passed("the formula sets a target")
+    return warned("the formula sets no target: the pool gets no nodes", formulas.TARGET_FIX)
 
 
 @rule("inter-node-kinds", "warning", sources.API)
