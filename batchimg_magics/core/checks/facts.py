@@ -261,7 +261,7 @@ class Facts:
             if not self.needs.misfit(can) and can.get("vCPUs") == cores and fits(can) and not end_of_size(size):
                 names.append(str(size["name"]))
         near = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, asked, one.lower()).ratio())
-        return ", ".join(near[:3]) or "see `az batch location list-skus`"
+        return ", ".join(near[:3]) or f"see `az batch location list-skus --location {self.region}`"
 
     @property
     def needs(self) -> ImageNeeds:
