@@ -55,8 +55,8 @@ def requested_cloud(option: str | None) -> str | None:
     return text
 
 
-def known_cloud(name: str | None) -> Cloud | None:
-    """Return one of Microsoft's clouds by its name or the URL of its Resource Manager; the public one without a name.
+def known_cloud(name: str) -> Cloud | None:
+    """Return one of Microsoft's clouds by its name or the URL of its Resource Manager.
 
     Parameters
     ----------
@@ -68,8 +68,6 @@ def known_cloud(name: str | None) -> Cloud | None:
     Cloud or None
         None: another cloud.
     """
-    if name is None:
-        return AZURE_PUBLIC
     word = name.lower().rstrip("/")
     return next(
         (cloud for cloud in AZURE_CLOUDS.values() if word in (cloud.name.lower(), cloud.resource_manager)), None

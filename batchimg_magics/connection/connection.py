@@ -184,13 +184,13 @@ def _find_cloud(profile: profiles.Profile, transport: Transport, loop: asyncio.A
     """Return the cloud of a connection; that of a URL is read, on the loop that the connection will use."""
     import concurrent.futures
 
-    known = clouds.known_cloud(profile.cloud)
-    if known is not None or profile.cloud is None:
-        _check_prices_known(known or AZURE_PUBLIC, profile.max_cost_per_hour)
-        return known or AZURE_PUBLIC
+    name = profile.cloud or AZURE_PUBLIC.name
+    if (known := clouds.known_cloud(name)) is not None:
+        _check_prices_known(known, profile.max_cost_per_hour)
+        return known
     # On a thread: the caller may have a running event loop of its own, as a notebook has.
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        reading = _read_cloud(profile.cloud, transport, profile.max_cost_per_hour)
+        reading = _read_cloud(name, transport, profile.max_cost_per_hour)
         return executor.submit(loop.run_until_complete, reading).result()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.errors import NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.words import decode_text
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ def _read_documents(file: str) -> list[dict[str, Any]]:
     import yaml
 
     try:
-        content = Path(file).expanduser().read_bytes()
-        # PowerShell's `>` writes UTF-16.
-        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        text = decode_text(Path(file).expanduser().read_bytes())
         parts = _read_json(text) if text.lstrip()[:1] in ("{", "[") else list(yaml.safe_load_all(text))
     except OSError as error:
         raise SpecError(

@@ -14,6 +14,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from azure.core.credentials import AccessToken
@@ -190,9 +191,8 @@ class SignInCredential:
             self._credential = _open_credential(self._how, self._cloud, self._transport)
         method = getattr(self._credential, "get_token", None)
         if method is None:  # azure-core's other protocol
-            found = await _call(lambda: self._credential.get_token_info(*scopes, options=options), self._credential)
-        else:
-            found = await _call(lambda: method(*scopes, **options), self._credential)
+            method, options = self._credential.get_token_info, {"options": options}
+        found = await _call(method, *scopes, **options)
         return AccessToken(found.token, found.expires_on)
 
     async def close(self) -> None:
@@ -297,9 +297,9 @@ _OPENERS: dict[str | None, _Opener] = {
 # -- synchronous credentials -------------------------------------------------------------------------------------
 
 
-async def _call(ask: Callable[[], Any], credential: object) -> Any:  # noqa: ANN401 - azure-core has two types of tokens
+async def _call(method: Callable[..., Any], *scopes: str, **options: Any) -> Any:  # noqa: ANN401 - azure-core has two types of tokens
     """Call an async credential here, and a synchronous one on a thread: it may wait for a person."""
-    method = getattr(credential, "get_token", None) or getattr(credential, "get_token_info", None)
+    ask = partial(method, *scopes, **options)
     found = ask() if inspect.iscoroutinefunction(method) else await _in_thread(ask)
     return await found if inspect.isawaitable(found) else found
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "MODEL_CONFIG",
@@ -19,6 +22,7 @@ __all__ = [
     "SubnetId",
     "Text",
     "choice",
+    "first_duplicate",
 ]
 
 #: Unknown keys are errors; input is hidden in pydantic's errors, since it may contain secrets.
@@ -26,6 +30,7 @@ MODEL_CONFIG = ConfigDict(
     extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True, coerce_numbers_to_str=True
 )
 
+T = TypeVar("T")
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -66,10 +71,15 @@ def _disk_encryption_set(text: str) -> str:
     return _check_type(text, "Microsoft.Compute/diskEncryptionSets", "/diskEncryptionSets/NAME")
 
 
-def choice(*words: str) -> BeforeValidator:
+def choice(*words: str, also: dict[str, str] | None = None) -> BeforeValidator:
     """Return a validator that accepts a word in any case, and returns Azure's spelling."""
-    known = {word.lower(): word for word in words}
+    known = {word.lower(): word for word in words} | (also or {})
     return BeforeValidator(lambda value: known.get(str(value).strip().lower(), value))
+
+
+def first_duplicate(values: Sequence[T]) -> T | None:
+    """Return the first value that occurs again; None if all differ."""
+    return next((value for place, value in enumerate(values) if value in values[:place]), None)
 
 
 def _relative(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.base import SpecModel
+from batchimg_magics.pool_spec.base import SpecModel, first_duplicate
 
 __all__ = ["FIRST_LUN", "Caching", "DataDisk", "DataDisks", "DiskType"]
 
@@ -49,7 +49,7 @@ def _normalize_disks(value: Any) -> Any:  # noqa: ANN401 - any YAML value
 def _assign_luns(disks: tuple[DataDisk, ...]) -> tuple[DataDisk, ...]:
     """Give a LUN to each disk that has none, and check that no LUN is used twice."""
     given = [disk.lun for disk in disks if disk.lun is not None]
-    if duplicate := next((lun for lun in given if given.count(lun) > 1), None):
+    if (duplicate := first_duplicate(given)) is not None:
         raise SpecError(f"two data disks have LUN {duplicate}", hint="use a different lun for each")
     free = iter([lun for lun in (*range(FIRST_LUN, MAX_LUN + 1), *range(FIRST_LUN)) if lun not in given])
     if len(disks) > MAX_LUN + 1:

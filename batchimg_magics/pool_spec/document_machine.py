@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from batchimg_magics.pool_spec.document_part import integer, without_empty
+from batchimg_magics.pool_spec.disks import Caching, DiskType
+from batchimg_magics.pool_spec.document_part import NOT_SHOWN, integer, without_empty
 
 if TYPE_CHECKING:
     from batchimg_magics.pool_spec.document_part import DocumentPart
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["read_machine", "read_upgrade_policy", "seconds_of"]
 
 _DURATION = TypeAdapter(dt.timedelta)
-_CACHINGS = ("None", "ReadOnly", "ReadWrite")
-_DISK_TYPES = ("Standard_LRS", "StandardSSD_LRS", "Premium_LRS")
+_CACHINGS: tuple[str, ...] = get_args(Caching)
+_DISK_TYPES: tuple[str, ...] = get_args(DiskType)
 
 
 def seconds_of(text: object) -> float | None:
@@ -39,12 +40,11 @@ def read_machine(machine: DocumentPart, *, image: bool) -> dict[str, Any]:
         Whether the image of the document is used; otherwise an option names another source.
     """
     windows = machine.part("windowsConfiguration")
-    placement = machine.part("nodePlacementConfiguration").take_word(("Regional", "Zonal"), "policy")
     values = {
         "node_agent_sku": machine.take("nodeAgentSKUId"),
         "automatic_updates": windows.take("enableAutomaticUpdates"),
         "license_type": machine.take("licenseType"),
-        "node_placement": placement.lower() if placement else None,
+        "node_placement": machine.part("nodePlacementConfiguration").take_word(("regional", "zonal"), "policy"),
         "data_disks": [_data_disk(disk) for disk in machine.rows("dataDisks")],
         "extensions": [_extension(one) for one in machine.rows("extensions")],
         **_image(machine.part("imageReference"), wanted=image),
@@ -136,7 +136,7 @@ def _registry(registry: DocumentPart) -> dict[str, Any]:
     server, user = registry.take("registryServer"), registry.take("username", "userName")
     password, identity = registry.take_secret("password"), registry.part("identityReference").take("resourceId")
     if password is None and identity is None:
-        registry.omitted.append(f"{registry.path}password (Azure does not return it): the registry {server}")
+        registry.omit(f"password ({NOT_SHOWN}): the registry {server}")
         return {}
     return without_empty({"server": server, "user": user, "password": password, "identity": identity})
 

@@ -6,13 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.secrets import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["DocumentPart", "integer", "normalize_key", "without_empty"]
+__all__ = ["NOT_SHOWN", "DocumentPart", "integer", "normalize_key", "without_empty"]
 
-_REFERENCE = re.compile(r"env:[A-Za-z_]\w*")
+#: Why a secret cannot be kept.
+NOT_SHOWN = "Azure does not return it"
 
 
 def normalize_key(key: object) -> str:
@@ -91,7 +93,7 @@ class DocumentPart:
         value = self.take(name)
         if value is None:
             return None
-        if not isinstance(value, str) or not _REFERENCE.fullmatch(value.strip()):
+        if not isinstance(value, str) or not REFERENCE.fullmatch(value.strip()):
             raise SpecError(
                 f"{self.path}{name} is a secret in clear text",
                 hint="store it in an environment variable and write env:NAME in the document",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.pool_spec.document_part import integer, without_empty
+from batchimg_magics.pool_spec.document_part import NOT_SHOWN, integer, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from batchimg_magics.pool_spec.document_part import DocumentPart
 
 __all__ = ["read_mounts", "read_start_task", "read_users"]
-
-_NOT_SHOWN = "Azure does not return it"
 
 
 def read_users(rows: list[DocumentPart]) -> list[dict[str, Any]]:
@@ -26,7 +24,7 @@ def _user(row: DocumentPart) -> dict[str, Any]:
     linux, windows = row.part("linuxUserConfiguration"), row.part("windowsUserConfiguration")
     mode = str(windows.take("loginMode") or "").lower()
     if password is None:
-        row.omitted.append(f"{row.path}password ({_NOT_SHOWN}): the user {name}")
+        row.omit(f"password ({NOT_SHOWN}): the user {name}")
         row.discard()
         return {}
     return without_empty(
@@ -154,5 +152,5 @@ def _with_credential(inner: DocumentPart, mount: dict[str, Any], names: tuple[st
     """Return a mount if it has a credential; otherwise name it."""
     if any(mount[name] for name in names):
         return without_empty(mount)
-    inner.omitted.append(f"{inner.path}{names[0]} ({_NOT_SHOWN}): the mount {mount['path']}")
+    inner.omit(f"{names[0]} ({NOT_SHOWN}): the mount {mount['path']}")
     return {}

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.base import choice
 from batchimg_magics.pool_spec.line import option_flag
 from batchimg_magics.resource_ids import ResourceId
 
@@ -68,12 +69,6 @@ def _resource_id_parser(kind: str, option: str) -> Callable[[str], str]:
         return str(resource_id)
 
     return read
-
-
-def _choice_validator(*words: str, also: dict[str, str] | None = None) -> BeforeValidator:
-    """Return a validator that accepts a word in any case, and returns Azure's spelling."""
-    known = {word.lower(): word for word in words} | (also or {})
-    return BeforeValidator(lambda value: known.get(str(value).strip().lower(), value))
 
 
 Snapshot = Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Compute/snapshots", "--from-snapshot"))]
@@ -153,7 +148,7 @@ class ImageOriginSpec(BaseModel):
         ]
         | None
     ) = None
-    capture: Annotated[Literal["copy", "in-place"], _choice_validator("copy", "in-place")] = "copy"
+    capture: Annotated[Literal["copy", "in-place"], choice("copy", "in-place")] = "copy"
     stop: bool = False
     copy_size: Annotated[str, Field(min_length=1)] | None = None
     copy_subnet: (
@@ -165,7 +160,7 @@ class ImageOriginSpec(BaseModel):
     keep_users: bool = False
     generalized: bool = False
     new_image: bool = False
-    via: Annotated[Literal["snapshots", "managed-image"], _choice_validator("snapshots", "managed-image")] = "snapshots"
+    via: Annotated[Literal["snapshots", "managed-image"], choice("snapshots", "managed-image")] = "snapshots"
     direct: bool = False
     gallery: Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Compute/galleries", "--gallery"))] | None = (
         None
@@ -174,16 +169,16 @@ class ImageOriginSpec(BaseModel):
         Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Storage/storageAccounts", "--storage-account"))]
         | None
     ) = None
-    os_type: Annotated[Literal["Linux", "Windows"], _choice_validator("Linux", "Windows")] | None = None
-    generation: Annotated[Literal["V1", "V2"], _choice_validator("V1", "V2", also={"1": "V1", "2": "V2"})] | None = None
+    os_type: Annotated[Literal["Linux", "Windows"], choice("Linux", "Windows")] | None = None
+    generation: Annotated[Literal["V1", "V2"], choice("V1", "V2", also={"1": "V1", "2": "V2"})] | None = None
     security_type: (
         Annotated[
             Literal["Standard", "TrustedLaunch", "ConfidentialVM"],
-            _choice_validator("Standard", "TrustedLaunch", "ConfidentialVM"),
+            choice("Standard", "TrustedLaunch", "ConfidentialVM"),
         ]
         | None
     ) = None
-    architecture: Annotated[Literal["x64", "Arm64"], _choice_validator("x64", "Arm64")] | None = None
+    architecture: Annotated[Literal["x64", "Arm64"], choice("x64", "Arm64")] | None = None
     node_agent_sku: str | None = None
     replicas: dict[
         Annotated[str, AfterValidator(_normalize_region)], Annotated[int, Field(ge=1, le=MAX_REPLICAS, strict=True)]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.access import ContainerRegistry
-from batchimg_magics.pool_spec.base import MODEL_CONFIG, DiskEncryptionSetId, Text, choice
+from batchimg_magics.pool_spec.base import MODEL_CONFIG, DiskEncryptionSetId, Text, choice, first_duplicate
 from batchimg_magics.pool_spec.disks import Caching, DataDisks, DiskType
 from batchimg_magics.pool_spec.extensions import NodeExtension
 from batchimg_magics.pool_spec.upgrades import UpgradePolicyField
@@ -138,7 +138,7 @@ def _upgrade_problems(machine: MachineSpec) -> Iterator[tuple[str, str]]:
 
 def _extension_problems(machine: MachineSpec) -> Iterator[tuple[str, str]]:
     names = [one.name for one in machine.extensions]
-    if duplicate := next((name for name in names if names.count(name) > 1), None):
+    if duplicate := first_duplicate(names):
         yield f"two extensions have the name {duplicate}", "use a different name for each"
     for one in machine.extensions:
         if unknown := next((name for name in one.after if name not in names), None):

@@ -9,7 +9,15 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.access import LoginPorts, UserAccount
-from batchimg_magics.pool_spec.base import MODEL_CONFIG, IdentityId, PublicAddressId, SubnetId, Text, choice
+from batchimg_magics.pool_spec.base import (
+    MODEL_CONFIG,
+    IdentityId,
+    PublicAddressId,
+    SubnetId,
+    Text,
+    choice,
+    first_duplicate,
+)
 from batchimg_magics.pool_spec.data_disks import MountPath, mount_script
 from batchimg_magics.pool_spec.machine import MachineSpec
 from batchimg_magics.pool_spec.mounts import BlobMount, Mount
@@ -144,7 +152,7 @@ def _network_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
         yield "public_addresses needs a subnet", "add --subnet: Azure accepts own addresses only in a virtual network"
     if node.public_addresses and node.no_public_address:
         yield "public_addresses and no_public_address exclude each other", "remove one of them"
-    if duplicate := _first_duplicate([one.lower() for one in node.public_addresses]):
+    if duplicate := first_duplicate([one.lower() for one in node.public_addresses]):
         yield f"the public address {duplicate.rpartition('/')[2]} is specified twice", "specify each address once"
     for name in ("ip_families", "ip_tags"):
         if getattr(node, name) and (node.public_addresses or node.no_public_address):
@@ -154,9 +162,9 @@ def _network_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
 
 
 def _name_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
-    if duplicate := _first_duplicate([mount.path.lower() for mount in node.mounts]):
+    if duplicate := first_duplicate([mount.path.lower() for mount in node.mounts]):
         yield f"two mounts have the path {duplicate}", "use a different path for each"
-    if duplicate := _first_duplicate([account.name.lower() for account in node.user_accounts]):
+    if duplicate := first_duplicate([account.name.lower() for account in node.user_accounts]):
         yield f"two user accounts have the name {duplicate}", "use a different name for each"
     user = node.start_task.user if node.start_task else None
     if user is not None and user not in {account.name for account in node.user_accounts}:
@@ -175,10 +183,6 @@ def _identity_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     for identity in _used_identities(node):
         if identity.lower() not in assigned:
             yield f"the pool does not have the identity {identity.rpartition('/')[2]}", "add its id to identities"
-
-
-def _first_duplicate(names: list[str]) -> str:
-    return next((name for place, name in enumerate(names) if name in names[:place]), "")
 
 
 def _used_identities(node: NodeSpec) -> list[str]:

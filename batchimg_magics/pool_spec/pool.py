@@ -17,14 +17,14 @@ from batchimg_magics.pool_spec.image_origin import (
     stated_fact_errors,
 )
 from batchimg_magics.pool_spec.node import NodeSpec
-from batchimg_magics.pool_spec.pool_document import is_pool_document, read_pool_document
+from batchimg_magics.pool_spec.pool_document import read_pool_document
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
 from batchimg_magics.pool_spec.values import MAX_NODES, parse_duration, pool_name, suggest_name
 from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
     from typing import Self
 
 __all__ = ["PoolSpec"]
@@ -82,7 +82,7 @@ def _acceptable_rules(value: object) -> tuple[str, ...]:
             known = f"these rules can be accepted: {', '.join(ACCEPTABLE_RULES)}"
             raise SpecError(
                 f"rule {name!r} cannot be accepted",
-                hint=near if near.startswith("did") else f"{known}; mend what the others report",
+                hint=near if near.startswith("did") else f"{known}; correct what the others report",
             )
     return tuple(dict.fromkeys(map(str, names)))
 
@@ -180,9 +180,9 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         text = body if isinstance(body, str) else ""
         given = parse_body(text) if isinstance(body, str) else body or {}
         omitted: list[str] | None = None
-        if is_pool_document(given):
-            set_options = {key for key, value in options.items() if value is not None}
-            given, omitted = read_pool_document(given, name, set_options)
+        set_options = {key for key, value in options.items() if value is not None}
+        if document := read_pool_document(given, name, set_options):
+            given, omitted = document
             # An option that sets the number of nodes replaces a formula, and a formula replaces the number of nodes.
             for field in _replaced_fields(set_options):
                 given.pop(field, None)
@@ -222,12 +222,8 @@ def _missing_inputs(values: Mapping[str, Any]) -> list[SpecError]:
     return found
 
 
-def _replaced_fields(options: Container[str]) -> tuple[str, ...]:
+def _replaced_fields(options: set[str]) -> tuple[str, ...]:
     """Return the fields of a document that options replace, although they have other names."""
-    if "formula" in options or "ttl" in options:
-        return (
-            ("nodes", "spot", "formula", "formula_interval")
-            if "formula" in options
-            else ("formula", "formula_interval")
-        )
-    return ("formula", "formula_interval") if "nodes" in options or "spot" in options else ()
+    if "formula" in options:
+        return ("nodes", "spot", "formula", "formula_interval")
+    return ("formula", "formula_interval") if options & {"ttl", "nodes", "spot"} else ()

@@ -14,11 +14,13 @@ from batchimg_magics.pool_spec.document_network import read_network
 from batchimg_magics.pool_spec.document_part import DocumentPart, integer, without_empty
 from batchimg_magics.pool_spec.document_tasks import read_mounts, read_start_task, read_users
 from batchimg_magics.pool_spec.document_template import find_pool
+from batchimg_magics.pool_spec.image_origin import ORIGIN_FIELDS
+from batchimg_magics.pool_spec.tags import RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-__all__ = ["is_pool_document", "read_pool_document"]
+__all__ = ["read_pool_document"]
 
 #: What a document tells about the state of a pool; none of it is a setting.
 _STATE = (
@@ -28,23 +30,19 @@ _STATE = (
     "resizeOperationStatus", "currentNodeCommunicationMode", "odata.metadata", "resourceGroup", "type", "apiVersion",
     "dependsOn", "location", "systemData", "comments", "kind",
 )  # fmt: skip
-_OWN_PREFIX = "batchimg-"
 #: The tag of a pool whose formula only ends it at its expiry.
 EXPIRES_TAG = "batchimg-expires"
 
 
-def is_pool_document(body: object) -> bool:
-    """Tell whether a value is the REST document of a pool, a list of such documents, or a template with one."""
-    return find_pool(body, "") is not None
-
-
-def read_pool_document(body: object, name: str, options: Container[str] = ()) -> tuple[dict[str, Any], list[str]]:
+def read_pool_document(
+    body: object, name: str, options: Container[str] = ()
+) -> tuple[dict[str, Any], list[str]] | None:
     """Return the fields of a spec that a REST document sets, and what cannot be kept of it.
 
     Parameters
     ----------
     body
-        The document.
+        The document of a pool, a list of such documents, or a template with one. None is returned for anything else.
     name
         The name of the pool that is to be created.
     options
@@ -56,7 +54,9 @@ def read_pool_document(body: object, name: str, options: Container[str] = ()) ->
         The document contains a secret in clear text, several pools, or an expression of a template; or its nodes are
         cloud services.
     """
-    found = find_pool(body, name) or {}
+    found = find_pool(body, name)
+    if found is None:
+        return None
     omitted: list[str] = []
     whole = DocumentPart(found, "", omitted)
     inner = whole.part("properties")
@@ -90,7 +90,7 @@ def _read_settings(pool: DocumentPart, options: Container[str]) -> dict[str, Any
         raise SpecError(
             "the document describes a pool of cloud services, which Azure has retired", hint="use --from-vm"
         )
-    given = any(field in options for field in _ORIGINS)
+    given = any(field in options for field in ORIGIN_FIELDS)
     machine = owner.part("virtualMachineConfiguration")
     users = read_users(pool.rows("userAccounts"))
     policy = pool.part("taskSchedulingPolicy")
@@ -101,8 +101,8 @@ def _read_settings(pool: DocumentPart, options: Container[str]) -> dict[str, Any
         "display_name": pool.take("displayName"),
         "task_slots": integer(pool.take("taskSlotsPerNode", "maxTasksPerNode")),
         "inter_node": linked is True or str(linked).lower() in ("enabled", "true"),
-        "node_fill": _lower(policy.take_word(("spread", "pack"), "nodeFillType")),
-        "job_order": _lower(policy.take_word(("none", "creationtime"), "jobDefaultOrder")),
+        "node_fill": policy.take_word(("spread", "pack"), "nodeFillType"),
+        "job_order": policy.take_word(("none", "creationtime"), "jobDefaultOrder"),
         "user_accounts": users,
         "mounts": read_mounts(pool.rows("mountConfiguration")),
         "start_task": read_start_task(pool.part("startTask"), {user["name"] for user in users}),
@@ -118,17 +118,10 @@ def _read_settings(pool: DocumentPart, options: Container[str]) -> dict[str, Any
     return values
 
 
-_ORIGINS = ("from_vm", "from_vhd", "from_snapshot", "from_image", "from_version")
-
-
-def _lower(word: str | None) -> str | None:
-    return word.lower() if word else None
-
-
 def _own(pairs: object) -> dict[str, str]:
     """Return pairs without the ownership tags of this tool: the new pool gets its own."""
     known = pairs if isinstance(pairs, dict) else {}
-    return {str(key): str(value) for key, value in known.items() if not str(key).lower().startswith(_OWN_PREFIX)}
+    return {str(key): str(value) for key, value in known.items() if not str(key).lower().startswith(RESERVED_PREFIX)}
 
 
 def _identities(identity: DocumentPart) -> list[str]:

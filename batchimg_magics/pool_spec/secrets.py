@@ -16,9 +16,18 @@ from pydantic import PlainValidator
 
 from batchimg_magics.errors import SpecError
 
-__all__ = ["EnvironmentValue", "Secret", "SecretReference", "UrlOrSecret", "mask_secrets", "reveal_secrets"]
+__all__ = [
+    "REFERENCE",
+    "EnvironmentValue",
+    "Secret",
+    "SecretReference",
+    "UrlOrSecret",
+    "mask_secrets",
+    "reveal_secrets",
+]
 
-_REFERENCE = re.compile(r"env:([A-Za-z_]\w*)")
+#: The text of a secret: the name of its variable.
+REFERENCE = re.compile(r"env:([A-Za-z_]\w*)")
 _HINT = "store it in an environment variable and write env:NAME here"
 
 
@@ -58,7 +67,7 @@ def _parse_reference(value: object) -> Secret | None:
     """Return the secret that a value refers to, after checking that it is set; None if the value is no reference."""
     if isinstance(value, Secret):
         return value
-    match = _REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
+    match = REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         return None
     secret = Secret(match[1])

@@ -10,6 +10,7 @@ __all__ = [
     "NODE_KINDS",
     "NODE_STATES",
     "UNTIL_STATES",
+    "decode_text",
     "read_share",
 ]
 
@@ -40,6 +41,11 @@ ACCEPTABLE_RULES = (
     "subnet-outbound",
     "vm-size-restrictions",
 )
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text in a file: UTF-8, or UTF-16 with a byte order mark, as PowerShell's ``>`` writes it."""
+    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
 
 
 def read_share(text: str | float) -> float:

@@ -20,6 +20,7 @@ from IPython.core.magic import (
 from IPython.display import display
 from traitlets import Bool, Unicode
 
+from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.completion import complete
@@ -132,7 +133,7 @@ class BatchImgMagics(Magics):
         if verb == "help":
             return _to_displayed_frame(line_parser.help_table(options.get("verb")))
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
-        if verb == "connect" and not {"subscription", "profile", "cloud", "tenant", "sign_in"} & options.keys():
+        if verb == "connect" and ConnectionOptions(**options).is_emulator:
             options = {**settings, **options}
         elif verb != "connect" and settings and not self.session.connected:
             self._run_verb("connect", settings)

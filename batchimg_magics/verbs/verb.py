@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.words import UNTIL_STATES, read_share
+from batchimg_magics.pool_spec.words import UNTIL_STATES, decode_text, read_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -252,8 +252,7 @@ def read_text_file(path: str) -> str:
     from pathlib import Path
 
     try:
-        content = Path(path).read_bytes()
-        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        return decode_text(Path(path).read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(getattr(error, "strerror", None) or "the file is not text") from error
 

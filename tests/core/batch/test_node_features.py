@@ -155,6 +155,7 @@ def test_the_cost_of_nodes_has_their_disks_in_it(session: Session) -> None:
 
 BAD: dict[str, tuple[str, str, str]] = {
     "LUN twice": ("data_disks: [{lun: 1, size_gib: 8}, {lun: 1, size_gib: 8}]", "two data disks have LUN 1", "lun"),
+    "LUN 0 twice": ("data_disks: [{lun: 0, size_gib: 8}, {lun: 0, size_gib: 8}]", "two data disks have LUN 0", "lun"),
     "LUN": ("data_disks: [{lun: 64, size_gib: 8}]", "at most 63", "line 3"),
     "no size": ("data_disks: [{lun: 1}]", "data_disks.0.size_gib is missing", "size_gib"),
     "disk type": ("ephemeral_os_disk: true\nos_disk_type: Premium_LRS", "ephemeral OS disk has no disk type", "remove"),
