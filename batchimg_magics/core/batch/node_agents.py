@@ -61,16 +61,30 @@ def choose_node_agent(
     fitting = [] if source.marketplace is None else entries_of(images, source.marketplace)
     if fitting:
         return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
-    mend = hint(images, source, system, today)
+    fix = hint(images, source, system, today)
     if source.marketplace is None:
         raise SpecError(
             f"the Marketplace image of {source.description} is not known, and so its node agent SKU is not known",
-            hint=mend,
+            hint=fix,
         )
     raise SpecError(
         f"Batch does not support the Marketplace image of {source.description}: {':'.join(source.marketplace)}",
-        hint=mend,
+        hint=fix,
     )
+
+
+def os_type_of(sku: str) -> str:
+    """Return the operating system of a node agent SKU: ``Windows`` or ``Linux``."""
+    return "Windows" if sku.lower().startswith("batch.node.windows") else "Linux"
+
+
+def architecture_of(sku: str) -> str:
+    """Return the processor architecture of a node agent SKU: ``Arm64`` or ``x64``. Source: recordings."""
+    return "Arm64" if sku.lower().endswith("arm64") else "x64"
+
+
+def _is_for_architecture(sku: str, source: Source) -> bool:
+    return (architecture_of(sku) == "Arm64") == (source.architecture.lower() == "arm64")
 
 
 def system_of(source: Source) -> Distribution | None:
@@ -99,12 +113,11 @@ def nearest_node_agents(
     """
     if system is None:
         return []
-    arm = source.architecture.lower() == "arm64"
     found = [
         (agent, sku)
         for sku in {str(one["nodeAgentSKUId"]) for one in images if one["osType"] == source.os_type.lower()}
         if (agent := distributions.of_agent(sku)) is not None
-        and sku.lower().endswith("arm64") == arm
+        and _is_for_architecture(sku, source)
         and agent.runs(system)
         and (today is None or (end_of_agent(images, sku) or today) >= today)
     ]
@@ -139,19 +152,21 @@ def lasting_images(images: Sequence[Json], source: Source, system: Distribution 
     images, source, system
         As in `nearest_node_agents`.
     """
+    if system is None:
+        return []
     found = []
     for one in images:
         sku, names = str(one["nodeAgentSKUId"]), _names(one)
         agent = distributions.of_agent(sku)
-        fits = (
+        if (
             agent is not None
-            and system is not None
             and agent.family == system.family
             and one.get("verificationType") == "verified"
-            and sku.lower().endswith("arm64") == (source.architecture.lower() == "arm64")
+            and _is_for_architecture(sku, source)
             and ("Generation2VMImage" in one.get("capabilities", ())) == (source.generation == "V2")
-        )
-        if fits and agent is not None and not end_of_image(images, names) and not end_of_agent(images, sku):
+            and not end_of_image(images, names)
+            and not end_of_agent(images, sku)
+        ):
             # Images for containers or HPC have more capabilities than the system alone.
             same = source.marketplace is not None and names[0] == source.marketplace[0].lower()
             found.append((agent.order, same, -len(one.get("capabilities", ())), ":".join(names)))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-_ARM_SUFFIX = "-arm64"
-
 
 async def read_vm_needs(azure: Azure, name: str) -> ImageNeeds:
     """Return the needs of an image that is made from a VM.
@@ -49,9 +47,8 @@ async def read_pool_needs(azure: Azure, pool: Json) -> ImageNeeds | None:
     azure, pool
         The connection, and the pool's document in Azure Resource Manager.
     """
-    agent = pools.agent_of(pool).lower()
-    os_type = "Windows" if agent.startswith("batch.node.windows") else "Linux"
-    architecture = "Arm64" if agent.endswith(_ARM_SUFFIX) else "x64"
+    agent = pools.agent_of(pool)
+    os_type, architecture = node_agents.os_type_of(agent), node_agents.architecture_of(agent)
     image_id = pools.image_of(pool)
     if image_id is None:
         return await _marketplace_needs(azure, pool, os_type, architecture)

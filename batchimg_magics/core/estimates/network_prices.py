@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NODES_PER_LOAD_BALANCER = 100
 _LOAD_BALANCER_METER = "Standard Included LB Rules and Outbound Rules"
 _ADDRESS_METER = "Standard IPv4 Static Public IP"
-#: The price list has load balancers under this region alone.
+#: The price list has load balancers under this region, and not under most others.
 _EVERYWHERE = "Global"
 
 
@@ -73,7 +73,7 @@ async def read_network_rates(azure: Azure, network: Json | None) -> NetworkRates
         A pool's ``networkConfiguration`` in Azure Resource Manager.
     """
     region, now = await azure.region(), azure.now()
-    balancer = await _price(azure, "Load Balancer", "Load Balancer", _LOAD_BALANCER_METER, (region, _EVERYWHERE), now)
+    balancer = await _price(azure, "Load Balancer", "Load Balancer", _LOAD_BALANCER_METER, (_EVERYWHERE, region), now)
     public = dig(network, "publicIPAddressConfiguration") or {}
     if str(public.get("provision", "")).lower() == "nopublicipaddresses":
         return NetworkRates(balancer, None, 0)

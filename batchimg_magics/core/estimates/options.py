@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
-from batchimg_magics.core.estimates import image_needs, prices, workload
+from batchimg_magics.core.estimates import image_needs, network_prices, prices, workload
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
@@ -234,8 +234,8 @@ async def _rates(
     os_type = "Windows" if query.windows else needs.os_type if needs else "Linux"
     calls = (prices.read_rates(azure, str(size["name"]), os_type, disks) for size in sizes)
     found = await concurrency.gather(*calls, limit=AT_ONCE)
-    network = dig(pool, "properties", "networkConfiguration")
-    return [await prices.with_network(azure, one, network) for one in found]
+    network = await network_prices.read_network_rates(azure, dig(pool, "properties", "networkConfiguration"))
+    return [replace(one, network=network) for one in found]
 
 
 def _raise_if_no_price(query: SizingQuery, priced: list[Rates]) -> None:

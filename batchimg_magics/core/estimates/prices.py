@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.core.batch import vm_sizes
+from batchimg_magics.core.batch import node_agents, pools, vm_sizes
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import network_prices
 
@@ -176,7 +176,7 @@ async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[Node
     windows, now = os_type.lower() == "windows", azure.now()
     dates, by_tier = [read], dict[str, float]()
     for product in sorted({disk.product for disk in disks or () if disk.product}):
-        found, when = await azure.prices.rows(_storage_filter(product), region)
+        found, when = await read_storage_rows(azure, product, region)
         by_tier |= price_list.disk_prices(found, now)
         dates.append(when)
     months = None if disks is None else sum_or_none(by_tier.get(disk.tier or "") for disk in disks)
@@ -197,12 +197,13 @@ async def read_disk_usd_per_month(azure: Azure, region: str, disk: NodeDisk) -> 
     """Return the cost of a managed disk in US dollars per month; None where it is not known."""
     if disk.product is None:
         return None
-    found, _ = await azure.prices.rows(_storage_filter(disk.product), region)
+    found, _ = await read_storage_rows(azure, disk.product, region)
     return price_list.disk_prices(found, azure.now()).get(disk.tier or "")
 
 
-def _storage_filter(product: str) -> str:
-    return f"serviceName eq 'Storage' and productName eq '{product}'"
+async def read_storage_rows(azure: Azure, product: str, region: str) -> tuple[list[price_list.Row], float | None]:
+    """Return the rows of a storage product in a region, and the time of the read."""
+    return await azure.prices.rows(f"serviceName eq 'Storage' and productName eq '{product}'", region)
 
 
 # -- of a pool ---------------------------------------------------------------------------------------------------
@@ -219,8 +220,7 @@ async def read_pool_rates(azure: Azure, pool: Json) -> Rates:
         The pool's document in Azure Resource Manager.
     """
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration") or {}
-    agent = str(machine.get("nodeAgentSkuId")).lower()
-    os_type = "Windows" if agent.startswith("batch.node.windows") else "Linux"
+    os_type = node_agents.os_type_of(pools.agent_of(pool))
     rates = await read_rates(azure, str(pool["properties"]["vmSize"]), os_type, await read_node_disks(azure, machine))
     return await with_network(azure, rates, dig(pool, "properties", "networkConfiguration"))
 

@@ -37,7 +37,7 @@ async def read_snapshot_usd(azure: Azure, region: str, storage: str = "Standard_
     """
     kind, _, redundancy = storage.upper().partition("_")
     product = _SSD if kind == "PREMIUM" else _HDD
-    rows, _ = await azure.prices.rows(f"serviceName eq 'Storage' and productName eq '{product}'", region)
+    rows, _ = await prices.read_storage_rows(azure, product, region)
     return price_list.meter_price(rows, azure.now(), f"{redundancy or 'LRS'} Snapshots", _UNIT)
 
 

@@ -106,7 +106,7 @@ def expected_rounds(nodes: int) -> int:
     return math.ceil(nodes / NODES_PER_ROUND)
 
 
-def no_network(nodes: int) -> float:  # noqa: ARG001 - a function of the number of nodes
+def no_network(_nodes: int) -> float:
     """Return 0 for any number of nodes: load balancers and addresses are not counted."""
     return 0.0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import node_agents
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
@@ -292,4 +293,4 @@ def _is_generation_2(supported: Json) -> bool:
 
 def _architecture(supported: Json) -> str:
     """Return an image's architecture, from the name of its node agent. Source: recordings."""
-    return "Arm64" if str(supported.get("nodeAgentSKUId")).lower().endswith("arm64") else "x64"
+    return node_agents.architecture_of(str(supported.get("nodeAgentSKUId")))

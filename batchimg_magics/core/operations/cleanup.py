@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure import read_cache, tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import allocated_counts
@@ -48,9 +48,10 @@ async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0, pool: str | 
     pool
         Only what belongs to this pool; None: everything.
     """
-    (found, leftovers), (expired, next_expiry) = await concurrency.gather(
-        find_leftovers(azure, older_than_s=older_than_s, pool=pool), _read_expired(azure, pool)
-    )
+    with read_cache.share_reads():
+        (found, leftovers), (expired, next_expiry) = await concurrency.gather(
+            find_leftovers(azure, older_than_s=older_than_s, pool=pool), _read_expired(azure, pool)
+        )
     return _cleanup_table(found, leftover_rows(leftovers), expired, next_expiry)
 
 
@@ -81,9 +82,10 @@ async def delete_unneeded(
     ConflictError
         Not all users of the leftover resources can be read. Nothing was deleted.
     """
-    (found, leftovers), (expired, next_expiry) = await concurrency.gather(
-        find_leftovers(azure, older_than_s=older_than_s or 0.0, pool=pool), _read_expired(azure, pool)
-    )
+    with read_cache.share_reads():
+        (found, leftovers), (expired, next_expiry) = await concurrency.gather(
+            find_leftovers(azure, older_than_s=older_than_s or 0.0, pool=pool), _read_expired(azure, pool)
+        )
     leftovers, young = (leftovers, []) if older_than_s is not None else await _split_young(azure, leftovers)
     if leftovers:
         delete.raise_if_unchecked(found, blindly=consent.yes or consent.shows_only)
@@ -165,7 +167,7 @@ async def find_leftovers(
     tuple
         The inventory, and the documents of the leftover resources with the reason of each.
     """
-    found, existing = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
+    found, existing = await concurrency.gather(inventory.read_inventory(azure), pools.read_all_cached(azure))
     leftovers = [
         (one, why)
         for one, why in _leftovers(azure, found, {str(pool["name"]).lower() for pool in existing})
@@ -263,7 +265,7 @@ async def _read_expired(azure: Azure, only: str | None = None) -> tuple[list[dic
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
     dated = [
         (pool, expires)
-        for pool in await pools.read_all(azure)
+        for pool in await pools.read_all_cached(azure)
         if (expires := expiry_of(pool)) and (only is None or str(pool["name"]).lower() == only.lower())
     ]
     rows = await concurrency.gather(*(_expired_row(azure, pool, expires) for pool, expires in dated if expires <= now))

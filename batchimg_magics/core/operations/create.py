@@ -199,8 +199,9 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
     agent = node_agents.choose_node_agent(images, found.source, spec.node_agent_sku)
     cost = None if found.build.version is not None else await copies.read_copy_cost(azure, facts)
     counts = Counts(spec.nodes, spec.spot).minimum(facts.target)
-    found = dataclasses.replace(found, agent=agent, size=str(size["name"]), findings=findings)
-    return dataclasses.replace(found, copy_cost=cost, counts=counts)
+    return dataclasses.replace(
+        found, agent=agent, size=str(size["name"]), findings=findings, copy_cost=cost, counts=counts
+    )
 
 
 async def examine_facts(

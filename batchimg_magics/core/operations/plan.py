@@ -41,10 +41,12 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     with read_cache.share_reads():
         found = await create.read_creation(azure, spec, yes=True, replace=replace)
         steps = create.creation_steps(azure, found, board)
-        planned, rates, first_node, gib = await concurrency.gather(
-            step_rows(steps), _node_rates(azure, found), _is_first_node_wanted(azure, found), _image_gib(azure, found)
+        planned, first_node, sizes = await concurrency.gather(
+            step_rows(steps), _is_first_node_wanted(azure, found), _image_sizes(azure, found)
         )
-        stored = await _add_monthly_costs(azure, found, planned, gib)
+        rates, stored = await concurrency.gather(
+            _node_rates(azure, found, sizes), _add_monthly_costs(azure, found, planned, sizes)
+        )
     cost = _nodes_usd_per_hour(found, rates)
     planned[-1]["usd_per_hour"] = cost
     if first_node:
@@ -90,12 +92,13 @@ def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
     return max(ends.values(), default=0.0)
 
 
-async def _node_rates(azure: Azure, found: Creation) -> prices.Rates:
+async def _node_rates(azure: Azure, found: Creation, sizes: list[int] | None) -> prices.Rates:
     """Return the cost of a node with its disks, and of the pool's load balancers and addresses."""
     image = found.build
     if image.version is not None or image.origin.pinned:
         return await prices.read_pool_rates(azure, found.body(PoolImage(image.known_id, image.hash)))
-    rates = await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
+    disks = None if sizes is None else prices.node_disks(machine_request.disks_of(found.spec), sizes)
+    rates = await prices.read_rates(azure, found.size, found.source.os_type, disks)
     return await prices.with_network(azure, rates, pool_request.network_of(found.spec))
 
 
@@ -122,16 +125,11 @@ def _monthly_text(usd: float | None) -> str:
     return f"stored snapshots and image replicas: at most ${usd:,.2f} a month; " if usd else ""
 
 
-async def _image_gib(azure: Azure, found: Creation) -> int | None:
-    """Return the size of all disks of the image in GiB; None if it is unknown."""
-    sizes = await _image_sizes(azure, found)
-    return None if sizes is None else sum(sizes)
-
-
 async def _add_monthly_costs(
-    azure: Azure, found: Creation, planned: list[dict[str, Any]], gib: int | None
+    azure: Azure, found: Creation, planned: list[dict[str, Any]], sizes: list[int] | None
 ) -> float | None:
     """Add to the rows what the kept snapshots and the version cost per month; return the sum, None if it is unknown."""
+    gib = None if sizes is None else sum(sizes)
     snapshots = [row for row in planned if "/snapshots/" in row["id"]]
     # The snapshots of the VM itself are temporary where a temporary copy is captured.
     kept = [row for row in snapshots if "temporary" in str(row["why"])] or snapshots
@@ -155,11 +153,7 @@ async def _is_first_node_wanted(azure: Azure, found: Creation) -> bool:
         return True
     body = found.body(PoolImage(found.build.known_id, found.build.hash))
     image = await image_versions.read_image_version(azure, found.build.known_id)
-    key = context.start_key(body, image)
-    if key is None or azure.ledger.is_working_image(key):
-        return False
-    others = await pools.read_all_cached(azure)
-    return not any(context.have_same_start(body, one) and current_counts(one).total for one in others)
+    return await context.is_first_node_wanted(azure, body, image, await pools.read_all_cached(azure))
 
 
 def _add_first_node(row: dict[str, Any], spec: PoolSpec, rates: prices.Rates) -> None:
@@ -170,12 +164,6 @@ def _add_first_node(row: dict[str, Any], spec: PoolSpec, rates: prices.Rates) ->
     usd = prices.usd_for(rates.cost(1, 0) if spec.nodes else rates.cost(0, 1), took_s)
     row["minutes"] = round((row["minutes"] or 0.0) + took_s / 60, 1)
     row["why"] = f"{row['why']}; one node first, about {took_s / 60:.0f} min{'' if usd is None else f' and ${usd:.2f}'}"
-
-
-async def _node_disks(azure: Azure, found: Creation) -> list[prices.NodeDisk] | None:
-    """Return the disks of each node; None if their sizes are unknown."""
-    sizes = await _image_sizes(azure, found)
-    return None if sizes is None else prices.node_disks(machine_request.disks_of(found.spec), sizes)
 
 
 async def _image_sizes(azure: Azure, found: Creation) -> list[int] | None:

@@ -80,11 +80,9 @@ def split_young(
         moment = created.get(document["id"].lower())
         return moment is None or moment.timestamp() > latest
 
-    pools = {tags.owner_pool(document) for document, _ in leftovers if is_young(document)} - {None}
+    pools = {pool for document, _ in leftovers if is_young(document) and (pool := tags.owner_pool(document))}
     kept = {
-        document["id"].lower()
-        for document, _ in leftovers
-        if is_young(document) or (tags.owner_pool(document) in pools and tags.owner_pool(document))
+        document["id"].lower() for document, _ in leftovers if is_young(document) or tags.owner_pool(document) in pools
     }
     kept |= {
         document["id"].lower()

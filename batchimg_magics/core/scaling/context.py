@@ -18,7 +18,7 @@ from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
@@ -182,25 +182,32 @@ async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs,
         There is no such pool; the hint suggests a similar name.
     """
     found = await read_context(azure, name)
-    first_node = await is_first_node_wanted(azure, found)
+    first_node = await is_first_node_wanted(azure, found.pool, found.image, found.other_pools)
     inputs = found.forecast_inputs(azure.spending_limit.usd_per_hour, azure.now(), first_node=first_node)
     return inputs, found.image_summary()
 
 
-async def is_first_node_wanted(azure: Azure, context: PoolContext) -> bool:
+async def is_first_node_wanted(azure: Azure, pool: Json, image: ImageVersion, others: Iterable[Json]) -> bool:
     """Return whether one node is to be started first, because no node with this image and start task ever started.
 
     They are known to work if the local history file has a ready node of them, or if another pool of the account has
     ready nodes of them.
+
+    Parameters
+    ----------
+    azure, pool, image
+        The connection, the pool's document in Azure Resource Manager, and its image.
+    others
+        The documents of the account's other pools.
     """
-    key = context.start_key
+    key = start_key(pool, image)
     if key is None:  # a Marketplace image, or one that cannot be read
         return False
     if azure.ledger.is_working_image(key):
         return False
-    for pool in context.other_pools:
-        if have_same_start(context.pool, pool) and current_counts(pool).total:
-            census = await nodes.count_nodes(azure, str(pool["name"]))
+    for other in others:
+        if have_same_start(pool, other) and current_counts(other).total:
+            census = await nodes.count_nodes(azure, str(other["name"]))
             if census.ready:
                 azure.ledger.add_working_image(key, azure.now())
                 return False

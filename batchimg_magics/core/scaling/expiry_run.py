@@ -98,12 +98,16 @@ class Expiry:
         """Set the formula with these counts; Azure evaluates it at once."""
         if self.expires is None:
             raise ValueError("the pool has no expiry")
-        await self.azure.sleep(max(0.0, self.sent_at + expiry.MIN_ENABLE_INTERVAL_S - self.azure.now()))
+        await self._wait_for_interval()
         self.sent_at = self.azure.now()
         await expiry.enable_autoscale(
             self.azure, self.pool, expiry.formula(self.expires, counts, self.drain), expiry.INTERVAL_S
         )
         self.board.cleanup_done(self._key)
+
+    async def _wait_for_interval(self) -> None:
+        """Wait until Azure accepts another formula after the last one."""
+        await self.azure.sleep(max(0.0, self.sent_at + expiry.MIN_ENABLE_INTERVAL_S - self.azure.now()))
 
     async def set(self, state: PoolState, counts: Counts) -> PoolState:
         """Set the formula with these counts and wait until Azure has evaluated it; `is_stuck` tells if it did not."""
@@ -166,7 +170,7 @@ class Expiry:
         """Turn the formula off, where it is on, and return the pool once it is steady."""
         if self.expires is None or not state.autoscale:
             return state
-        await self.azure.sleep(max(0.0, self.sent_at + expiry.MIN_ENABLE_INTERVAL_S - self.azure.now()))
+        await self._wait_for_interval()
         await self.disable()
         self.is_stuck = False
         return await pools.wait_until_steady(self.azure, self.pool)

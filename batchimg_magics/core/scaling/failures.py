@@ -23,6 +23,8 @@ DEFAULT_FIXES = {
     OutcomeClass.TRANSIENT: "run the same command again later",
     OutcomeClass.PARTIAL: "run the same command again later, or allow more time with --timeout",
 }
+#: The hint of a size that the quotas do not allow.
+QUOTA_HINT = OutcomeClass.QUOTA.hint.format(fix=DEFAULT_FIXES[OutcomeClass.QUOTA])
 
 
 def _by_kind(counts: Counts) -> dict[str, int]:
@@ -72,8 +74,7 @@ def quota_error(run: ResizeRun, text: str, *, requested: bool = False) -> Resize
     return _error(
         run,
         f"pool {run.pool!r} cannot have {run.target} nodes: {text}",
-        f"{OutcomeClass.QUOTA.hint.format(fix=DEFAULT_FIXES[OutcomeClass.QUOTA])}"
-        f"{'' if requested else '; nothing was requested'}",
+        f"{QUOTA_HINT}{'' if requested else '; nothing was requested'}",
     )
 
 

@@ -120,6 +120,7 @@ async def wait_for_first_node(run: ResizeRun) -> Census:
 
 async def is_first_node_wanted(run: ResizeRun) -> bool:
     """Return whether one node is to be started first: by ``--canary``, or because none like it ever started."""
-    if run.request.policy.canary is not None or run.context is None:
+    found = run.context
+    if run.request.policy.canary is not None or found is None:
         return bool(run.request.policy.canary)
-    return await context.is_first_node_wanted(run.azure, run.context)
+    return await context.is_first_node_wanted(run.azure, found.pool, found.image, found.other_pools)

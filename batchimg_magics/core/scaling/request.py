@@ -45,17 +45,12 @@ class ResizeRequest:
                 return current
             return max(wanted, current) if self.grow_only else wanted
 
-        target, most = (
-            Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot)),
-            self.policy.fallback_dedicated,
-        )
-        instead = min(now.dedicated - (self.dedicated or 0), most or 0, self.spot or 0)
+        target = Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot))
+        dedicated, spot = self.dedicated or 0, self.spot or 0
+        instead = min(now.dedicated - dedicated, self.policy.fallback_dedicated or 0, spot)
         if instead <= 0:
             return target
-        spot = (self.spot or 0) - instead
-        return Counts(
-            max(target.dedicated, (self.dedicated or 0) + instead), max(spot, now.spot) if self.grow_only else spot
-        )
+        return Counts(max(target.dedicated, dedicated + instead), one(spot - instead, now.spot))
 
     def first_node(self, target: Counts) -> Counts:
         """Return the counts of one node to test first: dedicated, where any are requested. A kind not named is kept."""

@@ -12,7 +12,7 @@ from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import budget, context, fallback, readiness, rounds
 from batchimg_magics.core.scaling.controller import ResizeController
-from batchimg_magics.core.scaling.failures import DEFAULT_FIXES
+from batchimg_magics.core.scaling.failures import QUOTA_HINT
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round
 from batchimg_magics.errors import BatchImgError, ResizeError
@@ -135,7 +135,7 @@ async def _check_limits(azure: Azure, names: Sequence[str], request: ResizeReque
         if over:
             raise ResizeError(
                 f"the quotas do not allow so many nodes in all these pools: {'; '.join(over)}",
-                hint=f"{OutcomeClass.QUOTA.hint.format(fix=DEFAULT_FIXES[OutcomeClass.QUOTA])}; nothing was requested",
+                hint=f"{QUOTA_HINT}; nothing was requested",
             )
     if azure.spending_limit.usd_per_hour is not None:
         found = await context.read_context(azure, names[0])
