@@ -99,8 +99,14 @@ def pool_body(body: Any, kind: str = "PoolAddParameter") -> dict[str, Any]:  # n
     return clean(body, _POOL, kind)
 
 
-def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str, *, has_stored_users: bool = False) -> None:
-    """Refuse a pool that the service would not create.
+def check_new_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+    """Refuse the body of a request for a pool that the service would not create; see `check_pool`."""
+    check_pool(call, account, pool, plane)
+    check_changes(call.store, account, pool)
+
+
+def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+    """Refuse a configuration that no pool may have, whether a request has it or the stored pool.
 
     Parameters
     ----------
@@ -112,8 +118,6 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str, *, h
         Its checked configuration.
     plane
         ``batch`` or ``arm``.
-    has_stored_users
-        Whether its user accounts are those of the stored pool, whose passwords are not stored.
     """
     if not pool.get("vmSize"):
         raise missing_property("vmSize")
@@ -133,7 +137,6 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str, *, h
         raise bad_property("targetNodeCommunicationMode", "classic", "The classic node communication mode is retired")
     network_rules.check_network(call, account, pool)
     network_rules.check_node_limits(pool, pool)
-    check_changes(call.store, account, pool, has_stored_users=has_stored_users)
 
 
 def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
@@ -258,8 +261,11 @@ def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
         raise refusal("AutoScalingFormulaTooLong")
 
 
-def check_changes(store: Store, account: Item, pool: dict[str, Any], *, has_stored_users: bool = False) -> None:
-    """Refuse properties that neither a new pool nor a changed one may have."""
+def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
+    """Refuse properties that no request may have, for a new pool or for a change.
+
+    The stored pool does not have everything that a request needs: e.g. the passwords of its user accounts.
+    """
     references = pool.get("applicationPackageReferences", [])
     wrong = [(str(one.get("applicationId", "")), package_problem(store, account, one)) for one in references]
     if any(why for _, why in wrong):
@@ -273,8 +279,7 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any], *, has_stor
         raise missing_property("commandLine")
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
         _check_subscription(account, "subnetId", str(subnet))
-    need_passwords = not has_stored_users and not is_open(store)
-    user_rules.check_users(pool.get("userAccounts", []), need_passwords=need_passwords)
+    user_rules.check_users(pool.get("userAccounts", []), need_passwords=not is_open(store))
     if len(pool.get("displayName", "")) > _LONGEST_DISPLAY_NAME:
         reason = f"The display name can contain up to {_LONGEST_DISPLAY_NAME} characters"
         raise bad_property("displayName", pool["displayName"], reason)
@@ -307,7 +312,7 @@ def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
     if "startTask" in pool:
         pool["startTask"] = start_task(pool["startTask"])
     if "userAccounts" in pool:
-        windows = cloud is not None or "windows" in pool["virtualMachineConfiguration"]["nodeAgentSKUId"].lower()
+        windows = cloud is not None or machine_rules.runs_windows(pool)
         mode = ("interactive" if cloud is not None else "batch") if windows else None
         pool["userAccounts"] = [_user(user, mode) for user in pool["userAccounts"]]
     if "networkConfiguration" in pool:

@@ -225,7 +225,7 @@ def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | Non
     if body is None:
         raise missing_property("pool")
     name = f"{automatic.get('autoPoolIdPrefix', '')}{call.store.new_guid('autopool').upper()}"
-    pool_rules.check_pool(call, account, body, "batch")
+    pool_rules.check_new_pool(call, account, body, "batch")
     config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS} | {"id": name}
     pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
     autoscale.apply_scale_settings(call, account, pool, body)

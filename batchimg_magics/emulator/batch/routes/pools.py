@@ -129,7 +129,7 @@ def add(call: Call) -> Reply:
     existing = pools.find(call, account, name)
     if existing is not None:
         raise refusal("PoolExists" if existing.state.deleted is None else "PoolBeingDeleted")
-    pool_rules.check_pool(call, account, body, "batch")
+    pool_rules.check_new_pool(call, account, body, "batch")
     autoscale.run_due_evaluations(call, account)
     config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS}
     pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
@@ -206,7 +206,7 @@ def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None
     config = pool_rules.with_defaults(pool.doc | body)
     pool_rules.check_replaceable(pool, config, call.now)
     if body.keys() - CHANGEABLE:
-        pool_rules.check_pool(call, account, config, "batch", has_stored_users=True)
+        pool_rules.check_pool(call, account, config, "batch")
     pool.doc = config
     pools.save(call, pool)
 

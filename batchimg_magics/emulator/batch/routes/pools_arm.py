@@ -158,7 +158,7 @@ def put(call: Call) -> Reply:
     found = pools.find(call, account, name)
     _check_condition(call, found)
     body = _properties(call)
-    pool_rules.check_pool(call, account, body, "arm")
+    pool_rules.check_new_pool(call, account, body, "arm")
     config = pool_rules.with_defaults({key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS})
     if found is not None:
         return _replace(call, account, found, config, body)
@@ -194,7 +194,7 @@ def patch(call: Call) -> Reply:
     config = pool_rules.with_defaults(pool.doc | given)
     pool_rules.check_replaceable(pool, config, call.now)
     if given.keys() - pool_rules.CHANGEABLE:
-        pool_rules.check_pool(call, account, config, "arm", has_stored_users=True)
+        pool_rules.check_pool(call, account, config, "arm")
     network_rules.check_node_limits(config, body)
     pool.doc = config
     pool.state.top |= _top(call)
