@@ -11,8 +11,6 @@ from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_pro
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize
     from batchimg_magics.emulator.world.store import Item
 
@@ -38,18 +36,22 @@ def check_machine(account: Item, pool: dict[str, Any], size: VmSize) -> None:
     size
         Its VM size.
     """
-    for check in _CHECKS:
-        check(account, pool, size)
-
-
-def _machine(pool: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = pool["virtualMachineConfiguration"]
-    return found
+    machine, windows = pool["virtualMachineConfiguration"], runs_windows(pool)
+    _check_data_disks(machine.get("dataDisks", []))
+    _check_license(machine, windows=windows)
+    _check_confidential(machine)
+    _check_encryption(account, machine, windows=windows)
+    zonal = machine.get("nodePlacementConfiguration", {}).get("policy") == "Zonal"
+    if zonal and pool.get("enableInterNodeCommunication") and size.rdma:
+        reason = "InfiniBand does not support communication between zones"
+        raise bad_property("nodePlacementConfiguration", None, reason)
+    if (policy := pool.get("upgradePolicy")) is not None:
+        _check_upgrades(policy, machine.get("windowsConfiguration", {}), zonal=zonal)
 
 
 def runs_windows(pool: dict[str, Any]) -> bool:
     """Tell whether the node agent of a pool is one for Windows."""
-    return "windows" in str(_machine(pool).get("nodeAgentSKUId", "")).lower()
+    return "windows" in str(pool["virtualMachineConfiguration"].get("nodeAgentSKUId", "")).lower()
 
 
 def check_reference(reference: dict[str, Any]) -> None:
@@ -60,8 +62,7 @@ def check_reference(reference: dict[str, Any]) -> None:
         raise bad_property("imageReference", None, reason)
 
 
-def _check_data_disks(_: Item, pool: dict[str, Any], __: VmSize) -> None:
-    disks = _machine(pool).get("dataDisks", [])
+def _check_data_disks(disks: list[dict[str, Any]]) -> None:
     luns = [disk["lun"] for disk in disks]
     for disk in disks:
         if disk["lun"] > _MAX_LUN:
@@ -72,21 +73,19 @@ def _check_data_disks(_: Item, pool: dict[str, Any], __: VmSize) -> None:
             raise bad_property("diskSizeGB", disk["diskSizeGB"], f"The value must be between 1 and {_MAX_DISK_GIB}")
 
 
-def _check_license(_: Item, pool: dict[str, Any], __: VmSize) -> None:
-    machine = _machine(pool)
+def _check_license(machine: dict[str, Any], *, windows: bool) -> None:
     if (license_type := machine.get("licenseType")) is not None:
         if license_type.lower() not in _LICENSE_TYPES:
             raise bad_property("licenseType", license_type, "The value must be Windows_Server or Windows_Client")
-        if not runs_windows(pool):
+        if not windows:
             raise bad_property("licenseType", license_type, "The license type applies only to Windows images")
-    if "windowsConfiguration" in machine and not runs_windows(pool):
+    if "windowsConfiguration" in machine and not windows:
         reason = "This property must not be specified if the imageReference references a Linux OS image"
         raise bad_property("windowsConfiguration", None, reason)
 
 
-def _check_confidential(_: Item, pool: dict[str, Any], __: VmSize) -> None:
+def _check_confidential(machine: dict[str, Any]) -> None:
     """Require the encryption of the OS disk of a confidential VM. Source: azure-mgmt-batch, VMDiskSecurityProfile."""
-    machine = _machine(pool)
     security = str(machine.get("securityProfile", {}).get("securityType", "")).lower()
     profile = machine.get("osDisk", {}).get("managedDisk", {}).get("securityProfile", {})
     encryption = profile.get("securityEncryptionType")
@@ -99,55 +98,43 @@ def _check_confidential(_: Item, pool: dict[str, Any], __: VmSize) -> None:
         raise missing_property("securityEncryptionType")
 
 
-def _check_encryption(account: Item, pool: dict[str, Any], _: VmSize) -> None:
-    machine = _machine(pool)
+def _check_encryption(account: Item, machine: dict[str, Any], *, windows: bool) -> None:
     configuration = machine.get("diskEncryptionConfiguration", {})
     targets = {str(one).lower() for one in configuration.get("targets", [])}
     custom = "virtualMachineImageId" in machine["imageReference"]
-    if targets and custom and not runs_windows(pool):
+    if targets and custom and not windows:
         reason = (
             "Disk encryption configuration is not supported on Linux pools created with a Virtual Machine Image or"
             " Azure Compute Gallery Image"
         )
         raise bad_property("diskEncryptionConfiguration", None, reason)
     if targets:
-        wanted = {"osdisk", "temporarydisk"} if runs_windows(pool) else {"temporarydisk"}
+        wanted = {"osdisk", "temporarydisk"} if windows else {"temporarydisk"}
         if targets != wanted:
             raise bad_property("targets", None, f"The disks {', '.join(sorted(wanted))} must be specified")
     if account.doc["properties"].get("poolAllocationMode") != "UserSubscription":
-        for name, owner in _encryption_sets(machine):
-            raise bad_property(name, owner, "The disk encryption set can be set only in UserSubscription mode")
+        for owner in _encryption_sets(machine):
+            raise bad_property(
+                "diskEncryptionSet", owner, "The disk encryption set can be set only in UserSubscription mode"
+            )
 
 
-def _encryption_sets(machine: dict[str, Any]) -> list[tuple[str, str]]:
+def _encryption_sets(machine: dict[str, Any]) -> list[str]:
+    """Return the ids of the disk encryption sets of all disks."""
     managed = [disk.get("managedDisk", {}) for disk in (machine.get("osDisk", {}), *machine.get("dataDisks", []))]
     owners = [*managed, *(one.get("securityProfile", {}) for one in managed)]
-    name = "diskEncryptionSet"
-    return [(name, str(owner[name].get("id", ""))) for owner in owners if name in owner]
+    return [str(owner["diskEncryptionSet"].get("id", "")) for owner in owners if "diskEncryptionSet" in owner]
 
 
-def _check_placement(_: Item, pool: dict[str, Any], size: VmSize) -> None:
-    if _machine(pool).get("nodePlacementConfiguration", {}).get("policy") != "Zonal":
-        return
-    if pool.get("enableInterNodeCommunication") and size.rdma:
-        reason = "InfiniBand does not support communication between zones"
-        raise bad_property("nodePlacementConfiguration", None, reason)
-
-
-def _check_upgrades(_: Item, pool: dict[str, Any], __: VmSize) -> None:
-    policy = pool.get("upgradePolicy")
-    if policy is None:
-        return
+def _check_upgrades(policy: dict[str, Any], windows: dict[str, Any], *, zonal: bool) -> None:
     if "mode" not in policy:
         raise missing_property("mode")
     if str(policy["mode"]).lower() not in _MODES:
         raise bad_property("mode", policy["mode"])
     automatic, rolling = policy.get("automaticOSUpgradePolicy", {}), policy.get("rollingUpgradePolicy", {})
-    windows = _machine(pool).get("windowsConfiguration", {})
     if automatic.get("enableAutomaticOSUpgrade") and windows.get("enableAutomaticUpdates"):
         reason = "It cannot be true if enableAutomaticUpdates of windowsConfiguration is true"
         raise bad_property("enableAutomaticOSUpgrade", None, reason)
-    zonal = _machine(pool).get("nodePlacementConfiguration", {}).get("policy") == "Zonal"
     if "enableCrossZoneUpgrade" in rolling and not zonal:
         raise bad_property("enableCrossZoneUpgrade", None, "It can be set only with the zonal placement policy")
     _check_shares(rolling)
@@ -161,13 +148,3 @@ def _check_shares(rolling: dict[str, Any]) -> None:
     batch, unhealthy = (rolling.get(name) for name in ("maxBatchInstancePercent", "maxUnhealthyInstancePercent"))
     if batch is not None and unhealthy is not None and batch > unhealthy:
         raise bad_property("maxBatchInstancePercent", batch, "It must not be above maxUnhealthyInstancePercent")
-
-
-_CHECKS: tuple[Callable[[Item, dict[str, Any], VmSize], None], ...] = (
-    _check_data_disks,
-    _check_license,
-    _check_confidential,
-    _check_encryption,
-    _check_placement,
-    _check_upgrades,
-)

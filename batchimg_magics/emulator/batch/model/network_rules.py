@@ -16,7 +16,7 @@ from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_pro
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.http.messages import Call, Refusal
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item
 
 _MOST_NAT_POOLS, _MOST_RULES, _LEAST_PORTS = 5, 25, 40
@@ -56,17 +56,19 @@ def check_network(call: Call, account: Item, pool: dict[str, Any]) -> None:
 
 def _check_nat_pools(call: Call, rows: list[dict[str, Any]], addresses: dict[str, Any]) -> None:
     if rows and addresses.get("provision") == "nopublicipaddresses":
-        raise _wrong("inboundNATPools", None, "It cannot be specified if there are no public IP addresses")
+        raise bad_property("inboundNATPools", None, "It cannot be specified if there are no public IP addresses")
     if len(rows) > _MOST_NAT_POOLS:
-        raise _wrong("inboundNATPools", len(rows), f"The maximum number of inbound NAT pools is {_MOST_NAT_POOLS}")
+        raise bad_property(
+            "inboundNATPools", len(rows), f"The maximum number of inbound NAT pools is {_MOST_NAT_POOLS}"
+        )
     reserved = _RESERVED if call.api_version >= _LOGIN_PORTS_SINCE else _RESERVED | _LOGIN_PORTS
     for row in rows:
         if not _NAME.fullmatch(str(row["name"])):
-            raise _wrong("name", row["name"], "The name of the inbound NAT pool is invalid")
+            raise bad_property("name", row["name"], "The name of the inbound NAT pool is invalid")
         if str(row["protocol"]).lower() not in ("tcp", "udp"):
-            raise _wrong("protocol", row["protocol"])
+            raise bad_property("protocol", row["protocol"])
         if not 1 <= row["backendPort"] <= 65_535 or row["backendPort"] in reserved:
-            raise _wrong("backendPort", row["backendPort"], "The port is reserved or out of range")
+            raise bad_property("backendPort", row["backendPort"], "The port is reserved or out of range")
         _check_frontend(row)
     _check_distinct(rows)
     _check_security_rules([rule for row in rows for rule in row.get("networkSecurityGroupRules", [])])
@@ -75,34 +77,34 @@ def _check_nat_pools(call: Call, rows: list[dict[str, Any]], addresses: dict[str
 def _check_frontend(row: dict[str, Any]) -> None:
     first, last = row["frontendPortRangeStart"], row["frontendPortRangeEnd"]
     if not 1 <= first <= last <= 65_534:
-        raise _wrong("frontendPortRangeStart", first, "The range of frontend ports is invalid")
+        raise bad_property("frontendPortRangeStart", first, "The range of frontend ports is invalid")
     if first <= _RESERVED_FRONTEND[-1] and last >= _RESERVED_FRONTEND[0]:
-        raise _wrong("frontendPortRangeStart", first, "The ports from 50000 to 55000 are reserved")
+        raise bad_property("frontendPortRangeStart", first, "The ports from 50000 to 55000 are reserved")
     if last - first + 1 < _LEAST_PORTS:
-        raise _wrong("frontendPortRangeEnd", last, f"Each range must contain at least {_LEAST_PORTS} ports")
+        raise bad_property("frontendPortRangeEnd", last, f"Each range must contain at least {_LEAST_PORTS} ports")
 
 
 def _check_distinct(rows: list[dict[str, Any]]) -> None:
     names = [str(row["name"]).lower() for row in rows]
     ports = [(row["backendPort"], str(row["protocol"]).lower()) for row in rows]
     if len(set(names)) < len(names):
-        raise _wrong("name", None, "The names of inbound NAT pools must be unique")
+        raise bad_property("name", None, "The names of inbound NAT pools must be unique")
     if len(set(ports)) < len(ports):
-        raise _wrong("backendPort", None, "The backend ports of inbound NAT pools must be unique")
+        raise bad_property("backendPort", None, "The backend ports of inbound NAT pools must be unique")
     spans = sorted((row["frontendPortRangeStart"], row["frontendPortRangeEnd"]) for row in rows)
     if any(later[0] <= earlier[1] for earlier, later in pairwise(spans)):
-        raise _wrong("frontendPortRangeStart", None, "The ranges of frontend ports must not overlap")
+        raise bad_property("frontendPortRangeStart", None, "The ranges of frontend ports must not overlap")
 
 
 def _check_security_rules(rules: list[dict[str, Any]]) -> None:
     if len(rules) > _MOST_RULES:
-        raise _wrong("networkSecurityGroupRules", len(rules), f"The maximum number of rules is {_MOST_RULES}")
+        raise bad_property("networkSecurityGroupRules", len(rules), f"The maximum number of rules is {_MOST_RULES}")
     priorities = [rule["priority"] for rule in rules]
     for rule in rules:
         if rule["priority"] not in _PRIORITIES or priorities.count(rule["priority"]) > 1:
-            raise _wrong("priority", rule["priority"], "Priorities must be unique and between 150 and 4096")
+            raise bad_property("priority", rule["priority"], "Priorities must be unique and between 150 and 4096")
         if not _is_prefix(str(rule["sourceAddressPrefix"])):
-            raise _wrong("sourceAddressPrefix", rule["sourceAddressPrefix"])
+            raise bad_property("sourceAddressPrefix", rule["sourceAddressPrefix"])
 
 
 def _is_prefix(text: str) -> bool:
@@ -127,7 +129,7 @@ def _check_addresses(call: Call, account: Item, network: dict[str, Any]) -> None
     if not ids:
         return
     if managed != "usermanaged":
-        raise _wrong("ipAddressIds", None, "It can be specified only if the provisioning type is UserManaged")
+        raise bad_property("ipAddressIds", None, "It can be specified only if the provisioning type is UserManaged")
     if not network.get("subnetId"):
         raise missing_property("subnetId")
     for one in ids:
@@ -136,23 +138,23 @@ def _check_addresses(call: Call, account: Item, network: dict[str, Any]) -> None
 
 def _check_address(call: Call, account: Item, key: str) -> None:
     if not _ADDRESS_ID.fullmatch(key):
-        raise _wrong("ipAddressIds", key, "The value is not the resource id of a public IP address")
+        raise bad_property("ipAddressIds", key, "The value is not the resource id of a public IP address")
     if key.split("/")[2].lower() != account.doc["id"].split("/")[2].lower():
-        raise _wrong("ipAddressIds", key, "The public IP address is in a different subscription")
+        raise bad_property("ipAddressIds", key, "The public IP address is in a different subscription")
     if is_open(call.store):
         return
     found = resources.find(call.store, call.now, key)
     if found is None:
-        raise _wrong("ipAddressIds", key, "The specified public IP address could not be found")
+        raise bad_property("ipAddressIds", key, "The specified public IP address could not be found")
     properties = found.doc.get("properties", {})
     if found.doc.get("location") != account.doc.get("location"):
-        raise _wrong("ipAddressIds", key, "The public IP address is in a different region")
+        raise bad_property("ipAddressIds", key, "The public IP address is in a different region")
     if str(found.doc.get("sku", {}).get("name", "Basic")) != "Standard":
-        raise _wrong("ipAddressIds", key, "The public IP address must have the Standard SKU")
+        raise bad_property("ipAddressIds", key, "The public IP address must have the Standard SKU")
     if properties.get("publicIPAllocationMethod") != "Static":
-        raise _wrong("ipAddressIds", key, "The public IP address must be static")
+        raise bad_property("ipAddressIds", key, "The public IP address must be static")
     if properties.get("ipConfiguration"):
-        raise _wrong("ipAddressIds", key, "The public IP address is in use by another resource")
+        raise bad_property("ipAddressIds", key, "The public IP address is in use by another resource")
 
 
 def check_node_limits(pool: dict[str, Any], targets: dict[str, Any]) -> None:
@@ -162,12 +164,8 @@ def check_node_limits(pool: dict[str, Any], targets: dict[str, Any]) -> None:
     if ids := network.get("publicIPAddressConfiguration", {}).get("ipAddressIds"):
         most = NODES_PER_ADDRESS * len(ids)
         if max(dedicated, spot) > most:
-            raise _wrong("ipAddressIds", None, f"{len(ids)} public IP addresses limit the pool to {most} nodes")
+            raise bad_property("ipAddressIds", None, f"{len(ids)} public IP addresses limit the pool to {most} nodes")
     for row in network.get("endpointConfiguration", {}).get("inboundNATPools", []):
         ports = row["frontendPortRangeEnd"] - row["frontendPortRangeStart"] + 1
         if max(dedicated, spot) > ports:
-            raise _wrong("frontendPortRangeEnd", row["frontendPortRangeEnd"], f"{ports} ports are too few")
-
-
-def _wrong(name: str, value: object, reason: str = "") -> Refusal:
-    return bad_property(name, value, reason)
+            raise bad_property("frontendPortRangeEnd", row["frontendPortRangeEnd"], f"{ports} ports are too few")
