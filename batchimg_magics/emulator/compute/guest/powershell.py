@@ -273,28 +273,26 @@ def _trigger_delay_s(session: WindowsSession, text: str) -> float | None:
 
 
 def _add_task(session: WindowsSession, name: str, command: str, delay_s: float | None) -> None:
-    session.tasks[name.lower()] = command, delay_s
+    session.tasks[name.lower()] = command
     if delay_s is not None:
         session.detach(lambda child: _run_program(child, command), delay_s)
     session.stdout.append(name)
 
 
-def _start_task(session: WindowsSession, match: re.Match[str]) -> None:
-    name = match["name"].strip("'\" ").lower()
-    if name not in session.tasks:
+def _start_task(session: WindowsSession, name: str) -> None:
+    name = name.strip("'\" ").lower()
+    command = session.tasks.get(name)
+    if command is None:
         session.fail(f"ERROR: The system cannot find the task {name}.")
-        return
-    command, _ = session.tasks[name]
-    session.detach(lambda child: _run_program(child, command))
+    else:
+        session.detach(lambda child: _run_program(child, command))
 
 
 def _schtasks(session: WindowsSession, match: re.Match[str]) -> None:
     text = _filled(session, match[0])
     name = re.search(r"/tn\s+['\"]?([\w .\\-]+?)['\"]?(?=\s+/|$)", text, re.IGNORECASE)
     if re.search(r"/run\b", text, re.IGNORECASE) and name is not None:
-        found = re.fullmatch(r"(?P<name>.*)", name[1])
-        if found is not None:
-            _start_task(session, found)
+        _start_task(session, name[1])
         return
     command = re.search(r"/tr\s+(?:\"(.*?)\"|'(.*?)'|(\S+))(?=\s+/\w+\s|\s+/\w+$|$)", text, re.IGNORECASE | re.DOTALL)
     if name is None or command is None or not re.search(r"/create\b", text, re.IGNORECASE):
@@ -332,7 +330,10 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[WindowsSession, re.Match[str]], N
         (r"if\s*\((?P<condition>.*?)\)\s*\{(?P<body>.*)\}", _if),
         (r"\(?\s*Get-Service\b.*", _services),
         (r"(?:&\s*)?Start-Process\s+(.*)", _start_process),
-        (r"(?:Start-ScheduledTask)\s+(?:-TaskName\s+)?(?P<name>.*)", _start_task),
+        (
+            r"(?:Start-ScheduledTask)\s+(?:-TaskName\s+)?(?P<name>.*)",
+            lambda session, match: _start_task(session, match["name"]),
+        ),
         (r"Register-ScheduledTask\b.*", _register_task),
         (r"(?:&\s*)?schtasks(?:\.exe)?\b.*", _schtasks),
         (r"(?:&\s*)?(?:shutdown(?:\.exe)?\s+.*|Stop-Computer\b.*|Restart-Computer\b.*)", _shut_down),
@@ -350,13 +351,12 @@ def run_powershell_script(machine: Machine, text: str) -> ScriptRun:
     """
     session = WindowsSession(machine)
     code = 0
-    seconds: float | None = None
     try:
         _run(session, text)
     except ScriptEndsError as end:
         code = end.code
     except AgentStoppedError:
-        seconds = NEVER
+        session.seconds = NEVER
     code = code or int(session.failed)
     out, err = "\n".join(session.stdout), "\n".join(session.stderr)
-    return ScriptRun(out, err, code, session.seconds if seconds is None else seconds, session.changes)
+    return ScriptRun(out, err, code, session.seconds, session.changes)

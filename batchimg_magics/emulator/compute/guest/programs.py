@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Programs on Linux VMs")
 _REBOOT_S = evidence.assumed(30.0, "s", "that a VM takes to start again by itself", "no recording shows it")
-_AGENT_UNITS = frozenset({"walinuxagent", "waagent", "walinuxagent.service", "waagent.service"})
 
 
 # -- programs that change the operating system -------------------------------------------------------------------
@@ -116,7 +115,7 @@ def _systemctl(shell: Shell, argv: list[str], stdin: str | None) -> int:
         return _power_off(shell, argv, stdin) if verb == "poweroff" else _reboot(shell, argv, stdin)
     if verb in ("is-active", "is-enabled"):
         return queries.unit_state(shell, argv, verb, units)
-    if verb in ("stop", "kill", "restart") and _AGENT_UNITS & set(units):
+    if verb in ("stop", "kill", "restart") and queries.AGENT_UNITS & set(units):
         shell.change(agent=verb == "restart")
         shell.need_detached()
         return 0

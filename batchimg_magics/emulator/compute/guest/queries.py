@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 #: The version of the guest agent in recordings.
 AGENT_VERSION = "2.11.1.4"
-_AGENT_UNITS = frozenset({"walinuxagent", "waagent", "walinuxagent.service", "waagent.service"})
+#: The names of the service of the Azure agent.
+AGENT_UNITS = frozenset({"walinuxagent", "waagent", "walinuxagent.service", "waagent.service"})
 _FIRST_UID = 1000
 _BUILTINS = frozenset({"echo", "printf", "test", "[", "command", "type", "exit", "set", "export", "eval", "true", ":"})
 _IN_SBIN = frozenset({"waagent", "shutdown", "poweroff", "reboot", "halt", "userdel", "deluser", "init"})
@@ -307,7 +308,7 @@ def _ends(*, first: bool) -> Program:
 
 def unit_state(shell: Shell, argv: list[str], verb: str, units: list[str]) -> int:
     """Tell whether a service is active: that of the Azure agent is known."""
-    if not units or not set(units) <= _AGENT_UNITS:
+    if not units or not set(units) <= AGENT_UNITS:
         raise UnsupportedLineError(" ".join(argv))
     if verb == "is-enabled":
         return _print(shell, ["enabled"])

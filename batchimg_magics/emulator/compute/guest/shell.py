@@ -6,12 +6,13 @@ is not found, as in a shell.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
 from batchimg_magics.emulator.compute.guest.shell_syntax import AndOr, Command, Parser, Pipeline
-from batchimg_magics.emulator.compute.guest.system import GuestChange, GuestState
+from batchimg_magics.emulator.compute.guest.system import GuestChange, GuestState, latest_fact
 from batchimg_magics.emulator.world.chance import NEVER
 
 if TYPE_CHECKING:
@@ -116,10 +117,6 @@ class Shell:
         """Change the state of the operating system at the time of the shell."""
         self.changes.append(GuestChange(self.seconds, facts))
 
-    def stop_agent(self) -> None:
-        """Stop the agent; a script that is not detached does not go on."""
-        self.change(agent=False)
-
     def need_detached(self) -> None:
         """End a script whose agent is stopped, unless it is detached."""
         if not self.detached:
@@ -127,11 +124,7 @@ class Shell:
 
     def agent_runs(self) -> bool:
         """Tell whether the agent runs at the time of the shell."""
-        known = [one.facts["agent"] for one in self._past() if "agent" in one.facts]
-        return bool(known[-1]) if known else self.machine.state.agent
-
-    def _past(self) -> list[GuestChange]:
-        return [one for one in sorted(self.changes, key=lambda one: one.at) if one.at <= self.seconds]
+        return latest_fact(self.changes, self.seconds, "agent", self.machine.state.agent)
 
     def fork(self, *, detached: bool = False, delay_s: float = 0.0) -> Shell:
         """Return a shell with the variables of this one that prints elsewhere."""
@@ -194,7 +187,7 @@ class Shell:
         """Run commands, and return the exit code of the last one; `tested` if a condition contains them."""
         for one in commands:
             if one.background:
-                self.detach(lambda child, one=one: child.run_and_or(one))  # type: ignore[misc]
+                self.detach(functools.partial(Shell.run_and_or, commands=one))
                 self.status = 0
             else:
                 self.run_and_or(one, tested=tested)
@@ -377,5 +370,5 @@ def run_shell_script(machine: Machine, programs: Mapping[str, Program], text: st
     except ScriptEndsError as end:
         code = end.code
     except AgentStoppedError:
-        return ScriptRun("".join(shell.stdout), "".join(shell.stderr), 0, NEVER, shell.changes)
+        code, shell.seconds = 0, NEVER
     return ScriptRun("".join(shell.stdout), "".join(shell.stderr), code, shell.seconds, shell.changes)

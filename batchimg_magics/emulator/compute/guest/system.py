@@ -88,6 +88,12 @@ class GuestChange:
     stops: bool = False
 
 
+def latest_fact(changes: list[GuestChange], at: float, name: str, before: object) -> bool:
+    """Return a fact after the changes until a time, e.g. ``agent``; `before` if none of them has it."""
+    known = [one.facts[name] for one in sorted(changes, key=lambda one: one.at) if one.at <= at and name in one.facts]
+    return bool(known[-1] if known else before)
+
+
 def provisioned(hidden: dict[str, Any], admin: str) -> dict[str, Any]:
     """Return the facts of an operating system that Azure has just provisioned: an account, a home, a running agent."""
     known = hidden.get(GUEST) or {}

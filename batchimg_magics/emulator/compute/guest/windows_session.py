@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.shell import ScriptEndsError
+from batchimg_magics.emulator.compute.guest.system import latest_fact
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class WindowsSession:
     machine: Machine
     seconds: float = 0.0
     variables: dict[str, str] = field(default_factory=dict)
-    tasks: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
     stdout: list[str] = field(default_factory=list)
     stderr: list[str] = field(default_factory=list)
     changes: list[GuestChange] = field(default_factory=list)
@@ -48,9 +49,7 @@ class WindowsSession:
 
     def deprovisioned(self) -> bool:
         """Tell whether the operating system is generalized at this time."""
-        past = sorted((one for one in self.changes if one.at <= self.seconds), key=lambda one: one.at)
-        known = [one.facts["deprovisioned"] for one in past if "deprovisioned" in one.facts]
-        return bool(known[-1]) if known else self.machine.state.deprovisioned
+        return latest_fact(self.changes, self.seconds, "deprovisioned", self.machine.state.deprovisioned)
 
     def detach(self, work: Callable[[WindowsSession], None], delay_s: float = 0.0) -> None:
         """Do something in a process of its own, while this session goes on."""

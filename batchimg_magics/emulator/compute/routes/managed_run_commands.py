@@ -13,7 +13,7 @@ from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceTyp
 from batchimg_magics.emulator.compute.model import guest_commands
 from batchimg_magics.emulator.compute.model.vm_view import power_state
 from batchimg_magics.emulator.compute.routes import virtual_machines
-from batchimg_magics.emulator.compute.routes.run_command import os_type_of
+from batchimg_magics.emulator.compute.routes.run_command import MAX_OUTPUT, os_type_of
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 COMMANDS = f"{virtual_machines.VMS}/runCommands"
-#: How much of the output Azure returns, from its end. Source: Microsoft's page on run-command.
-_MAX_OUTPUT = 4096
 evidence = Evidence("Managed run commands")
 evidence.rule(
     "A managed run command whose agent is stopped reads Running for ever.",
@@ -54,7 +52,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
         "reported": course.reported,
         "code": run.exit_code,
     }
-    facts |= {"out": run.stdout[-_MAX_OUTPUT:], "err": run.stderr[-_MAX_OUTPUT:]}
+    facts |= {"out": run.stdout[-MAX_OUTPUT:], "err": run.stderr[-MAX_OUTPUT:]}
     known = {name: one for name, one in (old.hidden if old is not None else {}).items() if name != "work"}
     until = course.accepted if settled["asyncExecution"] else course.reported
     return BuildResult(settled, known | facts, seconds=until - call.now, error=error)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {"runshellscript": "Linux", "runpowershellscript": "Windows"}
 #: How much of the output Azure returns, from its end. Source: Microsoft's page on run-command.
-_MAX_OUTPUT = 4096
+MAX_OUTPUT = 4096
 
 routes = Routes("arm")
 
@@ -68,7 +68,7 @@ def _script(script: object) -> str:
 def _statuses(os_type: str, run: ScriptRun) -> list[dict[str, str]]:
     """Return the result of a script as Azure shows it, whatever its exit code: one message, or two on Windows."""
     common = {"level": "Info", "displayStatus": "Provisioning succeeded"}
-    out, err = run.stdout[-_MAX_OUTPUT:], run.stderr[-_MAX_OUTPUT:]
+    out, err = run.stdout[-MAX_OUTPUT:], run.stderr[-MAX_OUTPUT:]
     if os_type == "Linux":
         message = f"Enable succeeded: \n[stdout]\n{out}\n[stderr]\n{err}"
         return [{"code": "ProvisioningState/succeeded", **common, "message": message}]
