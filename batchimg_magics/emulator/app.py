@@ -32,7 +32,7 @@ from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from batchimg_magics.emulator.http.messages import Plane
+    from batchimg_magics.emulator.http.messages import Plane, Route
     from batchimg_magics.emulator.http.planes import Destination
     from batchimg_magics.emulator.http.throttling import Throttle
     from batchimg_magics.emulator.world.clock import Clock
@@ -197,24 +197,12 @@ class App:
         planes.check_names(plane, params.values())
         planes.check_timeout(plane, call.query)
         call.params |= params
+        if plane == "arm":
+            return _answer_arm(call, route, body)
         if plane == "batch":
             network_access.check(call)
-        if plane == "arm":
-            tenants.check(call)
-            roles.check(call)
-            providers.check(call)
-            locks.check(call)
         call.body = _decode(plane, body)
-        if plane == "arm":
-            bodies.check_tags(call.body.get("tags") if isinstance(call.body, dict) else None)
-            policies.check(call)
-        if plane != "arm":
-            return route.handler(call)
-        before = call.store.get(call.path.rstrip("/")) if call.method == "PUT" else None
-        reply = route.handler(call)
-        if call.method == "PUT":
-            resources.note_creation(call, before)
-        return pages.first_page(call, reply)
+        return route.handler(call)
 
     def _authenticate(self, call: Call, plane: Plane) -> None:
         """Refuse a request that needs a token and has none, or an invalid one."""
@@ -315,6 +303,21 @@ def provider_routes(packages: tuple[str, ...] = ROUTE_PACKAGES) -> tuple[Routes,
             # A module may import the table of another module.
             found.update((id(value), value) for value in values if isinstance(value, Routes))
     return tuple(found.values())
+
+
+def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:
+    """Answer a request to Resource Manager, with the checks that it does for every resource provider."""
+    for check in (tenants.check, roles.check, providers.check, locks.check):
+        check(call)
+    call.body = _decode("arm", body)
+    bodies.check_tags(call.body.get("tags") if isinstance(call.body, dict) else None)
+    policies.check(call)
+    if call.method != "PUT":
+        return pages.first_page(call, route.handler(call))
+    before = call.store.get(call.path.rstrip("/"))
+    reply = route.handler(call)
+    resources.note_creation(call, before)
+    return reply
 
 
 def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON

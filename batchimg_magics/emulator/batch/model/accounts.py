@@ -54,7 +54,9 @@ def account_id(call: Call) -> str:
 def need(call: Call) -> Item:
     """Return the account of a request on either plane, or refuse."""
     if "subscription" not in call.params:
-        return _by_name(call, call.params.get("account") or call.store.meta("account") or "")
+        if (item := find_by_name(call)) is None:
+            raise refusal("AccountNotFound")
+        return item
     return resources.need(call, account_id(call))
 
 
@@ -70,11 +72,11 @@ def need_or_create(call: Call) -> Item:
     return need(call)
 
 
-def _by_name(call: Call, name: str) -> Item:
-    for item in call.store.items(KIND):
-        if item.key.endswith(f"/{name.lower()}") and resources.document_at(item, call.now) is not None:
-            return item
-    raise refusal("AccountNotFound")
+def find_by_name(call: Call) -> Item | None:
+    """Return the account of a request to the data plane, which names it in the host; None if it does not exist."""
+    name = str(call.params.get("account") or call.store.meta("account") or "").lower()
+    found = (item for item in call.store.items(KIND) if item.key.endswith(f"/{name}"))
+    return next((item for item in found if resources.document_at(item, call.now) is not None), None)
 
 
 def current_properties(store: Store, item: Item) -> dict[str, Any]:

@@ -37,8 +37,7 @@ evidence.rule(
 
 def check(call: Call) -> None:
     """Refuse a request to the data plane of an account from a network that may not reach it."""
-    name = (call.params.get("account") or call.store.meta("account") or "").lower()
-    found = next((one for one in call.store.items(accounts.KIND) if one.key.endswith(f"/{name}")), None)
+    found = accounts.find_by_name(call)
     props = found.doc["properties"] if found is not None else {}
     if not (_has_private_endpoint(props) or _is_public(props)):
         raise refusal("AuthorizationFailure")
