@@ -60,13 +60,12 @@ def find_or_assume(call: Call, key: str, location: str = "") -> Item | None:
     """
     if call.store.get(key) is not None:
         return resources.find(call.store, call.now, key)
-    _, _, path, namespace = resources.split_id(key)
-    kind = "/".join([namespace, *(word for word, _ in path)])
+    kind = resources.type_of(key)
     if not is_open(call.store) or kind.lower() not in _ASSUMED:
         return None
     body = call.body if isinstance(call.body, dict) else {}
     document = {
-        "name": path[-1][1],
+        "name": key.rstrip("/").rpartition("/")[2],
         "id": key,
         "type": kind,
         "location": location or str(body.get("location") or "eastus"),

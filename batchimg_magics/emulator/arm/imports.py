@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm.import_shapes import references, shape_problem
-from batchimg_magics.emulator.arm.resources import NOT_IMPORTED, find, split_id
+from batchimg_magics.emulator.arm.resources import NOT_IMPORTED, find, split_id, type_of
 from batchimg_magics.emulator.arm.scopes import split_assigned
 from batchimg_magics.emulator.world.store import Item, Store
 
@@ -158,13 +158,12 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
     key = document.get("id")
     if assigned := split_assigned(str(key)):
         _, kind, name = assigned
-        namespace = "Microsoft.Authorization"
     else:
         try:
-            _, _, path, namespace = split_id(str(key))
+            of_id = type_of(str(key))
         except ValueError as error:
             raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
-        of_id, name = "/".join([namespace, *(word for word, _ in path)]), path[-1][1]
+        name = str(key).rstrip("/").rpartition("/")[2]
         kind = str(document.get("type") or of_id)
         if kind.lower() != of_id.lower():
             raise ImportRefusedError(f"the type {kind} is not that of the id {key}")
@@ -176,7 +175,7 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
         if details := str(bare.get("powerState", "")):
             status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
             inside.setdefault("instanceView", {"statuses": [status]})
-        if namespace.lower() == "microsoft.network":
+        if kind.lower().startswith("microsoft.network/"):
             inside = {name: _parts(value) for name, value in inside.items()}
         if isinstance(profile := inside.get("networkProfile"), dict):  # of a VM
             inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm.scopes import PROVIDER, is_within, split_assigned
+from batchimg_magics.emulator.arm.scopes import PROVIDER, is_within, scope_of, split_assigned
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -42,12 +42,6 @@ def list_locks(store: Store) -> list[dict[str, Any]]:
             top = {"id": key, "name": "keep", "type": "Microsoft.Authorization/locks"}
             listed.append({**top, "properties": {"level": level, "notes": "of the scenario"}})
     return listed
-
-
-def scope_of(key: str) -> str:
-    """Return the scope of a lock."""
-    assigned = split_assigned(key)
-    return assigned[0] if assigned else ""
 
 
 def locked_scopes(store: Store, key: str, verb: str) -> list[str]:

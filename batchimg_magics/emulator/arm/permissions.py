@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.arm.scopes import is_within
 from batchimg_magics.emulator.http.messages import Call, Refusal
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def permissions(store: Store, scope: str) -> list[dict[str, Any]]:
         return [_ALL_PERMISSIONS]
     found: list[dict[str, Any]] = []
     for assignment in store.items(ASSIGNMENTS, "/subscriptions"):
-        inside = assignment.doc["properties"]["scope"].lower()
-        if f"{scope.lower()}/".startswith(f"{inside}/"):
+        if is_within(scope, assignment.doc["properties"]["scope"]):
             role = store.get(str(assignment.doc["properties"]["roleDefinitionId"]))
             found += role.doc["properties"]["permissions"] if role is not None else []
     return found

@@ -14,8 +14,8 @@ import msgspec
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.bodies import merged
 from batchimg_magics.emulator.arm.policy_conditions import UnsupportedRuleError, evaluate, resolve
-from batchimg_magics.emulator.arm.policy_definitions import BUILT_IN
-from batchimg_magics.emulator.arm.scopes import PROVIDER, is_within, split_assigned
+from batchimg_magics.emulator.arm.policy_definitions import BUILT_IN, GROUP_TYPE
+from batchimg_magics.emulator.arm.scopes import PROVIDER, is_within, scope_of, split_assigned
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 ASSIGNMENTS = "microsoft.authorization/policyassignments"
 DEFINITIONS = "microsoft.authorization/policydefinitions"
 SETS = "microsoft.authorization/policysetdefinitions"
-GROUP_TYPE = "Microsoft.Resources/subscriptions/resourceGroups"
 _EVERYWHERE = "/providers/Microsoft.Management/managementGroups/organization"
 #: A mode in which only types with tags and a location are evaluated.
 _INDEXED = "indexed"
@@ -103,7 +102,7 @@ class Violation:
             "policyAssignmentId": assignment["id"],
             "policyAssignmentName": assignment["name"],
             "policyAssignmentDisplayName": assignment["properties"].get("displayName", ""),
-            "policyAssignmentScope": assignment_scope(assignment),
+            "policyAssignmentScope": scope_of(assignment["id"]),
             "policyAssignmentParameters": assignment["properties"].get("parameters") or {},
         }
         return [{"type": "PolicyViolation", "info": info}]
@@ -127,12 +126,6 @@ def list_assignments(store: Store) -> list[dict[str, Any]]:
     return listed
 
 
-def assignment_scope(assignment: dict[str, Any]) -> str:
-    """Return the scope of an assignment."""
-    assigned = split_assigned(assignment["id"])
-    return assigned[0] if assigned else ""
-
-
 def find_definition(store: Store, key: str) -> dict[str, Any] | None:
     """Return a policy definition or a set of them, built-in or created."""
     item = store.get(key)
@@ -151,7 +144,7 @@ def find_violation(store: Store, resource: dict[str, Any]) -> Violation | None:
     """
     for assignment in list_assignments(store):
         properties = assignment["properties"]
-        key, scope = str(resource["id"]), assignment_scope(assignment)
+        key, scope = str(resource["id"]), scope_of(assignment["id"])
         excluded = any(is_within(key, str(one)) for one in properties.get("notScopes") or [])
         if not is_within(key, scope) or excluded or properties.get("enforcementMode") == "DoNotEnforce":
             continue
@@ -194,9 +187,8 @@ def _value(one: object) -> Any:  # noqa: ANN401 - JSON
 def _denies(definition: dict[str, Any], parameters: dict[str, Any], resource: dict[str, Any]) -> bool:
     inner = definition["properties"]
     rule = inner.get("policyRule") or {}
-    if str(inner.get("mode", "Indexed")).lower() == _INDEXED and "location" not in resource:
-        return False
-    if str(inner.get("mode", "Indexed")).lower() == _INDEXED and resource["type"] == GROUP_TYPE:
+    indexed = str(inner.get("mode", _INDEXED)).lower() == _INDEXED
+    if indexed and ("location" not in resource or resource["type"] == GROUP_TYPE):
         return False
     try:
         effect = resolve((rule.get("then") or {}).get("effect"), resource, parameters)
@@ -230,20 +222,19 @@ def _requested(call: Call) -> dict[str, Any] | None:
     """Return the resource as the request would leave it; None if the path names none."""
     key = call.path.rstrip("/")
     try:
-        _, _, path, namespace = resources.split_id(key)
-        name, kind = path[-1][1], "/".join([namespace, *(word for word, _ in path)])
+        kind = resources.type_of(key)
     except ValueError:
         parts = key.strip("/").split("/")
         if len(parts) != 4 or parts[2].lower() != "resourcegroups":
             return None
-        name, kind = parts[3], GROUP_TYPE
+        kind = GROUP_TYPE
     body = call.body
     old = resources.find(call.store, call.now, key) if call.method == "PATCH" else None
     if old is not None:
         # A patch replaces all tags.
         body = merged(old.doc, {one: value for one, value in body.items() if one != "tags"})
         body |= {"tags": call.body["tags"]} if "tags" in call.body else {}
-    return {**body, "id": key, "name": name, "type": kind}
+    return {**body, "id": key, "name": key.rpartition("/")[2], "type": kind}
 
 
 def _inline_resources(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-DEFINITION = "microsoft.authorization/policydefinitions"
+#: The type of resource groups.
+GROUP_TYPE = "Microsoft.Resources/subscriptions/resourceGroups"
 _DENY = {"effect": "deny"}
 _TAG = "[concat('tags[', parameters('tagName'), ']')]"
-_GROUP_TYPE = {"field": "type", "equals": "Microsoft.Resources/subscriptions/resourceGroups"}
+_IS_GROUP = {"field": "type", "equals": GROUP_TYPE}
 _TEXT, _LIST = {"type": "String"}, {"type": "Array"}
 
 
@@ -56,7 +57,7 @@ BUILT_IN: dict[str, dict[str, Any]] = dict(
         _built_in(
             "96670d01-0a4d-4649-9c89-2d3abc0a5025",
             "Require a tag on resource groups",
-            {"allOf": [_GROUP_TYPE, {"field": _TAG, "exists": "false"}]},
+            {"allOf": [_IS_GROUP, {"field": _TAG, "exists": "false"}]},
             mode="All",
             tagName=_TEXT,
         ),

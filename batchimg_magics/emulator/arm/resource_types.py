@@ -6,12 +6,13 @@ A type is a `ResourceType`: how it is built from a body, and how long its operat
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import assumed_resources, resources
-from batchimg_magics.emulator.arm.bodies import body_of, check_tags, invalid, location_of, merged, part
+from batchimg_magics.emulator.arm.bodies import body_of, invalid, location_of, merged, part
 from batchimg_magics.emulator.arm.operations import (
     NO_RESULT,
     OPERATION_TIMINGS,
@@ -129,7 +130,7 @@ def register_writes(
     """Add the routes that change a resource of a type."""
     work = {"PUT": _put, "PATCH": _patch, "DELETE": _delete}
     for method in methods:
-        table.on(method, resources.path_of(kind.type))(lambda call, do=work[method]: do(call, kind))  # type: ignore[misc]
+        table.on(method, resources.path_of(kind.type))(functools.partial(work[method], kind=kind))
 
 
 def _list(call: Call, kind: ResourceType) -> Reply:
@@ -181,7 +182,6 @@ def _put(call: Call, kind: ResourceType) -> Reply:
     resources.need_group(call)
     body = call.body = body_of(call)
     location = location_of(call)
-    check_tags(body.get("tags"))
     key = resources.resource_id(call, kind.type)
     check_name(key.rpartition("/")[2], kind.name_rule)
     old = resources.find(call.store, call.now, key)
@@ -198,7 +198,6 @@ def _patch(call: Call, kind: ResourceType) -> Reply:
     old = assumed_resources.need_or_assume(call, key)
     refuse_during_operation(call, old)
     patch = body_of(call)
-    check_tags(patch.get("tags"))
     kept = {name: old.doc[name] for name in ("location", *_TOP_LEVEL) if name in old.doc}
     asked = {name: value for name, value in old.doc["properties"].items() if name != "provisioningState"}
     call.body = kept | patch | {"properties": merged(asked, patch["properties"])}

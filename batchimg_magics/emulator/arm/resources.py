@@ -60,6 +60,12 @@ def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
     return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
 
 
+def type_of(key: str) -> str:
+    """Return the type of a resource by its id; ValueError as `split_id`."""
+    _, _, path, namespace = split_id(key)
+    return "/".join([namespace, *(word for word, _ in path)])
+
+
 def document_at(item: Item, now: float) -> dict[str, Any] | None:
     """Return the document of a resource at a time; None if it has been deleted by then."""
     work = item.hidden.get("work")

@@ -35,6 +35,12 @@ def split_assigned(key: str) -> tuple[str, str, str] | None:
     return (found["scope"], f"Microsoft.Authorization/{found['type']}", found["name"]) if found else None
 
 
+def scope_of(key: str) -> str:
+    """Return the scope to which something is assigned; empty for the id of anything else."""
+    assigned = split_assigned(key)
+    return assigned[0] if assigned else ""
+
+
 def is_within(key: str, scope: str) -> bool:
     """Tell whether an id is a scope or below it. The emulator has every subscription below every management group."""
     inner, outer = f"{key.lower().rstrip('/')}/", f"{scope.lower().rstrip('/')}/"

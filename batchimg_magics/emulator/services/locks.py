@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import bodies, resources
-from batchimg_magics.emulator.arm.locks import LEVELS, LOCKS, scope_of
+from batchimg_magics.emulator.arm.locks import LEVELS, LOCKS
 from batchimg_magics.emulator.arm.locks import list_locks as known_locks
-from batchimg_magics.emulator.arm.scopes import PROVIDER, SCOPE_PATHS, is_within
+from batchimg_magics.emulator.arm.scopes import PROVIDER, SCOPE_PATHS, is_within, scope_of
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 

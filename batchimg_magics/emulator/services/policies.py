@@ -9,12 +9,11 @@ from batchimg_magics.emulator.arm.policies import (
     ASSIGNMENTS,
     DEFINITIONS,
     SETS,
-    assignment_scope,
     find_definition,
     list_assignments,
 )
 from batchimg_magics.emulator.arm.policy_definitions import BUILT_IN
-from batchimg_magics.emulator.arm.scopes import PROVIDER, SCOPE_PATHS, is_within
+from batchimg_magics.emulator.arm.scopes import PROVIDER, SCOPE_PATHS, is_within, scope_of
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 
@@ -43,7 +42,7 @@ def _put(call: Call, segment: str) -> Reply:
     document: dict[str, Any] = {"id": key, "name": call.params["name"], "type": f"Microsoft.Authorization/{segment}"}
     document |= {"properties": inner} | {one: body[one] for one in ("identity", "location", "sku") if one in body}
     created = call.store.get(key) is None
-    document["properties"] |= {"scope": assignment_scope(document)} if segment == "policyAssignments" else {}
+    document["properties"] |= {"scope": scope_of(key)} if segment == "policyAssignments" else {}
     call.store.put(Item(key.lower(), _TYPES[segment], document))
     return Reply(201 if created or segment == "policyAssignments" else 200, document)
 
@@ -73,7 +72,7 @@ def _list_assignments(call: Call) -> Reply:
     rows = [
         one
         for one in list_assignments(call.store)
-        if is_within(asked, scope := assignment_scope(one)) or (below and is_within(scope, asked))
+        if is_within(asked, scope := scope_of(one["id"])) or (below and is_within(scope, asked))
     ]
     return Reply(200, {"value": rows})
 

@@ -62,7 +62,6 @@ def put_group(call: Call) -> Reply:
     """Create a resource group, or change its tags; its region cannot change."""
     call.body = bodies.body_of(call)
     bodies.location_of(call)
-    bodies.check_tags(call.body.get("tags"))
     document = _new_group(call, call.body)
     old = resources.find(call.store, call.now, document["id"])
     if old is not None:

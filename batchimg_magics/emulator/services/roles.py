@@ -11,11 +11,11 @@ from typing import Any
 
 from batchimg_magics.emulator.arm import bodies
 from batchimg_magics.emulator.arm.permissions import ASSIGNMENTS, CLIENT, ROLES_ASSIGNED, is_allowed, requested_action
+from batchimg_magics.emulator.arm.scopes import PROVIDER
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
-PROVIDER = "/providers/Microsoft.Authorization"
 DEFINITIONS = "microsoft.authorization/roledefinitions"
 #: Paths that poll operations.
 _OPERATION_PATHS = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)

@@ -50,7 +50,6 @@ def patch(call: Call, kind: ResourceType) -> Reply:
 
 
 def _begin_change(call: Call, kind: ResourceType, old: Item | None, names: dict[str, Any]) -> Reply:
-    bodies.check_tags(call.body.get("tags"))
     resource_types.refuse_during_operation(call, old)
     resources.refuse_other_region(old, call.body["location"])
     built = kind.build(call, old)
