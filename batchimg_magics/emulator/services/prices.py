@@ -52,7 +52,7 @@ _SNAPSHOTS = (
 )
 evidence.rule(
     "Load balancers have their price in the region Global alone, public addresses in each region.",
-    "seen so in copies of Azure's price list; a pool in Batch's own subscription is billed for both (Azure/Batch #167)",
+    "public copies of the price list show it; a pool in Batch's own subscription is billed for both (Azure/Batch #167)",
 )
 #: Networking: service, product, meter, unit, price, and whether the price is in the region Global alone.
 _NETWORKING = (
