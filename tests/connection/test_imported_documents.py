@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import NotFoundError, SpecError
-from tests.support.connections import connection_of
+from tests.support.connections import read_pool
 from tests.support.documents import ACCOUNT, GROUP, disk, managed, vm
 
 if TYPE_CHECKING:
@@ -193,10 +191,7 @@ def test_a_confidential_pool_has_the_encryption_of_its_vm(
     line = {"from_vm": "lab-vm", "vm_size": "Standard_DC4as_v5", "nodes": 1, "api": plane}
     session.create("p", **line)
     assert list(session.nodes("p").state) == ["idle"]
-    connection = connection_of(session)
-    found = asyncio.run_coroutine_threadsafe(pools.read(connection.azure, "p"), connection.loop).result()
-    assert found is not None
-    machine = found["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    machine = read_pool(session, "p")["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     assert machine["securityProfile"]["securityType"].lower() == "confidentialvm"
     assert machine["osDisk"]["managedDisk"]["securityProfile"] == {"securityEncryptionType": sent}
     assert set(session.create("p", **line).action) == {"exists"}

@@ -19,11 +19,13 @@ import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.session.session import Session
+from tests.support.connections import wrapped_session
 from tests.support.crash_cases import CASES, Case
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory, read_node_counts
@@ -31,7 +33,6 @@ from tests.support.inventory import read_inventory, read_node_counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from azure.core.pipeline.transport import AsyncHttpTransport
 
 #: Seconds after an expiry by which the nodes are gone: Batch evaluates formulas every five minutes.
 MAX_LATE_S = 600.0
@@ -89,23 +90,17 @@ def run_interrupted(
     state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before"
 ) -> CrashTransport:
     """Run a command in a new session; the process is killed at a request unless it is 0."""
-    lines: list[CrashTransport] = []
-
-    def wrap_transport(inner: AsyncHttpTransport[Any, Any]) -> CrashTransport:
-        lines.append(CrashTransport(inner, 0, mode))
-        return lines[-1]
-
-    with Session(wrap_transport=wrap_transport) as session:
-        session.connect(state=str(state_file), speed="max")
-        lines[0].sent = 0
-        lines[0].at = at
+    wrap = partial(CrashTransport, how=mode)
+    with wrapped_session(wrap, state=str(state_file), speed="max") as (session, line):
+        line.sent = 0
+        line.at = at
         try:
             act(session)
         except ProcessKilled:
             pass
         finally:
-            lines[0].at = 0
-    return lines[0]
+            line.at = 0
+    return line
 
 
 def _run_again(state_file: Path, case: Case) -> list[str]:

@@ -1,8 +1,15 @@
-"""A pool with every property that a pool can have, as YAML."""
+"""Pools with every property that a pool can have, as YAML, and specs that are refused."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from batchimg_magics.session.session import Session
 
 NETWORK = "/subscriptions/4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034/resourceGroups/research/providers/Microsoft.Network"
 SUBNET = f"{NETWORK}/virtualNetworks/research-vnet/subnets/default"
@@ -101,3 +108,11 @@ def address_documents() -> list[dict[str, Any]]:
         }
         for key in ADDRESSES
     ]
+
+
+def refused_spec(session: Session, text: str) -> SpecError:
+    """Return the error of `create` with lines of YAML; it is raised before any request."""
+    session.close()  # whoever asked Azure for anything would have to connect first
+    with pytest.raises(SpecError) as caught:
+        session.create("genomics", spec=f"from_vm: prep-vm\nvm_size: Standard_D4s_v5\n{text}\n")
+    return caught.value

@@ -13,6 +13,7 @@ from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.masking import mask_tokens
 from batchimg_magics.pool_spec.pool import PoolSpec
 from batchimg_magics.session.session import Session
+from tests.support.connections import wrapped_session
 from tests.support.crash import CrashTransport
 from tests.support.prepared_vms import new_state_file
 from tests.support.shells import ipython
@@ -45,26 +46,19 @@ class Sent(CrashTransport):
 def test_nothing_that_is_sent_shown_or_kept_has_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     outside = new_state_file(tmp_path)
-    lines: list[Sent] = []
-
-    def wrap_transport(inner: Any) -> Sent:
-        lines.append(Sent(inner))
-        return lines[-1]
-
-    with Session(wrap_transport=wrap_transport) as session:
-        session.connect(state=str(outside.path), speed="max")
+    with wrapped_session(Sent, state=str(outside.path), speed="max") as (session, line):
         frames = [session.plan("genomics", **LINE), session.create("genomics", nodes=1, **LINE), session.images()]
         work = session.begin("create", name="genomics", nodes=1, **LINE)
         said = [work.resume_line, work.label, repr(work.result()), *(f"{one.to_csv()}{one.attrs}" for one in frames)]
     everything = [
         *said,
-        *lines[0].log,
+        *line.log,
         caplog.text,
         *(one.read_bytes().decode("latin-1") for one in tmp_path.iterdir()),
     ]
     assert not [one for one in everything if SECRET in one]
     assert f"--from-vhd {PLAIN}" in work.resume_line
-    assert any(PLAIN in one for one in lines[0].log)
+    assert any(PLAIN in one for one in line.log)
 
 
 @pytest.mark.parametrize(

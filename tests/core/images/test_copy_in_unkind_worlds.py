@@ -245,7 +245,9 @@ def test_the_copy_of_a_failed_run_that_could_not_be_deleted_is_not_taken_for_gen
 # -- interruptions -----------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_deallocates_the_copy_and_says_what_is_left(outside: StateFileClient) -> None:
+def hint_after_ctrl_c(outside: StateFileClient, **more: Any) -> str:
+    """Return what `create` says when it is interrupted at the command that generalizes the VM."""
+
     class Interrupt(AtRequest):
         method, part, seen = "POST", "/runCommand", False
         reached = threading.Event()
@@ -253,14 +255,18 @@ def test_ctrl_c_deallocates_the_copy_and_says_what_is_left(outside: StateFileCli
 
     with Session(wrap_transport=Interrupt) as session:
         connect_to(session, outside)
-        running = session.begin("create", name="genomics", **LINE)
+        running = session.begin("create", name="genomics", **LINE | more)
         while not Interrupt.reached.is_set():
             running.wait(0.01)
         running.interrupt()
-        error = running.detached_error()
-    assert "temporary resources are left: VM batchimg-" in error.hint
-    assert "cleanup --delete --pool genomics --older-than 0h" in error.hint
-    assert "stop-resize" not in error.hint  # there is no pool yet
+        return running.detached_error().hint
+
+
+def test_ctrl_c_deallocates_the_copy_and_says_what_is_left(outside: StateFileClient) -> None:
+    hint = hint_after_ctrl_c(outside)
+    assert "temporary resources are left: VM batchimg-" in hint
+    assert "cleanup --delete --pool genomics --older-than 0h" in hint
+    assert "stop-resize" not in hint  # there is no pool yet
     (vm,) = (one["id"] for one in temporary(outside) if one["type"].endswith("/virtualMachines"))
     assert state_of(outside, vm) in ("PowerState/deallocating", "PowerState/deallocated")
     steps = create(outside).set_index("step")
@@ -269,18 +275,7 @@ def test_ctrl_c_deallocates_the_copy_and_says_what_is_left(outside: StateFileCli
 
 
 def test_ctrl_c_in_place_says_how_to_go_on(outside: StateFileClient) -> None:
-    class Interrupt(AtRequest):
-        method, part, seen = "POST", "/runCommand", False
-        reached = threading.Event()
-        do = staticmethod(reached.set)
-
-    with Session(wrap_transport=Interrupt) as session:
-        connect_to(session, outside)
-        running = session.begin("create", name="genomics", capture="in-place", yes=True, **LINE)
-        while not Interrupt.reached.is_set():
-            running.wait(0.01)
-        running.interrupt()
-        hint = running.detached_error().hint
+    hint = hint_after_ctrl_c(outside, capture="in-place", yes=True)
     assert "`az vm deallocate --ids " in hint
     assert "--generalized" in hint
     assert state_of(outside, "virtualMachines/desk") != "PowerState/deallocated"  # it is the user's VM

@@ -7,18 +7,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from batchimg_magics import Session
 from batchimg_magics.core.images import inventory
 from batchimg_magics.emulator.arm.pages import PAGE_SIZE
 from batchimg_magics.emulator.http.tokens import TENANT
 from batchimg_magics.emulator.world.store import Item
 from batchimg_magics.errors import ConflictError, InUseError
-from tests.support.connections import emulator_of
+from tests.support.connections import emulator_of, wrapped_session
 from tests.support.faults import set_faults
 from tests.support.forwarding_transport import ForwardingTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from batchimg_magics import Session
 
 COUNT = 1000
 POOL = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5"}
@@ -72,16 +73,9 @@ def add_user(session: Session, number: int, name: str, image: str) -> None:
 
 @pytest.fixture
 def opened() -> Iterator[tuple[Session, Counting]]:
-    wrapped: list[Counting] = []
-
-    def wrap(transport: Any) -> Counting:
-        wrapped.append(Counting(transport))
-        return wrapped[-1]
-
-    with Session(wrap_transport=wrap) as session:
-        session.connect(state=":memory:", speed="max")
+    with wrapped_session(Counting, state=":memory:", speed="max") as (session, requests):
         session.create("genomics", **POOL)
-        yield session, wrapped[-1]
+        yield session, requests
 
 
 def version_of(session: Session) -> str:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import DetachedError, ResizeError
-from batchimg_magics.session.session import Session
-from tests.support.connections import connection_of, emulator_of
+from tests.support.connections import connection_of, emulator_of, wrapped_session
 from tests.support.crash import CrashTransport, crash_points
 from tests.support.crash_cases import CASES, Case
 from tests.support.create_options import CREATE_OPTIONS
@@ -19,6 +18,8 @@ from tests.support.create_options import CREATE_OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from batchimg_magics.session.session import Session
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -47,15 +48,8 @@ class Interrupting(CrashTransport):
 
 @pytest.fixture
 def broken_off() -> Iterator[tuple[Session, Interrupting]]:
-    lines: list[Interrupting] = []
-
-    def wrap_transport(inner: Any) -> Interrupting:
-        lines.append(Interrupting(inner))
-        return lines[-1]
-
-    with Session(wrap_transport=wrap_transport) as session:
-        session.connect()
-        yield session, lines[0]
+    with wrapped_session(Interrupting) as opened:
+        yield opened
 
 
 def test_interrupt_prints_how_to_continue_and_starts_nothing_new(broken_off: tuple[Session, Interrupting]) -> None:

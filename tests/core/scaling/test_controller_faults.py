@@ -19,7 +19,7 @@ from batchimg_magics.emulator.http.faults import Fault
 from batchimg_magics.errors import BatchImgError, ResizeError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
-from tests.support.connections import emulator_of
+from tests.support.connections import emulator_of, wrapped_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,15 +99,8 @@ def test_it_ends_within_its_limits_and_reports_the_true_state(
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world.db"
         shutil.copy(base.world, world)
-        lines: list[ObservedTransport] = []
-
-        def through(inner: Any) -> ObservedTransport:
-            lines.append(ObservedTransport(inner))
-            return lines[-1]
-
-        with Session(wrap_transport=through) as session:
-            session.connect(state=str(world), speed="max")
-            _one(base, session, lines[0], policy, script, others, allocation)
+        with wrapped_session(ObservedTransport, state=str(world), speed="max") as (session, line):
+            _one(base, session, line, policy, script, others, allocation)
 
 
 def _one(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchimg_magics.errors import ResizeError, SpecError
-from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
-from tests.support.connections import connection_of, emulator_of
+from tests.support.connections import connection_of, emulator_of, wrapped_session
+
+if TYPE_CHECKING:
+    from batchimg_magics.session.session import Session
 
 LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5"}
 
@@ -60,20 +62,13 @@ def test_create_takes_what_fits_of_both_kinds(session: Session) -> None:
 
 
 def test_capacity_that_spot_nodes_do_not_get() -> None:
-    lines: list[ObservedTransport] = []
-
-    def wrap_transport(inner: Any) -> ObservedTransport:
-        lines.append(ObservedTransport(inner))
-        return lines[-1]
-
-    with Session(wrap_transport=wrap_transport) as session:
-        session.connect()
+    with wrapped_session(ObservedTransport) as (session, line):
         session.create("p", nodes=0, spot=1, **LINE)
         store = emulator_of(session).store
         short = {"code": "AllocationFailed", "message": "no capacity", "values": []}
         store.set_meta("allocation", {"errors": [short]})
         # The errors are those of both kinds: they end before dedicated nodes are requested.
-        lines[0].before_request("/resize?", 3, lambda: store.set_meta("allocation", {}))
+        line.before_request("/resize?", 3, lambda: store.set_meta("allocation", {}))
         rounds = session.resize("p", nodes=0, spot=8, fallback_dedicated=7)
         assert words(rounds, "class") == ["transient", "transient", "done"]
         assert words(rounds, "action")[-1] == "dedicated nodes instead of Spot: done"

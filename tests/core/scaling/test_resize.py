@@ -13,7 +13,7 @@ from batchimg_magics.emulator.http.scenarios import Fault
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
-from tests.support.connections import connection_of, emulator_of
+from tests.support.connections import connection_of, emulator_of, wrapped_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,15 +47,8 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    lines: list[ObservedTransport] = []
-
-    def wrap_transport(inner: Any) -> ObservedTransport:
-        lines.append(ObservedTransport(inner))
-        return lines[-1]
-
-    with Session(wrap_transport=wrap_transport) as session:
-        session.connect()
-        yield Scene(session, lines[-1])
+    with wrapped_session(ObservedTransport) as (session, line):
+        yield Scene(session, line)
 
 
 def classes(rows: Any) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from batchimg_magics.errors import BudgetError, ConflictError, ResizeError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
-from tests.support.connections import emulator_of
+from tests.support.connections import emulator_of, wrapped_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,13 @@ class Scene:
         status, _ = self.somebody.ask("POST", "/pools/p/enableautoscale", {"autoScaleFormula": text})
         assert status == 200
 
+    def creates_pool_without_evaluations(self) -> None:
+        """Create a pool whose formula asks for many more nodes, and is not evaluated any more."""
+        self.session.create("p", nodes=2, **LINE)
+        self.happens("stuck-autoscale", slowed=1000)
+        self.local.clock.advance(60)
+        self.set_formula(self.formula().replace("lives ? 2", "lives ? 300"))
+
     def nodes_after_expiry(self) -> tuple[int, int]:
         """Return the nodes once the expiry is over, if nobody does anything until then."""
         self.local.clock.advance(8 * HOUR + 600)
@@ -53,15 +60,8 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    lines: list[ObservedTransport] = []
-
-    def wrap_transport(inner: Any) -> ObservedTransport:
-        lines.append(ObservedTransport(inner))
-        return lines[-1]
-
-    with Session(wrap_transport=wrap_transport) as session:
-        session.connect()
-        yield Scene(session, lines[-1])
+    with wrapped_session(ObservedTransport) as (session, line):
+        yield Scene(session, line)
 
 
 def classes(rows: Any) -> list[str]:
@@ -188,10 +188,7 @@ def test_an_expiry_that_nothing_enforces_is_reported_and_enforced_again(scene: S
 
 
 def test_an_overdue_evaluation_is_reported_and_ended(scene: Scene) -> None:
-    scene.session.create("p", nodes=2, **LINE)
-    scene.happens("stuck-autoscale", slowed=1000)
-    scene.local.clock.advance(60)
-    scene.set_formula(scene.formula().replace("lives ? 2", "lives ? 300"))
+    scene.creates_pool_without_evaluations()
     scene.local.clock.advance(2 * HOUR)
     shown = scene.session.pools()
     assert shown.evaluation_overdue.tolist() == [True]
@@ -205,10 +202,7 @@ def test_an_overdue_evaluation_is_reported_and_ended(scene: Scene) -> None:
 
 
 def test_cleanup_takes_what_the_formula_should_have_taken(scene: Scene) -> None:
-    scene.session.create("p", nodes=2, **LINE)
-    scene.happens("stuck-autoscale", slowed=1000)
-    scene.local.clock.advance(60)
-    scene.set_formula(scene.formula().replace("lives ? 2", "lives ? 300"))
+    scene.creates_pool_without_evaluations()
     left = sum(scene.nodes_after_expiry())
     assert left > 2, "what Azure does not evaluate ends nothing"
     listed = scene.session.cleanup()
