@@ -91,7 +91,7 @@ MISSING_RESOURCES = (
         "create the pool again without the proximity placement group",
     ),
     MissingResource(
-        ("applications", "versions of applications"), ("application package",),
+        ("applications",), ("application package",),
         "an application package of the pool does not exist",
         "upload the application package again, or take it off the pool",
     ),
@@ -105,7 +105,7 @@ MISSING_RESOURCES = (
         "create the image again: the pool needs one whose sources exist",
     ),
     MissingResource(
-        ("galleries", "images", "versions"), ("image", "galler"), "the image does not exist",
+        ("galleries", "images"), ("image", "galler"), "the image does not exist",
         "create the pool again from an existing image",
     ),
     MissingResource(

@@ -80,6 +80,8 @@ MISSING = {
         "Microsoft.Network/routeTables/a": "a route table",
         "Microsoft.Compute/diskEncryptionSets/image-des": "the disk encryption set",
         "Microsoft.KeyVault/vaults/kv": "the key vault",
+        "Microsoft.KeyVault/vaults/kv/secrets/s/versions/0": "a key or secret",
+        "Microsoft.Batch/batchAccounts/b/applications/a/versions/1": "an application package",
         "Microsoft.ManagedIdentity/userAssignedIdentities/subnet-id": "a managed identity",
         "Microsoft.Compute/images/i": "the image",
         "Microsoft.Compute/galleries/g/images/i/versions/1.0.0": "the image",
