@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base import denials, missing_resources
 from batchimg_magics.core.base.causes import CAUSES
-from batchimg_magics.core.base.provider_errors import WRAPPERS, ProviderError, one_line, read_errors, without_json
+from batchimg_magics.core.base.provider_errors import ProviderError, one_line, read_errors, without_json
 from batchimg_magics.masking import mask_tokens
 
 if TYPE_CHECKING:
     from batchimg_magics.core.base.cause import Cause
 
+#: Codes that only wrap a more specific error, in lower case.
+_WRAPPERS = frozenset(
+    {
+        "", "allocationfailed", "badrequest", "conflict", "deploymentfailed", "failed", "forbidden",
+        "internaloperationerror", "invalidtemplatedeployment", "multipleerrors", "multipleerrorsoccurred",
+        "operationfailed", "provisioningfailed", "resourcedeploymentfailure", "resourceoperationfailure",
+    }
+)  # fmt: skip
 #: What Azure adds to messages that helps nobody in a table.
 _ADVICE = re.compile(
     r"\s*(?:For more (?:details|information)|Learn more|Please read more|Read more|Submit a request for|Setup Alerts|"
@@ -68,9 +76,9 @@ def find_cause(error: ProviderError, details: str = "") -> Cause | None:
     details
         The messages of the errors in it; they add words to its code.
     """
-    found = [one for one in CAUSES if one.matches(error, details)]
-    ranked = sorted(found, key=lambda one: (one.general, not one.codes and not one.general))  # stable
-    return ranked[0] if ranked else None
+    found = (one for one in CAUSES if one.matches(error, details))
+    # Of equals the first.
+    return min(found, key=lambda one: (one.general, not one.codes and not one.general), default=None)
 
 
 def diagnose(text: str) -> Diagnosis:
@@ -81,13 +89,10 @@ def diagnose(text: str) -> Diagnosis:
     known = [
         (one, cause) for one, more in zip(found, said, strict=True) if (cause := find_cause(one, more)) is not None
     ]
-    error, cause = max(
-        enumerate(known), key=lambda entry: (_weight(*entry[1]), entry[0]), default=(0, (_deepest(found), None))
-    )[1]
-    words = _words(error, found)
-    if cause is None:
-        return Diagnosis(words, None)
-    return Diagnosis(words, cause, *_explain(cause, error, text))
+    if not known:
+        return Diagnosis(_words(_deepest(found), found), None)
+    error, cause = max(reversed(known), key=lambda pair: _weight(*pair))
+    return Diagnosis(_words(error, found), cause, *_explain(cause, error, text))
 
 
 def _read_pairs(text: str) -> ProviderError:
@@ -100,12 +105,12 @@ def _read_pairs(text: str) -> ProviderError:
 def _weight(error: ProviderError, cause: Cause) -> int:
     """Return how much an error tells about the cause: the deepest of those that tell the most is the cause."""
     if cause.general:
-        return 0 if error.code.lower() in WRAPPERS else 1
+        return 0 if error.code.lower() in _WRAPPERS else 1
     return 2
 
 
 def _deepest(found: list[ProviderError]) -> ProviderError:
-    specific = [one for one in found if one.code.lower() not in WRAPPERS]
+    specific = [one for one in found if one.code.lower() not in _WRAPPERS]
     return (specific or found)[-1]
 
 

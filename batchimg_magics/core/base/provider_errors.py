@@ -1,4 +1,4 @@
-"""Errors of Azure's resource providers, read from JSON at any depth, also where it is cut off.
+"""Errors of the resource providers of Azure, read from JSON at any depth, also where it is cut off.
 
 Batch puts the error of a provider into a value of a resize error as JSON, sometimes only its beginning ("Provider Error
 Json Truncated"). Providers put JSON into messages, and services put the errors of others into their own.
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 
 #: Levels of nested documents that are read. Azure nests three or four.
 MAX_DEPTH = 16
-#: Codes that only wrap a more specific error, in lower case.
-WRAPPERS = frozenset(
-    {
-        "", "allocationfailed", "badrequest", "conflict", "deploymentfailed", "failed", "forbidden",
-        "internaloperationerror", "invalidtemplatedeployment", "multipleerrors", "multipleerrorsoccurred",
-        "operationfailed", "provisioningfailed", "resourcedeploymentfailure", "resourceoperationfailure",
-    }
-)  # fmt: skip
 #: Members that describe an error and contain no errors.
 _DESCRIPTIONS = frozenset({"additionalinfo", "target"})
 #: Where JSON begins in a message.
@@ -75,16 +67,6 @@ def read_errors(found: Any, depth: int = MAX_DEPTH) -> Iterator[ProviderError]: 
     for name, inside in found.items():
         if name.lower() not in _DESCRIPTIONS:
             yield from read_errors(inside, depth - 1)
-
-
-def innermost_error(text: str) -> ProviderError:
-    """Return the cause of a provider's error text: the deepest nested error with a specific code.
-
-    A text without JSON is itself the message.
-    """
-    found = list(read_errors(text))
-    specific = [error for error in found if error.code.lower() not in WRAPPERS]
-    return (specific or found or [ProviderError("", one_line(text))])[-1]
 
 
 def one_line(text: str) -> str:

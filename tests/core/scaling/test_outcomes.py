@@ -7,8 +7,8 @@ import json
 import pytest
 
 from batchimg_magics.core.base import schemas
+from batchimg_magics.core.base.diagnosis import diagnose
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.base.provider_errors import innermost_error
 from batchimg_magics.core.scaling.outcomes import classify
 
 FAILED = "Desired number of dedicated nodes could not be allocated"
@@ -105,7 +105,7 @@ def test_the_gravest_of_several_decides() -> None:
     ],
 )  # fmt: skip
 def test_json_in_json_is_unpacked(text: str, said: str) -> None:
-    assert str(innermost_error(text)) == said
+    assert str(diagnose(text).error) == said
 
 
 @pytest.mark.parametrize(
