@@ -254,11 +254,11 @@ class Facts:
 
         A size that Azure retires is not proposed.
         """
-        cores, asked = self.capabilities.get("vCPUs"), self.spec.vm_size.lower()
+        cores, asked, needs = self.capabilities.get("vCPUs"), self.spec.vm_size.lower(), self.needs
         names = []
         for size in self.sizes:
             can = {"DiskControllerTypes": "SCSI", **vm_sizes.capabilities(size)}
-            if not self.needs.misfit(can) and can.get("vCPUs") == cores and fits(can) and not end_of_size(size):
+            if not needs.misfit(can) and can.get("vCPUs") == cores and fits(can) and not end_of_size(size):
                 names.append(str(size["name"]))
         near = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, asked, one.lower()).ratio())
         return ", ".join(near[:3]) or f"see `az batch location list-skus --location {self.region}`"
