@@ -65,8 +65,9 @@ def _size_endings(facts: Facts) -> Iterator[_Ending]:
         return
     name = str((facts.size or {}).get("name") or facts.spec.vm_size)
     day = retirements.end_of("vm-size", name, (facts.size or {}).get("batchSupportEndOfLife"))
-    newer = f"--vm-size: {facts.similar_sizes(lambda _: True)}"
-    yield from _ending("vm-size", name, f"VM size {name}", day, newer)
+    if day is not None:
+        newer = f"--vm-size: {facts.similar_sizes(lambda _: True)}"
+        yield from _ending("vm-size", name, f"VM size {name}", day, newer)
 
 
 def _system_endings(facts: Facts) -> Iterator[_Ending]:
@@ -93,11 +94,13 @@ def _system_endings(facts: Facts) -> Iterator[_Ending]:
 
 def _feature_endings(facts: Facts) -> Iterator[_Ending]:
     """Yield the features of the pool that Azure retires."""
-    names = [("feature", name) for name in features_of(facts.pool or {})] if facts.kind == "pool" else []
+    names: list[tuple[Kind, str]] = []
+    if facts.kind == "pool":
+        names += (("feature", name) for name in features_of(facts.pool or {}))
     if facts.spec.direct:
         names.append(("api-version", f"batch {api_versions.LEGACY_POOLS['batch']}"))
     for kind, name in names:
-        found = retirements.find_retirement("feature" if kind == "feature" else "api-version", name)
+        found = retirements.find_retirement(kind, name)
         if found is not None:
             yield _Ending(found.what, found.date, f"use {found.use}: {found.source}")
 
