@@ -88,9 +88,9 @@ async def _policies(azure: Azure, groups: Sequence[str]) -> list[Policy]:
 def _applies(assignment: Json, groups: Iterable[str]) -> bool:
     """Tell whether an assignment is enforced, and for one of the groups at least."""
     inner = assignment["properties"]
-    excluded = [f"{str(one).lower().rstrip('/')}/" for one in inner.get("notScopes") or []]
+    excluded = tuple(f"{str(one).lower().rstrip('/')}/" for one in inner.get("notScopes") or [])
     enforced = str(inner.get("enforcementMode") or "Default").lower() == "default"
-    return enforced and any(not f"{one.lower()}/".startswith(tuple(excluded) or ("\0",)) for one in groups)
+    return enforced and any(not f"{one.lower()}/".startswith(excluded) for one in groups)
 
 
 async def _of_assignment(azure: Azure, assignment: Json) -> list[Policy]:

@@ -48,23 +48,25 @@ class Policy:
     @property
     def effect(self) -> str:
         """What the policy does, in lower case; empty if that is not known."""
-        then = _properties(self.definition).get("policyRule", {}).get("then") or {}
-        effect = self.resolve(then.get("effect", ""))
+        effect = self.resolve((self._rule.get("then") or {}).get("effect", ""))
         return "" if effect is UNKNOWN else str(effect).lower()
 
     @property
     def tag_names(self) -> list[str]:
         """The tags that its conditions name."""
-        rule = _properties(self.definition).get("policyRule", {}).get("if")
-        names = [str(self.resolve(one)) for one in _fields(rule)]
+        names = [str(self.resolve(one)) for one in _members(self._rule.get("if"), "field")]
         return list(dict.fromkeys(tag for one in names if (tag := _tag_of(one))))
 
     @property
     def values(self) -> list[str]:
         """The texts that its conditions compare with."""
-        rule = _properties(self.definition).get("policyRule", {}).get("if")
-        found = [self.resolve(one) for one in _operands(rule)]
+        found = [self.resolve(one) for one in _members(self._rule.get("if"), "equals", "like")]
         return [one for one in found if isinstance(one, str)]
+
+    @property
+    def _rule(self) -> Json:
+        found: Json = _properties(self.definition).get("policyRule", {})
+        return found
 
     def denies(self, resource: Json) -> bool | None:
         """Tell whether it denies a resource; None if that is not known.
@@ -78,11 +80,11 @@ class Policy:
             return None
         if self.effect != "deny":
             return False
-        inner = _properties(self.definition)
         # Mode Indexed is only for types with tags and a location.
-        if str(inner.get("mode", "Indexed")).lower() == "indexed" and not resource.get("location"):
+        mode = str(_properties(self.definition).get("mode", "Indexed"))
+        if mode.lower() == "indexed" and not resource.get("location"):
             return False
-        return self._holds(inner.get("policyRule", {}).get("if"), resource)
+        return self._holds(self._rule.get("if"), resource)
 
     def _holds(self, rule: object, resource: Json) -> bool | None:
         if not isinstance(rule, dict):
@@ -148,23 +150,14 @@ def _tag_of(name: str) -> str:
     return (found[1] or found[2]) if found else ""
 
 
-def _fields(rule: object) -> list[object]:
-    """Return the fields that a rule names, at any depth."""
+def _members(rule: object, *names: str) -> list[object]:
+    """Return the values of members of a rule, at any depth."""
     if isinstance(rule, list):
-        return [one for each in rule for one in _fields(each)]
+        return [one for each in rule for one in _members(each, *names)]
     if not isinstance(rule, dict):
         return []
-    own = [rule["field"]] if "field" in rule else []
-    return own + [one for each in rule.values() for one in _fields(each)]
-
-
-def _operands(rule: object) -> list[object]:
-    if isinstance(rule, list):
-        return [one for each in rule for one in _operands(each)]
-    if not isinstance(rule, dict):
-        return []
-    own = [rule[key] for key in ("equals", "like") if key in rule]
-    return own + [one for each in rule.values() for one in _operands(each)]
+    own = [rule[name] for name in names if name in rule]
+    return own + [one for each in rule.values() for one in _members(each, *names)]
 
 
 def _text(value: object) -> str:
