@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import api_versions, pages, polling
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from batchimg_magics.resource_ids import ResourceId
 
 EXPECTED_S = 3.0
-#: Source: Microsoft.Network, SecurityRule: 100 is the first priority and 4096 the last one that a rule can have.
-_FIRST, _LAST = 100, 4096
+#: The priorities that a rule can have. Source: Microsoft.Network, SecurityRule.
+FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
 
 
 def _rule(name: str, direction: str, access: str, priority: int, **changed: str) -> Json:
@@ -36,9 +36,9 @@ def fence_body(region: str, tags: dict[str, str]) -> Json:
     """
     allowed = {"protocol": "Tcp", "destinationAddressPrefix": "AzureCloud", "destinationPortRange": "443"}
     rules = [
-        _rule("azure-out", "Outbound", "Allow", _FIRST, **allowed),
-        _rule("nothing-else-out", "Outbound", "Deny", _LAST),
-        _rule("nothing-in", "Inbound", "Deny", _LAST),
+        _rule("azure-out", "Outbound", "Allow", FIRST_PRIORITY, **allowed),
+        _rule("nothing-else-out", "Outbound", "Deny", LAST_PRIORITY),
+        _rule("nothing-in", "Inbound", "Deny", LAST_PRIORITY),
     ]
     return {"location": region, "tags": tags, "properties": {"securityRules": rules}}
 
@@ -55,7 +55,7 @@ async def create_security_group(azure: Azure, group: ResourceId, body: Json) -> 
     return True
 
 
-async def list_security_groups(azure: Azure, resource_group: str = "") -> list[Any]:
+async def list_security_groups(azure: Azure, resource_group: str = "") -> list[Json]:
     """Return the network security groups of a resource group, by its id; empty: of the connection's."""
     top = resource_group or azure.scope.account_id.group
     url = f"{top}/providers/Microsoft.Network/networkSecurityGroups?api-version={api_versions.NETWORK}"

@@ -10,6 +10,7 @@ from batchimg_magics.core.base.node_counts import current_counts
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
 from batchimg_magics.core.compute import subnets
+from batchimg_magics.core.compute.security_groups import FIRST_PRIORITY, LAST_PRIORITY
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Addresses that Azure reserves in each subnet. Source: Azure virtual network documents.
 RESERVED = 5
-#: The priorities of rules in a network security group. Source: Microsoft.Network, SecurityRule.
-FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
 #: The application id of Microsoft Azure Batch in every tenant. Source: Batch documents, user subscription mode.
 BATCH_APPLICATION = "ddbf3205-c6bd-46ae-8127-60eb93363864"
 _NEEDS = ("the virtual network",)
