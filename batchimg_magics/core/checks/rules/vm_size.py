@@ -167,10 +167,7 @@ def disk_controller(facts: Facts) -> RuleResults:
         return passed("SCSI: Azure reports no controller for the VM size")  # as for sizes older than NVMe
     if "SCSI" in controllers:
         return passed(f"{facts.spec.vm_size} has {controllers}")
-    features = dig(facts.definition, "properties", "features") or []
-    text = ", ".join(str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes")
-    # A definition cannot be changed, so an existing one decides; otherwise the disk does.
-    supported = text if facts.definition is not None or facts.source is None else facts.source.controllers
+    supported = facts.needs.controllers
     if controllers in supported:
         return passed(f"image supports {controllers}, the controller of {facts.spec.vm_size}")
     problem = f"supports {supported}" if supported else "is not marked as supporting it"
