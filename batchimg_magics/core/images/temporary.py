@@ -21,7 +21,7 @@ from batchimg_magics.resource_ids import COMPUTE, ResourceId
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.client import Azure, Scope
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
 
@@ -64,10 +64,8 @@ class TemporaryNames:
 
     @property
     def home(self) -> ResourceId:
-        """A resource in their resource group: the connection's, or the VM's if the VM is in another subscription."""
-        own = self.azure.scope.account_id
-        vm = self.vm_id
-        return own if vm is None or vm.subscription.lower() == own.subscription.lower() else vm
+        """A resource in their resource group."""
+        return home_of(self.azure.scope, self.vm_id)
 
     @property
     def vm(self) -> ResourceId:
@@ -90,6 +88,11 @@ class TemporaryNames:
     def _id(self, kind: str, what: str, provider: str = COMPUTE) -> ResourceId:
         name = tags.temporary_name(self.pool, self.image, what)
         return ResourceId(self.home.subscription, self.home.resource_group, provider, ((kind, name),))
+
+
+def home_of(scope: Scope, vm: ResourceId | None) -> ResourceId:
+    """Return a resource in the group of a copy: the Batch account, or a VM that is in another subscription."""
+    return scope.account_id if vm is None or vm.subscription.lower() == scope.subscription.lower() else vm
 
 
 def temporary_tags(source_tags: Mapping[str, str]) -> dict[str, str]:

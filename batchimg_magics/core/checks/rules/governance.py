@@ -9,6 +9,7 @@ from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.checks import governance
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
+from batchimg_magics.core.images import temporary
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ _NOTHING = "nothing can be created or changed there"
 def _not_deletable(facts: Facts) -> Iterator[RuleResult]:
     if facts.vm is None or not facts.captures_copy:
         return
-    # The copy of a VM in another subscription is in the resource group of the VM.
-    vm = ResourceId.parse(str(facts.vm["id"]))
-    home = (vm if vm.subscription.lower() != facts.scope.subscription.lower() else facts.scope.account_id).group.lower()
+    home = temporary.home_of(facts.scope, ResourceId.parse(str(facts.vm["id"]))).group.lower()
     for lock in facts.locks:
         scope = governance.lock_scope(lock)
         if _level(lock) == "cannotdelete" and f"{home}/".startswith(f"{scope}/"):
