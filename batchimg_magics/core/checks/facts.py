@@ -202,10 +202,14 @@ class Facts:
         return virtual_machines.power(self.vm or {})
 
     @property
+    def is_generalized(self) -> bool:
+        """Whether the source is generalized, by Azure's mark or the user's word."""
+        return self.spec.generalized or (self.source is not None and self.source.generalized)
+
+    @property
     def captures_copy(self) -> bool:
         """Whether a temporary copy of the VM is generalized and captured, not the VM's own disks."""
-        ready = self.spec.generalized or (self.source is not None and self.source.generalized)
-        return self.vm is not None and self.spec.capture == "copy" and not ready
+        return self.vm is not None and self.spec.capture == "copy" and not self.is_generalized
 
     @property
     def system(self) -> System | None:

@@ -132,10 +132,9 @@ def _vm_actions(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
     yield key, (f"{_COMPUTE}/virtualMachines/read", f"{_COMPUTE}/disks/read", _DISK_ACCESS)
     # The image version is made from snapshots in the resource group of the account.
     yield "", (_SNAPSHOT_ACCESS,)
-    ready = spec.generalized or (facts.source is not None and facts.source.generalized)
-    if ready or spec.capture == "in-place":
+    if facts.is_generalized or spec.capture == "in-place":
         yield "", (f"{_COMPUTE}/snapshots/write",)
-        yield key, _STOP[:1] if ready else (*_GENERALIZE, *_STOP)
+        yield key, _STOP[:1] if facts.is_generalized else (*_GENERALIZE, *_STOP)
         return
     # In another subscription, the copy and its disks are in the resource group of the VM.
     elsewhere = ResourceId.parse(key).subscription.lower() != facts.scope.subscription.lower()

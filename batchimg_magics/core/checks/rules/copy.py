@@ -20,13 +20,11 @@ _SIZES, _SUBNET = "the VM sizes and quotas for a copy", "the subnet of the copy"
 
 def _makes_copy(facts: Facts) -> bool:
     """Tell whether a copy is made: not if the image exists."""
-    return facts.copy_sizes is not None and (facts.version is None or facts.spec.new_image)
+    return facts.copy_sizes is not None and _is_new(facts)
 
 
-def _generalizes_vm(facts: Facts) -> bool:
-    """Tell whether this tool generalizes the VM or a copy of it."""
-    done = facts.spec.generalized or facts.source is None or facts.source.generalized
-    return facts.vm is not None and not done and (facts.version is None or facts.spec.new_image)
+def _is_new(facts: Facts) -> bool:
+    return facts.version is None or facts.spec.new_image
 
 
 @rule("copy-size", "error", sources.GENERALIZE, needs=(_SIZES,))
@@ -88,7 +86,8 @@ def copy_subnet(facts: Facts) -> RuleResults:
 def homes(facts: Facts) -> RuleResults:
     """Generalizing removes the home directory of the admin account: software and data are elsewhere."""
     source = facts.source
-    if source is None or source.os_type != "Linux" or not _generalizes_vm(facts):
+    generalizes = facts.vm is not None and not facts.is_generalized and _is_new(facts)
+    if source is None or source.os_type != "Linux" or not generalizes:
         return None
     user = dig(facts.vm, "properties", "osProfile", "adminUsername")
     home = f"/home/{user}" if user else "the home directory of the admin account"
