@@ -47,11 +47,12 @@ def explain_refusal(failure: BatchImgError, error: AzureError, account: Json | N
     account
         The document of the account, if it was read.
     """
-    if type(failure) not in (AuthenticationError, ServiceError) or getattr(failure, "status_code", 0) != 403:
+    # A policy or a lock is an error of its own type.
+    is_refusal = type(failure) in (AuthenticationError, ServiceError)
+    if account is None or not is_refusal or not isinstance(failure, ServiceError) or failure.status_code != 403:
         return failure
-    restriction = restriction_of(account) if account is not None else ""
-    response = getattr(error, "response", None)
-    if account is None or not restriction or response is None or not isinstance(failure, ServiceError):
+    restriction, response = restriction_of(account), getattr(error, "response", None)
+    if not restriction or response is None:
         return failure
     endpoint = str(dig(account, "properties", "accountEndpoint"))
     if urlsplit(response.request.url).netloc.lower() != endpoint.partition("/")[0].lower():

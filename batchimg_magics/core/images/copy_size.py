@@ -14,7 +14,7 @@ from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute.image_source import STANDARD
-from batchimg_magics.errors import BatchImgError, ConflictError, ProvisioningError, ServiceError, SpecError
+from batchimg_magics.errors import BatchImgError, ProvisioningError, ServiceError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
@@ -293,12 +293,11 @@ def _exceeded(size: Json, quotas: Mapping[str, FamilyQuota]) -> FamilyQuota | No
 
 def is_size_unavailable(error: BatchImgError) -> bool:
     """Tell whether the creation of a VM failed for lack of quota or capacity, which another size may have."""
-    if not isinstance(error, (ConflictError, ProvisioningError, ServiceError)):
+    if not isinstance(error, (ProvisioningError, ServiceError)):
         return False
-    code = getattr(error, "code", "")
-    if code == "OperationNotAllowed" or "OperationNotAllowed" in error.message:
+    if error.code == "OperationNotAllowed" or "OperationNotAllowed" in error.message:
         return "quota" in error.message.lower()
-    return any(one in code or one in error.message for one in _UNAVAILABLE)
+    return any(one in error.code or one in error.message for one in _UNAVAILABLE)
 
 
 def raise_if_unusable(sizes: CopySizes, vm: ResourceId) -> None:
