@@ -233,7 +233,7 @@ async def with_network(azure: Azure, rates: Rates, network: Json | None) -> Rate
     azure, rates
         The connection, and the cost of a node.
     network
-        A pool's ``networkConfiguration`` in Azure Resource Manager; None: the default, public addresses that Azure chooses.
+        A pool's ``networkConfiguration`` in Azure Resource Manager; None: the default, addresses that Azure chooses.
     """
     return replace(rates, network=await network_prices.read_network_rates(azure, network))
 
