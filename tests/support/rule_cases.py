@@ -943,6 +943,12 @@ CASES = [
     ),
     Case(
         "policies",
+        "policy 'Require a tag on resources'",
+        there(policy(TAG, tagName="Cost Center")),
+        fix='`%batchimg connect` with --tag "Cost Center=VALUE"',
+    ),
+    Case(
+        "policies",
         "'Require a tag and its value on resources'",
         there(policy(TAG_VALUE, tagName="a", tagValue="7")),
         fix="--tag a=7",

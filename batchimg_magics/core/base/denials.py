@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.base.provider_errors import MAX_DEPTH, CutText, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _LACKING = re.compile(
     r"perform (?:the )?action(?:\(s\)|s)? '(?P<action>[^']+)'(?P<rest>(?:(?!perform (?:the )?action).)*)$",
@@ -62,7 +62,7 @@ class PolicyDenial:
         given = {name.lower(): value for name, value in self.parameters.items()}
         if self.tags:
             value = str(given.get("tagvalue") or "VALUE")
-            options = " ".join(f"--tag {_quoted(f'{name}={value}')}" for name in self.tags)
+            options = tag_options(dict.fromkeys(self.tags, value))
             return f"the policy demands tags: connect with them, `%batchimg connect ... {options}`"
         for name, text in _PARAMETER_FIXES.items():
             if isinstance(values := given.get(name), list):
@@ -70,8 +70,10 @@ class PolicyDenial:
         return ADMINISTRATOR_FIX
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
+def tag_options(wanted: Mapping[str, str]) -> str:
+    """Return the options of `connect` for tags."""
+    pairs = [f"{name}={value}" for name, value in wanted.items()]
+    return " ".join(f'--tag "{pair}"' if " " in pair else f"--tag {pair}" for pair in pairs)
 
 
 def read_policies(found: Any) -> list[PolicyDenial]:  # noqa: ANN401 - JSON

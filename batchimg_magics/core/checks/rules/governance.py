@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.base import denials
 from batchimg_magics.core.checks import governance
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
@@ -116,7 +117,7 @@ def _fix(policy: Policy, resources: list[Json]) -> str:
         for value in ("VALUE", *policy.values):
             more = {**wanted, name: value}
             if not any(policy.denies({**one, "tags": {**one["tags"], **more}}) for one in resources):
-                return f"`%batchimg connect` with {' '.join(f'--tag {key}={word}' for key, word in more.items())}"
+                return f"`%batchimg connect` with {denials.tag_options(more)}"
         wanted[name] = "VALUE"
     return _EXEMPTION
 
@@ -124,7 +125,7 @@ def _fix(policy: Policy, resources: list[Json]) -> str:
 def _resources(facts: Facts) -> Iterator[Json]:
     """Yield what is created: the parts of the documents that policies judge."""
     region = facts.source.region if facts.source else facts.region
-    own = {**facts.resource_tags, **facts.spec.tags, tags.POOL: facts.spec.name, tags.MADE_BY: "batchimg_magics"}
+    own = tags.combined(facts.resource_tags, facts.spec.tags, {tags.POOL: facts.spec.name, **tags.tool_tags()})
 
     def one(kind: str, where: str = region, **aliases: Any) -> Json:
         known = {f"{kind}/{name}".lower().replace("__", "."): value for name, value in aliases.items()}
