@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 
 from batchimg_magics.core.azure.sign_in_errors import SIGN_IN_HINT, connection_hint, sign_in_error, tenant_hint
 from batchimg_magics.core.base import denials
-from batchimg_magics.core.base.diagnosis import Diagnosis, diagnose
+from batchimg_magics.core.base.diagnosis import diagnose
 from batchimg_magics.core.base.provider_errors import without_json
 from batchimg_magics.errors import (
     AuthenticationError,
@@ -35,6 +35,8 @@ _KINDS: dict[int, type[ServiceError]] = {
     412: ConflictError,
     429: ThrottledError,
 }
+#: Statuses that have one meaning, whatever the code.
+_TOLD_BY_STATUS = frozenset({401, 404, 412, 429})
 _HINTS: dict[int, str] = {
     401: SIGN_IN_HINT,
     403: _ROLE_HINT,
@@ -55,7 +57,6 @@ def translate(error: AzureError) -> BatchImgError:
     if reasons:
         words += f" ({'; '.join(reasons)})"
     return _by_cause(
-        diagnose(text) if code else None,
         text,
         message=f"{code or response.status_code}: {words}",
         status_code=response.status_code,
@@ -64,14 +65,14 @@ def translate(error: AzureError) -> BatchImgError:
     )
 
 
-def _by_cause(found: Diagnosis | None, text: str, *, message: str, **facts: Any) -> ServiceError:
+def _by_cause(text: str, *, message: str, **facts: Any) -> ServiceError:
     """Return the error for what denies a request, and else the one for its status."""
     status = facts["status_code"]
-    cause = found.cause if found is not None else None
     kind, hint = _KINDS.get(status, ServiceError), _HINTS.get(status, "")
     if facts["code"] == "InvalidAuthenticationTokenTenant":
         hint = tenant_hint(message)
-    if found is None or cause is None or status in (401, 404, 412, 429):
+    found = diagnose(text) if facts["code"] and status not in _TOLD_BY_STATUS else None
+    if found is None or (cause := found.cause) is None:
         return kind(message, hint=hint, **facts)
     if cause.details == "policy":
         policies = denials.read_policies(text)
@@ -80,11 +81,11 @@ def _by_cause(found: Diagnosis | None, text: str, *, message: str, **facts: Any)
         return PolicyError(names, hint=found.fix, policy=first.policy, assignment=first.assignment, **facts)
     if cause.details == "lock":
         return LockError(message, hint=found.fix, scopes=denials.read_locked_scopes(found.error.message), **facts)
-    if status == 403 and cause.in_requests and cause.details != "right":
-        return ServiceError(message, hint=found.fix, **facts)
     if cause.details == "right":
         right = denials.right_fix(found.error.message)
         return kind(message, hint=right or hint or found.fix, **facts)
+    if status == 403 and cause.in_requests:
+        return ServiceError(message, hint=found.fix, **facts)
     return kind(message, hint=found.fix if cause.in_requests else hint, **facts)
 
 
