@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.resource_ids import ResourceId
 
 T = TypeVar("T")
 
@@ -235,6 +236,13 @@ async def delete_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, res
     if poller is not None:
         operation = Operation.from_response(await poller.result())
         await wait_for_operation(azure, operation, what=f"deleting {what}", resource_id=resource_id)
+
+
+async def delete_by_id(azure: Azure, resource: ResourceId, api_version: str, *, what: str) -> None:
+    """Delete a resource for which no SDK client is in use, and wait; one that does not exist is no error."""
+    answer = await azure.call_or_none(azure.send("DELETE", f"{resource}?api-version={api_version}"))
+    if answer is not None:
+        await wait_for_operation(azure, Operation.from_response(answer), what=what, resource_id=str(resource))
 
 
 async def wait_until_provisioned(

@@ -44,10 +44,5 @@ async def list_interfaces(azure: Azure, group: str = "") -> list[Json]:
 
 async def delete_interface(azure: Azure, interface: ResourceId) -> None:
     """Delete a network interface and wait until it is deleted."""
-    url = f"{interface}?api-version={api_versions.NETWORK}"
-    answer = await azure.call_or_none(azure.send("DELETE", url))
-    if answer is not None:
-        operation = polling.Operation.from_response(answer)
-        await polling.wait_for_operation(
-            azure, operation, what=f"network interface {interface.name}", resource_id=str(interface)
-        )
+    what = f"network interface {interface.name}"
+    await polling.delete_by_id(azure, interface, api_versions.NETWORK, what=what)

@@ -64,9 +64,5 @@ async def list_security_groups(azure: Azure, resource_group: str = "") -> list[J
 
 async def delete_security_group(azure: Azure, group: ResourceId) -> None:
     """Delete a network security group and wait until it is deleted."""
-    answer = await azure.call_or_none(azure.send("DELETE", f"{group}?api-version={api_versions.NETWORK}"))
-    if answer is not None:
-        operation = polling.Operation.from_response(answer)
-        await polling.wait_for_operation(
-            azure, operation, what=f"network security group {group.name}", resource_id=str(group)
-        )
+    what = f"network security group {group.name}"
+    await polling.delete_by_id(azure, group, api_versions.NETWORK, what=what)
