@@ -126,9 +126,7 @@ def data_disk_count(facts: Facts) -> RuleResults:
             "use another `lun` for the data disks of the pool",
         )
     if most is None:
-        return unchecked(
-            f"Azure does not report how many data disks {facts.spec.vm_size} supports", "test with one node first"
-        )
+        return unchecked(f"Azure does not report how many data disks {facts.spec.vm_size} supports", fixes.TEST_FIRST)
     size, count = facts.spec.vm_size, len(system.data_disks) + len(own)
     if count <= int(most):
         return passed(f"{count} of at most {most} data disks")

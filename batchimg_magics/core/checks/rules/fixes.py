@@ -9,6 +9,9 @@ from batchimg_magics.resource_ids import ResourceId, is_same_resource
 if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
 
+#: Where Azure does not report whether something works.
+TEST_FIRST = "test with one node first"
+
 
 def az_location_options(resource: str) -> str:
     """Return the options of `az` for the resource group and subscription of a resource."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, region_key
-from batchimg_magics.core.checks.rules import sources
+from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.resource_ids import ResourceId
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.checks.rules.rule import RuleResult, RuleResults
 
 _BYTES_PER_GIB = 1024**3
-_TEST_FIRST = "test with one node first"
 _NEEDS = ("Batch's VM sizes",)
 
 
@@ -41,7 +40,7 @@ def ephemeral_os_disk(facts: Facts) -> RuleResults:
     needed = facts.spec.os_disk_gib or (facts.system.os_disk_gib if facts.system else None)
     cache = _cache_gib(can)
     if cache is None or needed is None:
-        return unchecked(f"the size of the cache disk of {name} or of the OS disk is unknown", _TEST_FIRST)
+        return unchecked(f"the size of the cache disk of {name} or of the OS disk is unknown", fixes.TEST_FIRST)
     if needed <= cache:
         return passed(f"{needed} GiB on a cache disk of {cache} GiB")
     larger = facts.similar_sizes(lambda one: (_cache_gib(one) or 0) >= needed)
@@ -78,7 +77,7 @@ def _capability(facts: Facts, name: str, words: str, *, wanted: bool) -> RuleRes
         return None
     size, found = str(facts.size["name"]), facts.capabilities.get(name)
     if found is None:
-        return unchecked(f"Azure does not report whether {size} supports {words}", _TEST_FIRST)
+        return unchecked(f"Azure does not report whether {size} supports {words}", fixes.TEST_FIRST)
     if found == "True":
         return passed(f"{size} supports {words}")
     other = facts.similar_sizes(lambda one: one.get(name) == "True")

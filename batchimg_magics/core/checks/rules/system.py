@@ -32,7 +32,7 @@ def image_origin(facts: Facts) -> RuleResults:
     if facts.source is None:
         return None
     if facts.warning:
-        return warned(f"{facts.source.description}: {facts.warning}", "test with one node first")
+        return warned(f"{facts.source.description}: {facts.warning}", fixes.TEST_FIRST)
     return passed(f"image source is {facts.source.description}")
 
 
@@ -190,7 +190,7 @@ def base_image(facts: Facts) -> RuleResults:
         return passed(f"Batch supports {name}")
     problem = f"Batch does not support {name}, the Marketplace image of {source.description}"
     if facts.spec.node_agent_sku:
-        return warned(problem, "make sure that the node agent matches the operating system; test with one node first")
+        return warned(problem, f"make sure that the node agent matches the operating system; {fixes.TEST_FIRST}")
     # The hint of rule node-agent: two rules must not give two ways out.
     return failed(problem, node_agents.hint(facts.supported_images, source, _system_in_vm(facts), facts.today))
 
@@ -211,7 +211,7 @@ def node_agent(facts: Facts) -> RuleResults:
     if runs_on and inside and not runs_on.runs(inside):
         return warned(
             f"{agent} is for the Marketplace image, and the VM reports {inside}: its system was upgraded",
-            "give the node agent of the new system with --node-agent-sku; test with one node first",
+            f"give the node agent of the new system with --node-agent-sku; {fixes.TEST_FIRST}",
         )
     return passed(f"{agent}, for its Marketplace image")
 
@@ -280,7 +280,7 @@ def temp_drive(facts: Facts) -> RuleResults:
     size = str(facts.size["name"])
     path_hint = "keep its default path (/mnt, D:) in the VM; this cannot be checked from outside"
     if temporary_mb is None:
-        return unchecked(f"Azure does not report whether {size} has a temporary disk", "test with one node first")
+        return unchecked(f"Azure does not report whether {size} has a temporary disk", fixes.TEST_FIRST)
     if float(temporary_mb) > 0:
         return passed(f"{size} has a temporary disk of {float(temporary_mb) / 1024:.0f} GiB", path_hint)
     text = f"{size} has no temporary disk; Batch uses the OS disk"

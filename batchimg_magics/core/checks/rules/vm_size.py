@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools, vm_sizes
-from batchimg_magics.core.checks.rules import sources
+from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.compute import managed_images
 from batchimg_magics.errors import SpecError
@@ -20,7 +20,6 @@ SLOTS_PER_CORE, MOST_SLOTS = 4, 256
 #: Security types of a definition that its VMs must have. With a `...Supported` type they may have it.
 _REQUIRED_SECURITY = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
 _NODES_WILL = {"TrustedLaunch": "use Trusted Launch", "ConfidentialVM": "be confidential VMs"}
-_TEST_FIRST = "test with one node first"
 
 
 @rule("vm-size", "error", sources.LIFECYCLE, needs=("Batch's VM sizes",))
@@ -74,7 +73,7 @@ def generation(facts: Facts) -> RuleResults:
     if system is None or facts.size is None:
         return None
     if not supported:
-        return unchecked(f"Azure does not report which generations {facts.spec.vm_size} supports", _TEST_FIRST)
+        return unchecked(f"Azure does not report which generations {facts.spec.vm_size} supports", fixes.TEST_FIRST)
     if system.generation in supported.split(","):
         return passed(f"image is {system.generation}, which {facts.spec.vm_size} supports")
     return failed(
@@ -90,7 +89,7 @@ def architecture(facts: Facts) -> RuleResults:
     if system is None or facts.size is None:
         return None
     if not of_size:
-        return unchecked(f"Azure does not report the architecture of {facts.spec.vm_size}", _TEST_FIRST)
+        return unchecked(f"Azure does not report the architecture of {facts.spec.vm_size}", fixes.TEST_FIRST)
     if system.architecture.lower() == of_size.lower():
         return passed(f"image and VM size are {of_size}")
     return failed(
@@ -126,7 +125,7 @@ def security_type(facts: Facts) -> RuleResults:
     if found:
         return found
     if required:
-        return passed(f"nodes will {_NODES_WILL[required]}", _TEST_FIRST)
+        return passed(f"nodes will {_NODES_WILL[required]}", fixes.TEST_FIRST)
     return passed(system.security_type)
 
 
