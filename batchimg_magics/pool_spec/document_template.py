@@ -48,7 +48,8 @@ def find_pool(body: object, name: str) -> dict[str, Any] | None:
 
 
 def _name(pool: Mapping[str, Any]) -> str:
-    return str(pool.get("name") or pool.get("id") or "").rpartition("/")[2]
+    """Return the name of a pool, also of a usual expression: ``[concat(parameters('account'), '/NAME')]``."""
+    return str(pool.get("name") or pool.get("id") or "").rpartition("/")[2].partition("'")[0]
 
 
 def _is_placement(key: object) -> bool:

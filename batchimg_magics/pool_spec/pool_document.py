@@ -15,7 +15,7 @@ from batchimg_magics.pool_spec.document_part import DocumentPart, integer, witho
 from batchimg_magics.pool_spec.document_tasks import read_mounts, read_start_task, read_users
 from batchimg_magics.pool_spec.document_template import find_pool
 from batchimg_magics.pool_spec.image_origin import ORIGIN_FIELDS
-from batchimg_magics.pool_spec.tags import RESERVED_PREFIX
+from batchimg_magics.pool_spec.tags import EXPIRES_TAG, RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -30,8 +30,6 @@ _STATE = (
     "resizeOperationStatus", "currentNodeCommunicationMode", "odata.metadata", "resourceGroup", "type", "apiVersion",
     "dependsOn", "location", "systemData", "comments", "kind",
 )  # fmt: skip
-#: The tag of a pool whose formula only ends it at its expiry.
-EXPIRES_TAG = "batchimg-expires"
 
 
 def read_pool_document(

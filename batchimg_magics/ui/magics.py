@@ -20,7 +20,6 @@ from IPython.core.magic import (
 from IPython.display import display
 from traitlets import Bool, Unicode
 
-from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.completion import complete
@@ -132,6 +131,8 @@ class BatchImgMagics(Magics):
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
             return _to_displayed_frame(line_parser.help_table(options.get("verb")))
+        from batchimg_magics.connection.options import ConnectionOptions  # not when the extension is loaded
+
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
         if verb == "connect" and ConnectionOptions(**options).is_emulator:
             options = {**settings, **options}

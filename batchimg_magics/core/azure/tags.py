@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.pool_spec.tags import EXPIRES_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ IMAGE = "batchimg-image"
 SPEC = "batchimg-spec"
 MADE_BY = "batchimg-made-by"
 #: When a pool expires, in UTC. No hash includes it.
-EXPIRES = "batchimg-expires"
+EXPIRES = EXPIRES_TAG
 #: The Batch account that an image or a gallery is for; a gallery has no tag of a pool.
 ACCOUNT = "batchimg-account"
 #: How often an image was created again with the same facts in its hash; missing: 0.

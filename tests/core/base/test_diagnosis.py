@@ -1,4 +1,4 @@
-"""What errors of Azure mean: codes at any depth, also in JSON that is cut off, in plain words and with a mend."""
+"""What errors of Azure mean: codes at any depth, also in JSON that is cut off, in plain words and with a fix."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_is_missing_is_named_by_its_type(code: str, message: str) -> None:
     assert found.fix
 
 
-#: (code, message) of an error, and the class, a part of the cause, and a part of the mend.
+#: (code, message) of an error, and the class, a part of the cause, and a part of the fix.
 ERRORS: dict[tuple[str, str], tuple[str, str, str]] = {
     ("ZonalAllocationFailed", "We do not have sufficient capacity in this zone."): (
         "transient",

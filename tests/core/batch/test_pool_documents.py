@@ -219,6 +219,12 @@ def test_what_is_refused_in_one_line(case: str) -> None:
     assert "hunter2" not in caught.value.message + caught.value.hint
 
 
+def test_only_the_named_pool_of_a_template_is_evaluated() -> None:
+    other = {**ARM, "name": "account/other", "properties": {**ARM["properties"], "vmSize": "[concat('a', 'b')]"}}
+    spec = PoolSpec.build("mypool", json.dumps({**TEMPLATE, "resources": [other, *TEMPLATE["resources"]]}))
+    assert spec == PoolSpec.build("mypool", json.dumps(TEMPLATE))
+
+
 def test_references_to_secrets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORD", "hunter2")
     users = [{"name": "me", "password": "env:WORD", "elevationLevel": "admin"}]

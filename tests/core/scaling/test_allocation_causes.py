@@ -1,4 +1,4 @@
-"""Why allocations fail, end to end: the cause, its class and its mend, in the error and in the tables."""
+"""Why allocations fail, end to end: the cause, its class and its fix, in the error and in the tables."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_cause_its_class_and_its_mend(ready: Session, case: str) -> None:
-    values, kind, said, mend = CASES[case]
+    values, kind, said, fix = CASES[case]
     fail_with(ready, *values)
     with pytest.raises(ResizeError) as caught:
         ready.resize("p", nodes=1)
     assert said in caught.value.message
-    assert mend in caught.value.hint
+    assert fix in caught.value.hint
     row = ready.history("p").iloc[-1]
-    assert (row["class"], said in row.message, mend in row.hint) == (kind, True, True)
+    assert (row["class"], said in row.message, fix in row.hint) == (kind, True, True)
     assert "{" not in row.message + caught.value.message
     assert len(row.message) < 300
 

@@ -299,8 +299,8 @@ def test_start_tasks_get_one_reboot_then_another_node(scene: Scene) -> None:
     assert "stdout" in caught.value.table.columns["message"][1]
     assert scene.session.history("p").message.isna().all(), "what nodes say is shown, and not kept"
     scene.happens()
-    mended = scene.session.repair("p")
-    assert [str(one) for one in mended["class"]] == ["repair", "repair", "done"]
+    repaired = scene.session.repair("p")
+    assert [str(one) for one in repaired["class"]] == ["repair", "repair", "done"]
     assert scene.somebody.count_nodes("p") == (3, 0)
 
 
@@ -327,9 +327,9 @@ def test_many_bad_nodes_leave_a_hundred_at_a_time(scene: Scene) -> None:
     with pytest.raises(ResizeError, match="are not usable"):
         scene.session.resize("p", nodes=151, max_unusable="50%")
     scene.happens()
-    mended = scene.session.repair("p")
-    assert "removed 100 bad nodes" in mended.action.tolist()
-    assert "removed 50 bad nodes" in mended.action.tolist()
+    repaired = scene.session.repair("p")
+    assert "removed 100 bad nodes" in repaired.action.tolist()
+    assert "removed 50 bad nodes" in repaired.action.tolist()
     assert scene.somebody.count_nodes("p") == (151, 0)
     assert set(scene.session.nodes("p").state) == {"idle"}
 

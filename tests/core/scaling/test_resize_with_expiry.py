@@ -169,8 +169,8 @@ def test_repair_turns_the_formula_off_only_to_remove_nodes(scene: Scene) -> None
     with pytest.raises(ResizeError, match="not usable"):
         scene.session.resize("p", nodes=5)
     scene.happens()
-    mended = scene.session.repair("p")
-    assert "removed 3 bad nodes" in mended.action.tolist()
+    repaired = scene.session.repair("p")
+    assert "removed 3 bad nodes" in repaired.action.tolist()
     assert len(scene.sent("/disableautoscale")) == 1
     assert scene.somebody.count_nodes("p") == (5, 0)
     assert scene.nodes_after_expiry() == (0, 0)
