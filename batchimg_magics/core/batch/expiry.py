@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, parse_time, seconds_of, wire
+from batchimg_magics.core.azure.documents import dig, parse_time, wire
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch import machine_settings, pools
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -138,13 +138,9 @@ def is_overdue(evaluated: dt.datetime | None, interval_s: float | None, now: flo
 # -- of a document of Azure Resource Manager -----------------------------------------------------------------------
 
 
-def _formula_of(pool: Json) -> str:
-    return str(dig(pool, "properties", "scaleSettings", "autoScale", "formula") or "")
-
-
 def expires_of(pool: Json) -> dt.datetime | None:
     """Return when the pool of a document expires, by its formula, else by its tag; None where it does not."""
-    return _expires(_formula_of(pool), pools.tag_of(pool, tags.EXPIRES))
+    return _expires(machine_settings.formula(pool) or "", pools.tag_of(pool, tags.EXPIRES))
 
 
 def evaluated_of(pool: Json) -> dt.datetime | None:
@@ -155,8 +151,7 @@ def evaluated_of(pool: Json) -> dt.datetime | None:
 
 def is_evaluation_overdue(pool: Json, now: float) -> bool:
     """Tell whether Azure should have evaluated the formula of a pool again by now."""
-    interval = dig(pool, "properties", "scaleSettings", "autoScale", "evaluationInterval")
-    return is_overdue(evaluated_of(pool), seconds_of(interval) if interval else None, now)
+    return is_overdue(evaluated_of(pool), machine_settings.formula_interval(pool), now)
 
 
 def is_unenforced(pool: Json, now: float) -> bool:
@@ -170,7 +165,8 @@ def is_unenforced(pool: Json, now: float) -> bool:
     fixed = dig(props, "scaleSettings", "fixedScale") or {}
     nodes = (props.get("currentDedicatedNodes"), props.get("currentLowPriorityNodes"), *fixed.values())
     has_nodes = any(isinstance(count, int) and count for count in nodes)
-    return has_nodes and (not is_expiry_formula(_formula_of(pool)) or is_evaluation_overdue(pool, now))
+    enforced = is_expiry_formula(machine_settings.formula(pool) or "") and not is_evaluation_overdue(pool, now)
+    return has_nodes and not enforced
 
 
 def with_expiry(pool: Json, expires: dt.datetime) -> Json:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.table import Table
 
 #: Text in quotes, and comments, which are no statements.
@@ -26,8 +26,6 @@ def with_target_warning(table: Table, formula: str) -> Table:
     """Return a table with a warning where a formula sets no target."""
     if sets_target(formula):
         return table
-    warning: Json = {"rule": "autoscale-target", "found": "the formula sets no target: the pool keeps its size"}
-    known: list[Any] = list(table.attrs.get("warnings") or [])
-    table.attrs["warnings"] = [*known, {**warning, "fix": TARGET_FIX}]
-    table.caption = f"{table.caption}; 1 warning"
-    return table
+    found = "the formula sets no target: the pool keeps its size"
+    warnings = [{"rule": "autoscale-target", "found": found, "fix": TARGET_FIX}]
+    return replace(table, caption=f"{table.caption}; 1 warning", attrs={**table.attrs, "warnings": warnings})

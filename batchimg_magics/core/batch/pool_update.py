@@ -14,9 +14,9 @@ from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.conflicts import was_faster
-from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.azure.documents import document, wire
 from batchimg_magics.core.base.node_counts import current_or_target
-from batchimg_magics.core.batch import expiry, pool_request, pools
+from batchimg_magics.core.batch import expiry, machine_settings, pool_request, pools
 from batchimg_magics.core.batch.pool_diff import SCALE, Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.pool_spec.secrets import mask_secrets, reveal_secrets
@@ -105,7 +105,7 @@ def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
 def is_empty(found: Json) -> bool:
     """Tell whether a pool has no nodes and requests none."""
     props = found["properties"]
-    formula = str(dig(props, "scaleSettings", "autoScale", "formula") or "")
+    formula = machine_settings.formula(found)
     steady = str(props.get("allocationState")).lower() == "steady"
     return (not formula or expiry.is_expiry_formula(formula)) and steady and not current_or_target(found).total
 

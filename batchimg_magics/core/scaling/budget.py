@@ -13,6 +13,7 @@ from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.scaling.context import PoolContext
 
 
@@ -48,7 +49,7 @@ class ResizeBudget:
         if worst is None:
             raise BudgetError(
                 f"--max-cost is given, and the price of {goal} nodes is not known",
-                hint="the price list has no price for this VM size, OS or disk in this region: omit --max-cost",
+                hint=f"the price list has no price for {_unpriced(context.rates)}: omit --max-cost",
             )
         spent = self.spent_usd + sum(usd for pool, usd in self._reserved.items() if pool != name)
         if spent + worst > self._max_usd:
@@ -97,10 +98,9 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
         )
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
-            unknown = (rates.not_in_cost if rates else "") or "its VM size, OS or disks"
             raise BudgetError(
                 f"the account has a limit of ${limit:.2f} per hour, and the price of pool {name!r} is not known",
-                hint=f"the price list has no price for {unknown}; to remove the limit: "
+                hint=f"the price list has no price for {_unpriced(rates)}; to remove the limit: "
                 "`%batchimg connect` without --max-cost-per-hour",
             )
         total += cost
@@ -112,6 +112,11 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
             hint="request fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour; it counts "
             f"{prices.INCLUDED}",
         )
+
+
+def _unpriced(rates: Rates | None) -> str:
+    """Return what of a pool may have no price, as text."""
+    return (rates.not_in_cost if rates else "") or "its VM size, OS or disks"
 
 
 def _planned_maximum(azure: Azure, name: str, current: Counts) -> Counts:

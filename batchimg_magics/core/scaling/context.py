@@ -9,7 +9,7 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, document, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_counts, with_targets
-from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
+from batchimg_magics.core.batch import expiry, machine_settings, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices
@@ -66,7 +66,7 @@ class PoolContext:
 
     def forecast_inputs(self, usd_per_hour_limit: float | None, now: float, *, first_node: bool) -> ForecastInputs:
         """Return what a forecast is computed from."""
-        formula = str(dig(self.pool, "properties", "scaleSettings", "autoScale", "formula") or "")
+        formula = machine_settings.formula(self.pool) or ""
         return ForecastInputs(
             vm_size=str(self.size["name"]),
             headroom=self.headroom,
@@ -76,8 +76,8 @@ class PoolContext:
             usd_per_hour_limit=usd_per_hour_limit,
             expires=expiry.expires_of(self.pool),
             expiry_enforced=not expiry.is_unenforced(self.pool, now),
-            # A resize changes the number in the formula of an expiry.
             first_node=first_node,
+            # A resize changes the number in the formula of an expiry.
             autoscale=bool(formula) and not expiry.is_expiry_formula(formula),
         )
 

@@ -108,7 +108,7 @@ async def raise_if_too_many_bad(run: ResizeRun) -> None:
         Its message has the end of a node's log, where it can be read.
     """
     census, total = run.census, run.target.total
-    if census.bad > run.request.policy.max_unusable * total:
+    if run.has_too_many_bad:
         raise await bad_nodes_error(run, f"{census.bad} of {total} nodes are not usable ({census})")
 
 

@@ -72,8 +72,9 @@ async def goal_after_failure(run: ResizeRun, goal: Counts) -> Counts | None:
     if not policy.fallback_dedicated or not attempts or len(run.attempts) >= policy.max_rounds:
         return None
     last, held = attempts[-1].outcome, run.held
-    too_many_bad = run.census.bad > policy.max_unusable * run.target.total
-    if last.kind not in _KINDS or last.code in _NOT_BEGUN or too_many_bad or run.remaining_s() < MIN_RESIZE_TIMEOUT_S:
+    if last.kind not in _KINDS or last.code in _NOT_BEGUN:
+        return None
+    if run.has_too_many_bad or run.remaining_s() < MIN_RESIZE_TIMEOUT_S:
         return None
     if held.dedicated < goal.dedicated or held.spot >= goal.spot:
         return None

@@ -120,6 +120,11 @@ class ResizeRun:
         """The attempts that decide whether another one makes sense."""
         return self.attempts[self.judged_from :]
 
+    @property
+    def has_too_many_bad(self) -> bool:
+        """Whether more nodes are bad than ``--max-unusable`` allows."""
+        return self.census.bad > self.request.policy.max_unusable * self.target.total
+
     def is_at(self, goal: Counts) -> bool:
         """Return whether the pool has these targets, and the nodes for them."""
         kept = self.expiry.asked(goal).is_kept(self.state)
