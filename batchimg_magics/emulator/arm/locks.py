@@ -44,8 +44,8 @@ def list_locks(store: Store) -> list[dict[str, Any]]:
     return listed
 
 
-def locked_scopes(store: Store, key: str, verb: str) -> list[str]:
-    """Return the scopes whose locks forbid an action on a resource.
+def refusal_text(store: Store, key: str, verb: str) -> str:
+    """Return the message of the error ScopeLocked if locks forbid an action on a resource; empty if none does.
 
     Parameters
     ----------
@@ -62,12 +62,9 @@ def locked_scopes(store: Store, key: str, verb: str) -> list[str]:
         above, below = is_within(key, scope), is_within(scope, key)
         if (above and (level == "readonly" or verb == "delete")) or (below and verb == "delete"):
             found.append(scope)
-    return found
-
-
-def refusal_text(key: str, verb: str, scopes: list[str]) -> str:
-    """Return the message of the error ScopeLocked."""
-    listed = ",".join(dict.fromkeys(f"'{scope}'" for scope in scopes))
+    if not found:
+        return ""
+    listed = ",".join(dict.fromkeys(f"'{scope}'" for scope in found))
     return (
         f"The scope '{key}' cannot perform {verb} operation because following scope(s) are locked: {listed}. "
         "Please remove the lock and try again."
@@ -79,5 +76,5 @@ def check(call: Call) -> None:
     verb, key = _VERBS.get(call.method), call.path.rstrip("/")
     if verb is None or split_assigned(key) or _NO_RESOURCE.fullmatch(key):
         return
-    if scopes := locked_scopes(call.store, key, verb):
-        raise Refusal(409, "ScopeLocked", refusal_text(key, verb, scopes))
+    if text := refusal_text(call.store, key, verb):
+        raise Refusal(409, "ScopeLocked", text)

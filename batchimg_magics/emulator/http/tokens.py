@@ -98,15 +98,16 @@ class TokenIssuer:
         return None
 
     def _signature(self, signed: str) -> str:
-        return _base64(hmac.new(self._secret, signed.encode(), hashlib.sha256).digest())
+        return base64_url(hmac.new(self._secret, signed.encode(), hashlib.sha256).digest())
 
 
 def encode(value: dict[str, Any]) -> str:
     """Encode a part of a token."""
-    return _base64(msgspec.json.encode(value))
+    return base64_url(msgspec.json.encode(value))
 
 
-def _base64(raw: bytes) -> str:
+def base64_url(raw: bytes) -> str:
+    """Return bytes in the base64 of URLs, without padding."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 

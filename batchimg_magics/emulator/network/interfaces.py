@@ -185,7 +185,7 @@ def delete(call: Call) -> Reply:
     if item is None:
         resources.need_group(call)
         return Reply(204)
-    owner = str((item.doc["properties"].get("virtualMachine") or {}).get("id", ""))
+    owner = _reference(item.doc["properties"], "virtualMachine")
     if owner and resources.find(call.store, call.now, owner) is not None:
         message = (
             f"Network Interface {item.doc['id']} is used by existing resource {owner}. In order to delete the network "

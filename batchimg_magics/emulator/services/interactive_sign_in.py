@@ -7,7 +7,6 @@ grant" and "OAuth 2.0 authorization code flow".
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.http.tokens import TokenIssuer
+from batchimg_magics.emulator.http.tokens import TokenIssuer, base64_url
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -135,7 +134,7 @@ def redeem(call: Call, grant: str, form: Mapping[str, str]) -> str:
         raise Refusal(400, "authorization_pending", message)
     if challenge := item.doc.get("code_challenge"):
         digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()
-        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != challenge:
+        if base64_url(digest) != challenge:
             raise Refusal(400, "invalid_grant", "AADSTS501481: The Code_Verifier does not match the code_challenge.")
     call.store.delete(item.key)
     return str(item.doc.get("nonce", ""))

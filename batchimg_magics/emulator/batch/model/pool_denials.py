@@ -45,9 +45,8 @@ def denial(store: Store, account: Item, pool: Pool) -> ErrorValues | None:
 
 def _locked_network(store: Store, _: Item, pool: Pool) -> ErrorValues | None:
     subnet = str((pool.doc.get("networkConfiguration") or {}).get("subnetId") or "")
-    scopes = locks.locked_scopes(store, subnet, "write") if subnet else []
-    text = locks.refusal_text(subnet, "write", scopes)
-    return pool_images.provider_error("ScopeLocked", text) if scopes else None
+    text = locks.refusal_text(store, subnet, "write") if subnet else ""
+    return pool_images.provider_error("ScopeLocked", text) if text else None
 
 
 def _denied_scale_set(store: Store, account: Item, pool: Pool) -> ErrorValues | None:
@@ -57,8 +56,8 @@ def _denied_scale_set(store: Store, account: Item, pool: Pool) -> ErrorValues | 
     name = f"{pool.doc['id']}-vmss"
     # Batch creates the group of the scale set.
     key = f"/subscriptions/{subscription}/resourceGroups/azurebatch-{name}/providers/{_SCALE_SETS}/{name}"
-    if scopes := locks.locked_scopes(store, key, "write"):
-        return pool_images.provider_error("ScopeLocked", locks.refusal_text(key, "write", scopes))
+    if text := locks.refusal_text(store, key, "write"):
+        return pool_images.provider_error("ScopeLocked", text)
     resource: dict[str, Any] = {
         "id": key,
         "name": name,

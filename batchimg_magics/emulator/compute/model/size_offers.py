@@ -60,10 +60,10 @@ def restrictions(size: VmSize, region: str) -> list[dict[str, Any]]:
     return found
 
 
-def refuse_unavailable(size: VmSize | None, location: str, zones: object) -> None:
+def refuse_unavailable(size: VmSize, location: str, zones: object) -> None:
     """Refuse a VM of a size that the subscription may not use there. Source: Azure's own text."""
     region = region_name(location)
-    if size is None or region not in DISPLAY_NAMES:
+    if region not in DISPLAY_NAMES:
         return
     asked = {str(one) for one in zones} if isinstance(zones, list) else set()
     denied = [
