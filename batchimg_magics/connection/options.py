@@ -57,7 +57,7 @@ class ConnectionOptions:
     tenant
         Azure: id or domain of the tenant to sign in to.
     sign_in
-        Azure: how to sign in, one of `sign_in.SIGN_IN_WAYS`.
+        Azure: how to sign in, one of `words.SIGN_IN_WAYS`.
     profile
         Name of a saved connection to Azure. Other options of Azure take precedence over it.
     save_as

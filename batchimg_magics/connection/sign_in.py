@@ -22,6 +22,7 @@ from azure.core.credentials import AccessToken
 from batchimg_magics.connection import trust
 from batchimg_magics.connection.identity import Identity, read_identity
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import SIGN_IN_WAYS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.cloud import Cloud
 
-__all__ = ["SIGN_IN_WAYS", "SignIn", "SignInCredential", "SignInPrompt", "check_credential"]
+__all__ = ["SignIn", "SignInCredential", "SignInPrompt", "check_credential"]
 
-#: The values of ``--sign-in``. Without it, `DefaultAzureCredential` tries several ways.
-SIGN_IN_WAYS = ("device-code", "browser", "cli", "managed-identity", "environment")
 #: Seconds before its expiry at which a token is renewed. Source: azure-core's policies.
 _REFRESH_MARGIN_S = 300
 #: Letters, digits, dots and hyphens: an id or a domain. Source: `validate_tenant_id` of azure-identity.

@@ -9,6 +9,7 @@ __all__ = [
     "DRAIN_CHOICES",
     "NODE_KINDS",
     "NODE_STATES",
+    "SIGN_IN_WAYS",
     "UNTIL_STATES",
     "decode_text",
     "read_share",
@@ -25,6 +26,8 @@ DRAIN_CHOICES = ("requeue", "terminate", "taskcompletion", "retaineddata")
 #: How long a verb waits: until the nodes are idle or running, or until the pool's allocation state is steady.
 UNTIL_STATES = ("ready", "steady")
 AUTOSCALE_PRESETS = ("pending-tasks", "working-hours", "expiry")
+#: The values of ``--sign-in``. Without it, `DefaultAzureCredential` tries several ways.
+SIGN_IN_WAYS = ("device-code", "browser", "cli", "managed-identity", "environment")
 #: What `check` can check.
 CHECK_KINDS = ("vm", "image", "pool")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchimg_magics.pool_spec.words import SIGN_IN_WAYS
 from batchimg_magics.verbs.verb import PROFILE, Option, Verb, parse_integer, parse_number, parse_pair
 
 __all__ = ["VERB"]
@@ -71,7 +72,7 @@ VERB = Verb(
             "--sign-in",
             "Set the way to sign in (default: the ways of DefaultAzureCredential, one after the other)",
             metavar="WAY",
-            choices=("device-code", "browser", "cli", "managed-identity", "environment"),
+            choices=SIGN_IN_WAYS,
         ),
         PROFILE,
         Option(

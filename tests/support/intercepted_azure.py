@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import trustme
-import uvicorn
 
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.server import open_listener
+from tests.support.served_emulator import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,20 +55,14 @@ def intercept_azure(local: Emulator, folder: Path) -> Iterator[InterceptedAzure]
     authority, certificate = folder / "authority.pem", folder / "server.pem"
     signer.cert_pem.write_to_path(authority)
     signer.issue_cert(*HOSTS).private_key_and_cert_chain_pem.write_to_path(certificate)
-    with open_listener("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(
-            local.app, log_level="warning", access_log=False, date_header=False, ssl_certfile=str(certificate)
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        with _Proxy(listener.getsockname()[1]) as proxy:
-            running = InterceptedAzure(f"http://127.0.0.1:{proxy.server_address[1]}", authority, proxy.connected)
-            threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-            yield running
-            proxy.shutdown()
-        server.should_exit = True
-        thread.join()
+    with (
+        open_listener("127.0.0.1", 0) as listener,
+        running_server(local.app, listener, ssl_certfile=str(certificate)),
+        _Proxy(listener.getsockname()[1]) as proxy,
+    ):
+        threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield InterceptedAzure(f"http://127.0.0.1:{proxy.server_address[1]}", authority, proxy.connected)
+        proxy.shutdown()
 
 
 class _Proxy(socketserver.ThreadingTCPServer):

@@ -15,6 +15,7 @@ import uvicorn
 from batchimg_magics.emulator.server import certificates, introduction, open_listener, with_host_check
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
     from batchimg_magics.emulator.emulator import Emulator
@@ -52,21 +53,29 @@ class CachedNodePages:
 
 
 @contextlib.contextmanager
+def running_server(app: Any, listener: socket.socket, **tls: str) -> Iterator[None]:
+    """Run a server on a thread.
+
+    Parameters
+    ----------
+    app, listener
+        The ASGI app, and where it listens.
+    **tls
+        Files with certificate and key, as uvicorn names them.
+    """
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, date_header=False, **tls))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield
+    server.should_exit = True
+    thread.join()
+
+
+@contextlib.contextmanager
 def serve_emulator(local: Emulator) -> Iterator[dict[str, str]]:
     """Serve an emulator over TLS on loopback; yield the environment of a shell that uses it, with its own home."""
     with tempfile.TemporaryDirectory() as home, open_listener("127.0.0.1", 0) as listener:
         secured = certificates(Path(home))
-        config = uvicorn.Config(
-            CachedNodePages(with_host_check(local.app)),
-            log_level="warning",
-            access_log=False,
-            date_header=False,
-            ssl_certfile=secured["certificate"],
-            ssl_keyfile=secured["key"],
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
         url = f"https://localhost:{listener.getsockname()[1]}"
         printed = introduction(url, local, secured["authority"])
         environment = dict(re.findall(r"^export (\w+)='(.*)'$", printed, flags=re.MULTILINE))
@@ -77,6 +86,6 @@ def serve_emulator(local: Emulator) -> Iterator[dict[str, str]]:
             "NO_PROXY": "localhost",
             "AZURE_CORE_COLLECT_TELEMETRY": "false",
         }
-        yield os.environ | environment | homes | nowhere
-        server.should_exit = True
-        thread.join()
+        app = CachedNodePages(with_host_check(local.app))
+        with running_server(app, listener, ssl_certfile=secured["certificate"], ssl_keyfile=secured["key"]):
+            yield os.environ | environment | homes | nowhere
