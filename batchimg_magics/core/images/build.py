@@ -279,10 +279,10 @@ def _gallery_steps(image_build: ImageBuild, profile: StorageProfile, ready: tupl
         return step_result(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
 
     async def gallery_exists() -> bool:
-        return await galleries.read_gallery(azure, gallery) is not None
+        return await galleries.read_gallery_cached(azure, gallery) is not None
 
     async def definition_exists() -> bool:
-        return await galleries.read_definition(azure, definition) is not None
+        return await galleries.read_definition_cached(azure, definition) is not None
 
     seconds = galleries.EXPECTED_S
     holds, says = "contains the images of the account", "describes the operating system of the image"

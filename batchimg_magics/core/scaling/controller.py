@@ -234,11 +234,12 @@ async def _resize_to(run: ResizeRun, goal: Counts, step: str = "", reason: str =
     """Repeat resize attempts until the pool has these nodes: `step` shows progress, `reason` is for ``action``."""
     while not run.is_at(goal):
         if (instead := await fallback.goal_after_failure(run, goal)) is not None and await failures.is_final(run):
+            failed = run.attempts[-1].outcome
             whole, run.target, run.judged_from = run.target, instead, len(run.attempts)
             await _resize_to(run, instead, step, fallback.REASON)
             if instead.total < goal.total and not run.request.policy.take_what_fits:
                 run.target = whole
-                raise failures.target_error(run, run.attempts[-2].outcome)
+                raise failures.target_error(run, failed)
             return
         if failures.is_quota_accepted(run):
             run.target = run.held.minimum(goal)

@@ -75,6 +75,22 @@ def test_capacity_that_spot_nodes_do_not_get() -> None:
         assert nodes_of(session) == (7, 1)
 
 
+def test_the_error_has_the_cause_that_spot_nodes_are_missing() -> None:
+    with wrapped_session(ObservedTransport) as (session, line):
+        session.create("p", nodes=0, spot=1, **LINE)
+        store = emulator_of(session).store
+
+        def fail(message: str) -> None:
+            store.set_meta("allocation", {"errors": [{"code": "AllocationFailed", "message": message, "values": []}]})
+
+        fail("no capacity for Spot")
+        line.before_request("/resize?", 3, lambda: fail("none for dedicated nodes, for a moment"))
+        line.before_request("/resize?", 4, lambda: store.set_meta("allocation", {}))
+        with pytest.raises(ResizeError, match=r"has 4 dedicated \+ 1 spot of 8 spot nodes: .*no capacity for Spot"):
+            session.resize("p", nodes=0, spot=8, fallback_dedicated=4)
+        assert nodes_of(session) == (4, 1)
+
+
 def test_money_bounds_dedicated_nodes(session: Session) -> None:
     session.create("p", nodes=0, **LINE)
     set_quota(session, lowPriorityCoreQuota=4)
