@@ -122,7 +122,7 @@ async def read_for_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
     reader = PartialReader(azure)
     image_id = pools.image_of(pool)
     image = _image(reader, image_id) if image_id else _no_values()
-    account, found = await concurrency.gather(_read_account(reader, spec, [image_id or ""]), image)
+    account, found = await concurrency.gather(_read_account(reader, spec, [image_id or ""], creates=False), image)
     return await _with_prices(azure, _facts(reader, "pool", spec, account | found | {"pool": pool}))
 
 
@@ -181,8 +181,13 @@ async def _source(reader: PartialReader, found: dict[str, Any]) -> Source | None
 # -- the account and its region ------------------------------------------------------------------------------------
 
 
-async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterable[str]) -> dict[str, Any]:
-    """Read the account, the offers and usage in its region, and the caller's permissions where they are needed."""
+async def _read_account(
+    reader: PartialReader, spec: PoolSpec, used_ids: Iterable[str], *, creates: bool = True
+) -> dict[str, Any]:
+    """Read the account, the offers and usage in its region, and the caller's permissions where they are needed.
+
+    The locks and policies of these resource groups matter only where something is created.
+    """
     azure = reader.azure
     account = await azure.account()
     region = region_key(str(account["location"]))
@@ -207,7 +212,9 @@ async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterabl
         _network(reader, subnet) if subnet else _no_values(),
         _permissions(reader, sorted(groups)),
         _public_addresses(reader, spec),
-        governance.read_governance(reader, sorted(groups), _foreign_subscriptions(ids, azure.scope.subscription)),
+        governance.read_governance(
+            reader, sorted(groups) if creates else (), _foreign_subscriptions(ids, azure.scope.subscription)
+        ),
     )
     parts = dict(zip(names, found, strict=True))
     network = {"network": None, **parts["network"]}

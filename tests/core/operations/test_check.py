@@ -16,7 +16,10 @@ from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.ui.cli import main
+from tests.support.connections import transport_of
 from tests.support.create_options import CREATE_OPTIONS
+from tests.support.idle_pools import open_session
+from tests.support.request_log import RequestLog
 from tests.support.rule_resources import (
     GALLERY,
     RuleResources,
@@ -126,6 +129,19 @@ def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
     assert row(session.check("genomics", nodes=900, all=True), "replicas")["found"].startswith(
         "replicas in eastus: 1, enough to start 300"
     )
+
+
+GOVERNING = {"/locks?", "/policyAssignments?"}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("genomics", set()), ("prep-vm", GOVERNING)])
+def test_locks_and_policies_are_read_where_something_is_created(name: str, expected: set[str]) -> None:
+    with open_session(RequestLog, seed=3) as (session, connection, _):
+        session.create("genomics", **CREATE_OPTIONS)
+        log: RequestLog = transport_of(connection)
+        log.requests.clear()
+        session.check(name)
+    assert {word for word in GOVERNING for one in log.requests if word in one.url} == expected
 
 
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str, str]] = {
