@@ -209,12 +209,6 @@ class Azure:
             self._account = (await self.get(f"{self.scope.account_id}?api-version={api_versions.BATCH}")).json()
         return self._account
 
-    @property
-    def allocates_in_subscription(self) -> bool:
-        """Whether nodes are VMs in the user's subscription, subject to its policies; known once the account is read."""
-        mode = (self._account or {}).get("properties", {}).get("poolAllocationMode")
-        return str(mode).lower() == "usersubscription"
-
     async def region(self) -> str:
         """Return the region of the Batch account by its programmatic name, e.g. ``eastus2``. Errors: as `account`."""
         return region_key(str((await self.account())["location"]))

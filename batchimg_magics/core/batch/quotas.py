@@ -185,7 +185,7 @@ async def read_usages_if_allowed(azure: Azure, account: Json) -> list[Json]:
 
 def is_user_subscription(account: Json) -> bool:
     """Tell whether the account is in user subscription mode, where nodes count against Compute's quotas."""
-    return bool(dig(account, "properties", "poolAllocationMode") == "UserSubscription")
+    return str(dig(account, "properties", "poolAllocationMode")).lower() == "usersubscription"
 
 
 def usage_of(

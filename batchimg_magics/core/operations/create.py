@@ -108,8 +108,8 @@ class Creation:
         The image, and what exists of it.
     agent, size
         Node agent SKU, and the VM size as Azure spells it.
-    account
-        The Batch account's id.
+    account, in_subscription
+        The Batch account's id, and whether its nodes are VMs in the user's subscription.
     pool
         The existing pool, if any.
     findings
@@ -127,6 +127,7 @@ class Creation:
     agent: str
     size: str
     account: ResourceId
+    in_subscription: bool
     pool: Json | None
     findings: Sequence[Finding]
     pool_decision: PoolDecision | None = None
@@ -140,7 +141,6 @@ class Creation:
 
     def body(self, image: PoolImage) -> Json:
         """Return the ARM document of the pool."""
-        azure = self.build.azure
         return pool_request.pool_body(
             self.spec,
             self.source,
@@ -148,8 +148,8 @@ class Creation:
             self.agent,
             self.size,
             self.account,
-            connection_tags=azure.resource_tags,
-            in_subscription=azure.allocates_in_subscription,
+            connection_tags=self.build.azure.resource_tags,
+            in_subscription=self.in_subscription,
         )
 
     @property
@@ -224,7 +224,8 @@ async def examine_facts(
     except (SpecError, NotFoundError, ConflictError) as error:
         return dataclasses.replace(facts, problem=error), None
     size = str((facts.size or {}).get("name") or spec.vm_size)
-    found = Creation(spec, image_build, _agent(facts, origin), size, azure.scope.account_id, facts.pool, ())
+    account = (azure.scope.account_id, facts.user_subscription)
+    found = Creation(spec, image_build, _agent(facts, origin), size, *account, facts.pool, ())
     wanted = found.body(PoolImage(image_build.known_id or f"a new one of {found.source.description}", image_build.hash))
     if spec.direct:
         try:
