@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -69,7 +68,7 @@ def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
 
 def test_a_vm_that_keeps_all_rules(session: Session) -> None:
     table = session.check("prep-vm", mount_data_disks=True, all=True)
-    assert re.match(r"vm prep-vm: \d+ checks passed", table.attrs["caption"])
+    assert table.attrs["caption"].startswith("vm prep-vm: 30 checks passed")
     assert table.ok.all()
     assert row(table, "data-disks")["severity"] == "info"
     assert list(table.severity.cat.categories) == list(SEVERITIES)
@@ -79,7 +78,7 @@ def test_a_vm_that_keeps_all_rules(session: Session) -> None:
 def test_what_is_broken_comes_first(session: Session) -> None:
     table = session.check("desk-vm", vm_size="Standard_D4_v3", mount_data_disks=True, all=True)
     assert list(table.rule[:2]) == ["generation", "deallocated"]
-    assert re.fullmatch(r"vm desk-vm: 1 error, \d warnings?", table.attrs["caption"])
+    assert table.attrs["caption"] == "vm desk-vm: 1 error, 2 warnings"
     failed = [not ok for ok in table.ok]
     assert failed == sorted(failed, reverse=True)
 
@@ -123,7 +122,7 @@ def test_a_name_of_two_resources_is_reported_and_can_be_chosen(lab: Callable[...
 def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
     session.create("genomics", **CREATE_OPTIONS, mount_data_disks=True)
     table = session.check("genomics", all=True)
-    assert re.match(r"pool genomics: \d+ checks passed", table.attrs["caption"])
+    assert table.attrs["caption"].startswith("pool genomics: 26 checks passed")
     assert row(table, "replicas")["found"] == "replicas in eastus: 1, for 25 nodes"
     assert "quota-family" in broken(session.check("genomics", nodes=1000, all=True))
     assert row(session.check("genomics", nodes=900, all=True), "replicas")["found"].startswith(
@@ -222,7 +221,7 @@ def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[st
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "prep-vm", "--role"]) == 0
     said = capsys.readouterr().out
-    assert re.match(r"LOCAL · vm prep-vm: \d warnings?; `check --all` shows all checks\n", said)
+    assert said.startswith("LOCAL · vm prep-vm: 1 warning; `check --all` shows all checks\n")
     assert "data-disks" in said
     assert json.loads(said[said.index("{\n") :])["IsCustom"] is True
     assert main(["check", "prep-vm", "--all", "--json"]) == 0
@@ -333,7 +332,7 @@ def test_missing_and_denied_actions_are_named(session: Session, tmp_path: Path) 
     barred = table[table.rule == "vm-size-restrictions"]
     assert barred.ok.isna().all()
     assert barred.found.iloc[0] == "cannot be checked: could not read Compute's VM sizes (403 AuthorizationFailed)"
-    assert re.search(r"1 error, \d warnings?, \d checks? not possible$", table.attrs["caption"])
+    assert table.attrs["caption"].endswith("1 error, 1 warning, 2 checks not possible")
     with pytest.raises(
         SpecError, match=r"missing permissions in resource group research: Microsoft\.Compute/snapshots/write"
     ):
