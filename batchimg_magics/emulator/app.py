@@ -267,14 +267,22 @@ class App:
         await send({"type": "http.response.body", "body": answer.body})
 
 
-def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
-    """Return an app with its own state in memory, in open mode, with the control API; it accepts any bearer token.
+def create_app(
+    *,
+    open: bool = True,  # noqa: A002 - the name of the mode; no file is opened here
+    start: datetime | None = None,
+    seed: int = 0,
+) -> App:
+    """Return an app with its own state in memory and with the control API; it accepts any bearer token.
 
-    Time advances only by ``POST /_sim/advance``. A resource group exists as soon as a request names it, because
-    recordings do not show its creation.
+    Time advances only by ``POST /_sim/advance``. Every subscription exists.
 
     Parameters
     ----------
+    open
+        Whether what a request depends on exists although no request created it: resource groups, accounts, sources of
+        copies. ``open=True`` only for replays: recordings do not show how their resources were created. With
+        ``open=False`` only what a request or an import created exists.
     start
         Start of the simulated time; by default 2026-07-01T09:00:00Z.
     seed
@@ -282,7 +290,8 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
     """
     begin = (start or DEFAULT_START).timestamp()
     store = Store(start=begin, seed=seed)
-    open_world.set_open(store, value=True)
+    open_world.set_open(store, value=open)
+    open_world.add_every_subscription(store)
     return App(store, ManualClock(begin), control=True)
 
 

@@ -2,7 +2,8 @@
 
 Recordings begin in the middle and are of any year. In open mode (`create_app`), subscriptions, resource groups and
 Batch accounts exist as soon as a request names them, and nothing is retired. Otherwise only what was created exists,
-and the emulator's date decides what is retired. A setting in the emulator state takes precedence over both.
+and the emulator's date decides what is retired. A setting in the emulator state takes precedence over both. In the
+closed world of ``create_app(open=False)`` every subscription exists, but is empty: no request creates a subscription.
 """
 
 from __future__ import annotations
@@ -10,11 +11,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from batchimg_magics.emulator.world.evidence import Evidence
+
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 #: The setting of the emulator state that turns open mode on.
 _OPEN = "open_groups"
+#: The setting with which every subscription exists.
+_EVERY_SUBSCRIPTION = "every_subscription"
+evidence = Evidence("Closed world of create_app")
+evidence.rule(
+    "Every subscription exists, is empty, and may create a Batch account without a registration of Microsoft.Batch.",
+    "no request to Resource Manager creates a subscription",
+)
 #: The settings of the emulator state for what may be retired, each ``taken`` or ``retired``.
 MANAGED_IMAGE_POOLS = "managed_image_pools"
 OLD_IMAGES = "images_past_end_of_life"
@@ -35,10 +45,20 @@ def is_open(store: Store) -> bool:
     return bool(store.meta(_OPEN))
 
 
+def add_every_subscription(store: Store) -> None:
+    """Let every subscription exist, with nothing in it."""
+    store.set_meta(_EVERY_SUBSCRIPTION, value=True)
+
+
+def has_every_subscription(store: Store) -> bool:
+    """Tell whether every subscription exists."""
+    return bool(store.meta(_EVERY_SUBSCRIPTION))
+
+
 def has_subscription(store: Store, name: str) -> bool:
-    """Tell whether a subscription exists: by itself, because it contains something, or in open mode."""
+    """Tell whether a subscription exists: by itself, because it contains something, or because every one does."""
     key = f"/subscriptions/{name}"
-    return store.has_below(key) or store.get(key) is not None or is_open(store)
+    return store.has_below(key) or store.get(key) is not None or has_every_subscription(store)
 
 
 def has_group(store: Store, key: str, *, named: bool) -> bool:

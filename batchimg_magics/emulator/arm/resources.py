@@ -14,10 +14,14 @@ from batchimg_magics.emulator.arm import open_world
 from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.http.planes import bad_json
+from batchimg_magics.emulator.http.tokens import TENANT
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item, Store
+
+
+SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 
 
 def resource_id(call: Call, kind: str) -> str:
@@ -127,6 +131,17 @@ def need_subscription(call: Call) -> None:
     name = call.params["subscription"]
     if not open_world.has_subscription(call.store, name):
         raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
+
+
+def new_subscription(name: str) -> dict[str, Any]:
+    """Return the document of a subscription of which only the id is known."""
+    return {
+        "id": f"/subscriptions/{name}",
+        "subscriptionId": name,
+        "displayName": name,
+        "state": "Enabled",
+        "tenantId": TENANT,
+    }
 
 
 def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm import open_world, resources
 from batchimg_magics.emulator.arm.registrations import PROVIDERS, is_registered, registration_id
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.store import Item, Store
@@ -32,7 +32,10 @@ def check(call: Call) -> None:
     if at + 1 >= len(parts) or (len(parts) == at + 2 and parts[-1].lower() in ("register", "unregister")):
         return
     name = next((one for one in NAMES if one.lower() == parts[at].lower()), "")
-    if name.lower() not in ("", _ALWAYS) and not is_registered(call.store, parts[1], name):
+    if name.lower() in ("", _ALWAYS) or is_registered(call.store, parts[1], name):
+        return
+    known = call.store.get(registration_id(parts[1], name)) is not None
+    if known or name != "Microsoft.Batch" or not open_world.has_every_subscription(call.store):
         raise not_registered(name)
 
 

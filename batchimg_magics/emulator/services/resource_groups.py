@@ -39,6 +39,7 @@ routes = Routes("arm")
 @routes.on("GET", "/subscriptions/{subscription}/resourcegroups")
 def list_groups(call: Call) -> Reply:
     """Answer with the resource groups of a subscription."""
+    resources.need_subscription(call)
     groups = call.store.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
     return Reply(
         200, {"value": [shown for item in groups if (shown := resources.document_at(item, call.now)) is not None]}
@@ -60,6 +61,7 @@ def get_group(call: Call) -> Reply:
 @routes.on("PUT", _GROUP)
 def put_group(call: Call) -> Reply:
     """Create a resource group, or change its tags; its region cannot change."""
+    resources.need_subscription(call)
     call.body = bodies.body_of(call)
     bodies.location_of(call)
     document = _new_group(call, call.body)
@@ -72,6 +74,10 @@ def put_group(call: Call) -> Reply:
             f"'{old.doc['location']}'."
         )
         raise Refusal(409, "InvalidResourceGroupLocation", message)
+    top = f"/subscriptions/{call.params['subscription']}".lower()
+    if call.store.get(top) is None:  # from now on it is listed
+        known = resources.new_subscription(call.params["subscription"])
+        call.store.put(Item(top, resources.SUBSCRIPTIONS, known))
     call.store.put(Item(document["id"].lower(), GROUPS, document))
     return Reply(201 if old is None else 200, document)
 
@@ -137,6 +143,7 @@ def get_deletion(call: Call) -> Reply:
 
 def _list(call: Call) -> Reply:
     """Answer with the resources with a location in a group or a subscription, of any type."""
+    resources.need_subscription(call)
     under = f"/subscriptions/{call.params['subscription']}/resourcegroups"
     if "group" in call.params:
         resources.need_group(call)

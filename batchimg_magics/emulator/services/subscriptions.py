@@ -5,14 +5,14 @@ from __future__ import annotations
 from batchimg_magics.emulator.arm import assumed_resources, resources
 from batchimg_magics.emulator.arm.permissions import permissions
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
-from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.messages import Call, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
 from batchimg_magics.emulator.http.tokens import tenant_id
 from batchimg_magics.emulator.network.reads import document_of
 from batchimg_magics.emulator.services import tenants
 from batchimg_magics.emulator.world.evidence import Evidence
 
-SUBSCRIPTIONS = "microsoft.resources/subscriptions"
+SUBSCRIPTIONS = resources.SUBSCRIPTIONS
 _PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
 evidence = Evidence("Permissions on resources")
 evidence.rule("The permissions on a missing resource are refused like the resource itself.", "no recording shows it")
@@ -31,16 +31,16 @@ def list_subscriptions(call: Call) -> Reply:
 @routes.on("GET", "/subscriptions/{subscription}")
 def get_subscription(call: Call) -> Reply:
     """Answer with one subscription."""
-    item = call.store.get(f"/subscriptions/{call.params['subscription']}")
-    if item is None:
-        message = f"The subscription '{call.params['subscription']}' could not be found."
-        raise Refusal(404, "SubscriptionNotFound", message)
-    return Reply(200, item.doc)
+    name = call.params["subscription"]
+    resources.need_subscription(call)
+    item = call.store.get(f"/subscriptions/{name}")
+    return Reply(200, resources.new_subscription(name) if item is None else item.doc)
 
 
 @routes.on("GET", "/subscriptions/{subscription}/locations")
 def list_locations(call: Call) -> Reply:
     """Answer with Azure's regions."""
+    resources.need_subscription(call)
     under = f"/subscriptions/{call.params['subscription']}/locations"
     rows = [
         {
