@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.connection import clouds, profiles
+from batchimg_magics.connection.scenarios import CALM, check_scenario, scenario_descriptions
 from batchimg_magics.core.azure.client import Azure, Scope, SpendingLimit
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC
 from batchimg_magics.core.azure.tags import combined as combine_tags
@@ -49,6 +50,8 @@ class Connection:
         What signed in to Azure; None for the emulator in this process.
     failed
         Whether the account could not be read when the connection was opened.
+    served_scenario
+        Returns the scenario that an emulator in another process told with its last answer; empty: none.
     """
 
     azure: Azure
@@ -57,6 +60,7 @@ class Connection:
     emulator: Emulator | None = None
     credential: SignInCredential | None = None
     failed: bool = False
+    served_scenario: Callable[[], str] = str
 
     @property
     def is_billed(self) -> bool:
@@ -65,8 +69,22 @@ class Connection:
 
     @property
     def label(self) -> str:
-        """``LOCAL`` for the emulator, ``azure`` for Azure."""
-        return "azure" if self.is_billed else "LOCAL"
+        """``LOCAL`` for the emulator, with the scenario that it simulates; ``azure`` for Azure."""
+        if self.is_billed:
+            return "azure"
+        return f"LOCAL (scenario {self.scenario})" if self.simulates_failures else "LOCAL"
+
+    @property
+    def scenario(self) -> str:
+        """The failure scenario of the emulator, ``calm`` if there is none; empty for Azure."""
+        if self.is_billed:
+            return ""
+        return self.served_scenario() or CALM if self.emulator is None else self.emulator.scenario
+
+    @property
+    def simulates_failures(self) -> bool:
+        """Whether the emulator has a failure scenario."""
+        return self.scenario not in ("", CALM)
 
     def consent(self, *, yes: bool, dry_run: bool = False, always: bool = False) -> Consent:
         """Return what the user confirmed: Azure requires ``--yes``, the emulator does only where `always` is true."""
@@ -110,6 +128,18 @@ def open_connection(
     how = SignIn(profile.sign_in, profile.tenant, credential, show_sign_in)
     how.check()
     return _open_azure(options, profile, how, wrap)
+
+
+def check_options(options: ConnectionOptions) -> None:
+    """Check the options of a connection that do not need the connection itself.
+
+    Raises
+    ------
+    SpecError
+        The scenario does not exist.
+    """
+    if options.is_emulator:
+        check_scenario(options.scenario)
 
 
 # -- the emulator ------------------------------------------------------------------------------------------------
@@ -156,7 +186,8 @@ def _open_azure(
             "--state, --scenario and --import are options of the emulator",
             hint="remove them, or remove the options of the connection to Azure",
         )
-    transport = wrap_transport(EnvironmentTransport())
+    environment = EnvironmentTransport()
+    transport = wrap_transport(environment)
     loop = asyncio.new_event_loop()
     try:
         cloud = _find_cloud(profile, transport, loop)
@@ -177,7 +208,9 @@ def _open_azure(
         spending_limit=SpendingLimit(profile.max_cost_per_hour),
         resource_tags=profile.tags,
     )
-    return Connection(azure, loop, contextlib.nullcontext, credential=credential)
+    return Connection(
+        azure, loop, contextlib.nullcontext, credential=credential, served_scenario=environment.told_scenario
+    )
 
 
 def _find_cloud(profile: profiles.Profile, transport: Transport, loop: asyncio.AbstractEventLoop) -> Cloud:
@@ -268,6 +301,7 @@ async def connection_table(connection: Connection) -> Table:
         "tenant": identity.tenant or None if identity else None,
         "tags": ", ".join(f"{name}={value}" for name, value in azure.resource_tags.items()) or None,
         "state": None if emulator is None else emulator.state_path,
+        "scenario": connection.scenario or None,
         "speed": None if emulator is None else f"{emulator.speed:g}" if emulator.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),
     }
@@ -283,12 +317,15 @@ async def connection_table(connection: Connection) -> Table:
 def _service(connection: Connection) -> str:
     """Return what a connection leads to, for a caption: whether it is billed, and who is signed in."""
     cloud = connection.azure.cloud
+    name, described = connection.scenario, scenario_descriptions() if connection.simulates_failures else {}
+    failures = f"; scenario {name}: {described.get(name, 'not known')}" if described else ""
     if connection.emulator is not None:
-        return "the emulator: nothing is billed"
+        return f"the emulator: nothing is billed{failures}"
     if not connection.is_billed:
         text = f"the emulator at {cloud.resource_manager}: nothing is billed"
     else:
         text = f"{'Azure' if cloud == AZURE_PUBLIC else cloud.name}: nodes are billed"
+    text += failures
     if cloud.price_list is None:
         text += f"; prices are not known, because {cloud.name} has no public price list"
     identity = connection.credential and connection.credential.identity

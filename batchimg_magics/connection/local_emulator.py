@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.connection.scenarios import check_scenario
 from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.errors import NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
@@ -51,6 +52,7 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
             "a connection to Azure needs a subscription",
             hint="specify --subscription, --resource-group and --account, or none of them to use the emulator",
         )
+    check_scenario(options.scenario)
     state_path, speed, start = _state_path(options.state), _parse_speed(options.speed), _parse_date(options.date)
     documents = [document for file in options.import_files for document in _read_documents(file)]
     try:

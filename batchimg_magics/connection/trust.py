@@ -22,6 +22,8 @@ from batchimg_magics.errors import ServiceError, SpecError
 
 __all__ = ["EnvironmentTransport", "requests_options"]
 
+#: With this header, the emulator tells its failure scenario wherever it answers with a Batch account.
+SCENARIO_HEADER = "x-ms-emulator-scenario"
 #: In this order, as `requests` has them; then OpenSSL's own variable.
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -80,6 +82,11 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
         super().__init__()
         self._tls = _context()
         self._was_opened = False
+        self._scenario = ""
+
+    def told_scenario(self) -> str:
+        """Return the failure scenario that an emulator told with the account; empty: none, or it is not an emulator."""
+        return self._scenario
 
     async def open(self) -> None:
         """Open the session; its connections share one context of TLS, so that they are used again."""
@@ -102,7 +109,8 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
             The certificate of the host, or of a proxy before it, is not trusted.
         """
         try:
-            return await super().send(request, **options)
+            response = await super().send(request, **options)
+            self._scenario = response.headers.get(SCENARIO_HEADER, self._scenario)
         except ServiceRequestError as error:
             if not isinstance(error.inner_exception, aiohttp.ClientSSLError):
                 raise
@@ -110,3 +118,4 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
             raise ServiceError(
                 f"the certificate of {host} is not trusted: {error}", hint=connection_hint("CERTIFICATE_VERIFY_FAILED")
             ) from error
+        return response

@@ -157,7 +157,7 @@ def _faults(call: Call) -> Reply:
     return Reply(
         200,
         {
-            "scenario": store.meta("scenario") or "calm",
+            "scenario": scenarios.current_name(store),
             "faults": msgspec.to_builtins(faults.pending_faults(store)),
             "allocation": store.meta("allocation") or {},
             "scenarios": {name: scenario.description for name, scenario in scenarios.SCENARIOS.items()},

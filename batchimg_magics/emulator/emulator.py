@@ -122,6 +122,11 @@ class Emulator:
         """Return the ids of the resources that imported documents refer to, and that were not imported."""
         return [one for one in self.store.meta(NOT_IMPORTED) or [] if self.store.get(one) is None]
 
+    @property
+    def scenario(self) -> str:
+        """The name of the current scenario; another process with the same state may set it. ``calm``: no failures."""
+        return scenarios.current_name(self.store)
+
     def accounts(self) -> list[str]:
         """Return the ids of the Batch accounts."""
         return [item.doc["id"] for item in self.store.items("microsoft.batch/batchaccounts", "/subscriptions")]

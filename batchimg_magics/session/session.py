@@ -100,7 +100,7 @@ class Session(Verbs):
 
     @property
     def label(self) -> str:
-        """``LOCAL`` for the emulator, otherwise ``azure``."""
+        """``LOCAL`` for the emulator, with the scenario that it simulates; otherwise ``azure``."""
         return self._connection.label if self._connection else "LOCAL"
 
     @property
@@ -232,6 +232,7 @@ class Session(Verbs):
     def _connect(self, connection_options: ConnectionOptions) -> VerbRun:
         if running := [verb_run.label for verb_run in self._verb_runs.values() if not verb_run.done()]:
             raise ConflictError(f"{', '.join(running)}: still running on this connection", hint="wait until it ends")
+        connection.check_options(connection_options)  # before the present connection is closed
         with self._lock:
             if (
                 connection_options.is_emulator
@@ -324,7 +325,10 @@ class Session(Verbs):
         from batchimg_magics.session import frames  # pandas, which the command line does without
 
         wait = options.pop("wait", True)
-        return frames.to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
+        frame = frames.to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
+        if self._connection is not None and self._connection.simulates_failures:
+            frame.attrs["caption"] = f"{self.label} · {frame.attrs['caption']}"
+        return frame
 
     def names(self, kind: str) -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.

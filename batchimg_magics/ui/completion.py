@@ -9,11 +9,11 @@ from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
 from batchimg_magics.verbs.registry import VERB_NAMES, load_verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from batchimg_magics.verbs.verb import Option, Verb
 
-__all__ = ["complete"]
+__all__ = ["complete", "describe"]
 
 #: After ``%``, ``%%``, ``x = %``, and ``%%batchimg x <<``; what follows is the line so far.
 _MAGIC_PREFIX = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%{1,2}batchimg\s+(?:\w+\s*<<\s*)?(?P<line>.*)$")
@@ -50,6 +50,22 @@ def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[
     return last, _with_prefix(last, _values(option, names))
 
 
+def describe(before: str) -> Mapping[str, str]:
+    """Return descriptions of the completions at the cursor, of those that have one.
+
+    Parameters
+    ----------
+    before
+        The text of the line up to the cursor.
+    """
+    match = _MAGIC_PREFIX.match(before)
+    words = re.split(r"\s+", match["line"]) if match else []
+    if len(words) < 2 or words[0] not in VERB_NAMES:
+        return {}
+    option = _option_at_cursor(load_verb(words[0]), words[1:-1], words[-1])
+    return option.describe() if option is not None and option.describe else {}
+
+
 def _flags(verb: Verb, words: list[str]) -> list[str]:
     """Return the options that are not on the line yet."""
     return [one.flag for one in verb.options if not one.is_positional and (one.combine or one.flag not in words)]
@@ -76,6 +92,8 @@ def _option_at_cursor(verb: Verb, words: list[str], last: str) -> Option | None:
 def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
     if option.choices:
         return list(option.choices)
+    if option.describe:
+        return list(option.describe())
     if option.completion == "verb":
         return list(VERB_NAMES)
     if option.completion == "rule":

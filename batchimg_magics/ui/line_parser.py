@@ -49,13 +49,25 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, options: Iterable[Option], hint: str = "", **settings: Any) -> None:
         super().__init__(**settings, add_help=False, allow_abbrev=False)
+        self._described = [option for option in options if option.describe]
         self.color = False  # Python 3.14 would colour help by the terminal of the server, not the reader's
         self._hint = hint
         for option in options:
             _add(self, option)
 
+    def format_help(self) -> str:
+        """Return the help, with the values of options that have descriptions."""
+        listed = [_described_values(option) for option in self._described]
+        return "\n".join([super().format_help(), *listed])
+
     def error(self, message: str) -> NoReturn:
         raise SpecError(message.removeprefix("argument "), hint=self._hint)
+
+
+def _described_values(option: Option) -> str:
+    values = option.describe() if option.describe else {}
+    width = max(map(len, values))
+    return "\n".join([f"{option.usage}:", *(f"  {name:<{width}}  {text}" for name, text in values.items()), ""])
 
 
 class _Help(argparse.Action):
@@ -222,5 +234,8 @@ def help_table(about: str | None = None, prog: str = "%batchimg", commands: Iter
         return Table.from_rows("help", rows, f"{prog} VERB -h shows the options of a verb")
     verb = load_verb(about)
     rows = [{"verb": verb.name, "does": verb.summary, "command": f"{prog} {verb.usage}"}]
-    rows += [{"verb": verb.name, "does": option.help, "command": option.usage} for option in verb.options]
+    for option in verb.options:
+        rows.append({"verb": verb.name, "does": option.help, "command": option.usage})
+        values = option.describe() if option.describe else {}
+        rows += [{"verb": verb.name, "does": text, "command": f"{option.flag} {one}"} for one, text in values.items()]
     return Table.from_rows("help", rows, f"{verb.name}: {verb.summary}")

@@ -22,7 +22,7 @@ from traitlets import Bool, Unicode
 
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.ui import line_parser
-from batchimg_magics.ui.completion import complete
+from batchimg_magics.ui.completion import complete, describe
 from batchimg_magics.ui.progress import (
     NoProgress,
     NotebookProgress,
@@ -168,7 +168,8 @@ class BatchImgMagics(Magics):
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
         """Complete a `%batchimg` line; other matchers complete other lines."""
         fragment, words = complete(context.text_until_cursor, self._names)
-        completions = [SimpleCompletion(word) for word in words]
+        descriptions = describe(context.text_until_cursor)
+        completions = [SimpleCompletion(word, type=descriptions.get(word)) for word in words]
         return {"completions": completions, "suppress": bool(words), "matched_fragment": fragment}
 
     def _names(self, kind: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchimg_magics.connection.scenarios import scenario_descriptions
 from batchimg_magics.pool_spec.words import SIGN_IN_WAYS
 from batchimg_magics.verbs.verb import PROFILE, Option, Verb, parse_integer, parse_number, parse_pair
 
@@ -27,6 +28,7 @@ VERB = Verb(
             "--scenario",
             "Simulate a failure scenario, such as quota or preemption; calm = none (default: keep the current one)",
             metavar="NAME",
+            describe=scenario_descriptions,
         ),
         Option("--seed", "Set the random seed of a new emulator state (default 0)", metavar="N", parse=parse_integer),
         Option(

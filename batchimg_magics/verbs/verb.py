@@ -10,7 +10,7 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.words import UNTIL_STATES, decode_text, read_share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
@@ -75,6 +75,8 @@ class Option:
         For a positional argument: whether it can be omitted.
     annotation
         The type of the keyword in Python, where it differs from the type of the value on a line.
+    describe
+        Returns the allowed values with a description of each, for help and completion; read only when it is needed.
     implied
         The value of an option without a value on the line; its other values are paths that begin with a slash.
     """
@@ -91,6 +93,7 @@ class Option:
     optional: bool = False
     annotation: str = ""
     implied: str = ""
+    describe: Callable[[], Mapping[str, str]] | None = None
 
     @property
     def is_positional(self) -> bool:

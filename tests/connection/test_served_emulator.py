@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.http.scenarios import set_scenario
 from tests.support.idle_pools import create_idle_pools
 from tests.support.served_emulator import serve_emulator
 
@@ -34,6 +35,9 @@ def test_a_profile_leads_to_where_the_environment_says() -> None:
         assert run("nodes", "sim", "--counts", "--no-prices", "--profile", "served").startswith(
             "LOCAL · pool sim: 3 idle"
         )
+        set_scenario(local.store, "quota")
+        assert run("pools", "--profile", "served").startswith("LOCAL (scenario quota) · pools")
+        set_scenario(local.store, "calm")
         missing = subprocess.run([BATCHIMG, "nodes", "sin", "--json", "--profile", "served"], env=shell, check=False,
                                  capture_output=True, text=True)  # fmt: skip
         assert missing.returncode == 1

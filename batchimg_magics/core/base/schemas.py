@@ -66,6 +66,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("signed_in_as", "text", "user, service principal or managed identity; missing if it is not known"),
         Column("tags", "text", "tags of every resource that is created on the connection; missing if there are none"),
         Column("state", "text", "emulator state file, or :memory:; missing for Azure"),
+        Column("scenario", "text", "failure scenario of the emulator; calm: no failures"),
         Column("speed", "text", "time acceleration of the emulator; max: time advances only while a verb waits"),
         Column("time", "time", "current time of the service"),
     ),

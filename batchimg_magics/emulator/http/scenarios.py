@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
+#: Tells clients the current scenario, wherever an answer is a Batch account.
+HEADER = "x-ms-emulator-scenario"
 Replication = Literal["", "fails-in-account-regions", "last-region-never-ends"]
 
 
@@ -217,7 +219,13 @@ CALM = SCENARIOS["calm"]
 
 def current(store: Store) -> Scenario:
     """Return the current scenario of the emulator state."""
-    return SCENARIOS.get(str(store.meta("scenario")), CALM)
+    return SCENARIOS[current_name(store)]
+
+
+def current_name(store: Store) -> str:
+    """Return the name of the current scenario; ``calm`` if there are no failures."""
+    name = str(store.meta("scenario"))
+    return name if name in SCENARIOS else "calm"
 
 
 def set_scenario(store: Store, name: str) -> None:

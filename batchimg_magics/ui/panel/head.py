@@ -34,13 +34,15 @@ def head_html(label: str, name: str, named_values: list[tuple[str, str]]) -> str
     named_values
         The result of `pool_facts`.
     """
-    kind, badge_text = ("local", "LOCAL: emulator") if label == "LOCAL" else ("real", "AZURE: nodes are billed")
+    kind, badge_text = "real", "AZURE: nodes are billed"
+    if label.startswith("LOCAL"):
+        kind, badge_text = "local", f"LOCAL: emulator{label.removeprefix('LOCAL')}"
     spans = "".join(
         f'<span title="{_TITLES.get(fact, "")}">{escape(fact)} <b>{escape(value)}</b></span>'
         for fact, value in named_values
     )
     return (
-        f'<div class="batchimg-head"><span class="badge {kind}">{badge_text}</span>'
+        f'<div class="batchimg-head"><span class="badge {kind}">{escape(badge_text)}</span>'
         f'<span class="title">{escape(name)}</span>{spans}</div>'
     )
 

@@ -29,6 +29,7 @@ from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, batch_capabilities
+from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
@@ -65,7 +66,11 @@ def _list_accounts(call: Call) -> Reply:
 
 def _show(call: Call, item: Item) -> Reply:
     modified = item.hidden.get("modified") or ticks(float(call.store.meta("start")))
-    headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
+    headers = {
+        "ETag": f'"{etag(modified)}"',
+        "Last-Modified": header_date(modified),
+        scenarios.HEADER: scenarios.current_name(call.store),
+    }
     return Reply(200, _document(call, resources.document_at(item, call.now)), headers)
 
 
