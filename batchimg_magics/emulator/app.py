@@ -10,7 +10,6 @@ import functools
 import importlib
 import itertools
 import pkgutil
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -108,7 +107,7 @@ class App:
         tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
         self.router = Router(route for routes in tables for route in routes.table)
         with store.transaction(write=True):
-            self._nonce = store.new_guid("app")
+            self._id_prefix = store.new_guid("app")[:-12]
         self._numbers = itertools.count(1)
 
     def answer(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
@@ -146,19 +145,18 @@ class App:
 
     def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Destination]:
         """Return a request as handlers take it, and its destination."""
-        parts = urlsplit(url)
-        destination = planes.find_destination(parts.hostname or "", parts.path)
+        host, base, query, destination = _split(url)
         call = Call(
             store=self.store,
             now=0.0,
             method=method.upper(),
-            host=parts.hostname or "",
+            host=host,
             path=destination.path,
-            base=f"{parts.scheme}://{parts.netloc}{destination.prefix}",
+            base=base,
             params={"account": destination.account} if destination.account else {},
-            query={name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
+            query=dict(query),
             headers={name.lower(): value for name, value in headers.items()},
-            request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
+            request_id=f"{self._id_prefix}{next(self._numbers):012x}",
         )
         return call, destination
 
@@ -312,6 +310,16 @@ def provider_routes(packages: tuple[str, ...] = ROUTE_PACKAGES) -> tuple[Routes,
             # A module may import the table of another module.
             found.update((id(value), value) for value in values if isinstance(value, Routes))
     return tuple(found.values())
+
+
+@functools.lru_cache(maxsize=4096)
+def _split(url: str) -> tuple[str, str, dict[str, str], Destination]:
+    """Return the host, the base of links, the query and the destination of a URL; a client asks many times for one."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    destination = planes.find_destination(host, parts.path)
+    query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    return host, f"{parts.scheme}://{parts.netloc}{destination.prefix}", query, destination
 
 
 def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:

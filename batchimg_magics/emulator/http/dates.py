@@ -8,11 +8,9 @@ Source: recorded headers, where ETag and lastModified are the same time on both 
 
 from __future__ import annotations
 
-import functools
 import re
-from datetime import UTC, datetime
 
-from batchimg_magics.emulator.http.planes import http_date
+from batchimg_magics.emulator.http.planes import http_date, whole_second
 from batchimg_magics.emulator.world.clock import TICKS_PER_SECOND
 
 TICKS_AT_1970 = 621_355_968_000_000_000
@@ -39,20 +37,18 @@ def etag(modified: int) -> str:
 
 def timestamp_of_ticks(modified: int) -> str:
     """Write ticks as a timestamp of a body: seven digits of fraction, without trailing zeros."""
-    second, fraction = divmod(modified - TICKS_AT_1970, TICKS_PER_SECOND)
-    digits = f"{fraction:07d}".rstrip("0")
-    return f"{_second(second)}.{digits}Z" if digits else f"{_second(second)}Z"
-
-
-@functools.lru_cache(maxsize=4096)
-def _second(second: int) -> str:
-    """Write whole seconds; the nodes of a pool share most of them, so they are cached."""
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+    return _timestamp(modified - TICKS_AT_1970)
 
 
 def batch_timestamp(moment: float) -> str:
     """Write a time in seconds since 1970 as a timestamp of a body."""
-    return timestamp_of_ticks(ticks(moment))
+    return _timestamp(round(moment * TICKS_PER_SECOND))
+
+
+def _timestamp(ticks_since_1970: int) -> str:
+    second, fraction = divmod(ticks_since_1970, TICKS_PER_SECOND)
+    text = whole_second(second)
+    return f"{text}.{fraction:07d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
 def header_date(modified: int) -> str:

@@ -119,7 +119,13 @@ def timestamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
     """Write a time in the format of bodies: with digits of fraction, and ``+00:00`` (Compute) or ``Z`` (Batch)."""
     whole, micros = divmod(round(moment * 1_000_000), 1_000_000)
     fraction = f".{micros * 10:07d}"[: digits + 1] if digits else ""
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}{fraction}{zone}"
+    return f"{whole_second(whole)}{fraction}{zone}"
+
+
+@functools.lru_cache(maxsize=4096)
+def whole_second(second: int) -> str:
+    """Write a time in whole seconds; the nodes of a pool share most of theirs, so they are cached."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def check_version(plane: Plane, version: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -21,6 +22,8 @@ class Router:
             for segment in route.path.strip("/").split("/"):
                 node = node.setdefault("{}" if segment.startswith("{") else segment.lower(), {})
             node.setdefault("", []).append(route)
+        # Clients ask for the same few things again and again.
+        self._find = functools.lru_cache(maxsize=4096)(self._find_in_trees)
 
     def find(self, plane: Plane, method: str, path: str, version: str) -> tuple[Route | None, dict[str, str]]:
         """Return the route of a request with its parameters, or None.
@@ -28,6 +31,10 @@ class Router:
         HEAD uses the route of GET if it has none of its own. Literal segments take precedence over parameters. A route
         that needs an api-version is also found without one: the plane then refuses the request.
         """
+        route, params = self._find(plane, method, path, version)
+        return route, dict(params)
+
+    def _find_in_trees(self, plane: Plane, method: str, path: str, version: str) -> tuple[Route | None, dict[str, str]]:
         segments = [unquote(part) for part in path.strip("/").split("/")]
         methods = ("HEAD", "GET") if method == "HEAD" else (method,)
         for wanted in methods:

@@ -28,6 +28,10 @@ CREATE TABLE IF NOT EXISTS items (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
 """
+#: Tells pools with an autoscale formula, by how their hidden facts are written. Almost every request to the data plane
+#: asks for these, so that they have an index; it is made in files of earlier versions, too.
+_AUTOSCALED = """instr(hidden, '"auto":{')"""
+_AUTOSCALED_INDEX = f"CREATE INDEX IF NOT EXISTS autoscaled_items ON items (kind, key) WHERE {_AUTOSCALED}"
 #: Real seconds to wait for the transaction of another process, and for a file that is being opened.
 BUSY_TIMEOUT_S = 30.0
 OPEN_TIMEOUT_S = 2.0
@@ -100,8 +104,12 @@ class Store:
         self._lock = threading.RLock()  # one connection: threads take turns, one transaction at a time
         self._depth = 0
         self._writing = False
-        self._meta: dict[str, Any] = {}
+        self._meta: dict[str, bytes | None] = {}  # the settings that were read, encoded
+        self._version, self._shared = -1, False
         self._db = self._open(start, seed, exclusive=exclusive)
+        # Nobody else writes to a state in memory, or to a file that this process has locked.
+        locked = self._db.execute("PRAGMA locking_mode").fetchone()[0] == "exclusive"
+        self._shared = self.path != ":memory:" and not locked
 
     def _open(self, start: float, seed: int, *, exclusive: bool) -> sqlite3.Connection:
         try:
@@ -133,6 +141,7 @@ class Store:
                     self.set_meta(name, value)
             if (layout := self.meta("layout")) != LAYOUT:
                 raise StateLayoutError(f"{self.path}: the layout is {layout}; this version reads {LAYOUT}")
+            self._db.execute(_AUTOSCALED_INDEX)
 
     def close(self) -> None:
         """Close the file."""
@@ -154,17 +163,27 @@ class Store:
                 return
             self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             self._depth, self._writing = 1, write
-            self._meta.clear()
             try:
+                self._forget_if_changed()
                 yield
             except BaseException:
                 self._db.execute("ROLLBACK")
-                self._meta.clear()
+                if write:
+                    self._meta.clear()
                 raise
             else:
                 self._db.execute("COMMIT")
             finally:
                 self._depth, self._writing = 0, False
+
+    def _forget_if_changed(self) -> None:
+        """Forget the settings if another process has written since they were read."""
+        if not self._shared:
+            return
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._meta.clear()
 
     def _check_writable(self, *, needed: bool = True) -> None:
         if needed and self._depth and not self._writing:
@@ -187,7 +206,7 @@ class Store:
         self._check_writable()
         self._db.execute("DELETE FROM items WHERE key = ?", (key.lower(),))
 
-    def items(self, kind: str, under: str = "") -> list[Item]:
+    def items(self, kind: str, under: str = "", *, autoscaled: bool = False) -> list[Item]:
         """Return the resources of a kind, in order of their ids.
 
         Parameters
@@ -196,11 +215,14 @@ class Store:
             The resource type.
         under
             Only those below this id (of a group, of an account).
+        autoscaled
+            Only those with an autoscale formula.
         """
         low = under.lower().rstrip("/") + "/"
+        part = f"AND {_AUTOSCALED}" if autoscaled else ""
         with self._lock:
             rows = self._db.execute(
-                "SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+                f"SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND key >= ? AND key < ? {part} ORDER BY key",  # noqa: S608 - a constant
                 (kind.lower(), low, low + KEY_RANGE_END),
             ).fetchall()
         return [_item(row) for row in rows]
@@ -227,19 +249,21 @@ class Store:
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
         """Return a setting, or None."""
         with self._lock:
-            if self._depth and name in self._meta:
-                return self._meta[name]
-            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-            value = None if row is None else msgspec.json.decode(row[0])
-            if self._depth:
-                self._meta[name] = value
-            return value
+            if not self._depth:
+                self._forget_if_changed()
+            if name not in self._meta:
+                row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+                self._meta[name] = None if row is None else row[0]
+            kept = self._meta[name]
+        return None if kept is None else msgspec.json.decode(kept)
 
     def set_meta(self, name: str, value: object) -> None:
         """Store a setting."""
         self._check_writable()
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, msgspec.json.encode(value)))
-        self._meta[name] = value
+        encoded = msgspec.json.encode(value)
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, encoded))
+            self._meta[name] = encoded
 
     def latest_time(self) -> float:
         """Return the latest time of a write."""

@@ -269,6 +269,16 @@ def states_at(cohort: Cohort, now: float) -> tuple[Codes, Floats]:
     return codes, since
 
 
+def count_present(cohort: Cohort, now: float, *, leaving: bool) -> int:
+    """Return the number of existing nodes, with or without those that are leaving."""
+    columns = node_table(cohort)
+    present = columns.times[0] <= now
+    for leave in cohort.leaves:
+        if leave.at <= now and not (leaving and now < leave.gone):
+            present &= (columns.index < leave.low) | (columns.index >= leave.high)
+    return int(np.count_nonzero(present))
+
+
 @functools.lru_cache(maxsize=16_384)
 def count_states(cohort: Cohort, now: float) -> npt.NDArray[np.int64]:
     """Return the number of nodes in each state, by the codes of the states.

@@ -138,13 +138,8 @@ def resize_errors(fleet: Fleet, now: float) -> tuple[Problem, ...]:
 
 def current_nodes(fleet: Fleet, now: float, kind: NodeKind, *, leaving: bool = True) -> int:
     """Return the current number of nodes of a kind, with or without those that are leaving."""
-    total = 0
-    for cohort in fleet.cohorts:
-        if cohort.kind == kind:
-            codes, _ = allocation.states_at(cohort, now)
-            present = codes != ABSENT
-            total += int(np.count_nonzero(present if leaving else present & (codes != STATE_CODES["leavingpool"])))
-    return total
+    ours = (cohort for cohort in fleet.cohorts if cohort.kind == kind)
+    return sum(allocation.count_present(cohort, now, leaving=leaving) for cohort in ours)
 
 
 def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:

@@ -165,7 +165,7 @@ def run_due_evaluations(call: Call, account: Item, pool: Pool | None = None) -> 
     """
     changed: dict[str, Pool] = {}
     queue: list[tuple[float, str]] = []
-    for item in call.store.items(pools.KIND, account.key):
+    for item in call.store.items(pools.KIND, account.key, autoscaled=True):
         auto = item.hidden.get("auto")
         if auto is None or auto.get("stuck") or item.hidden.get("deleted") is not None:
             continue

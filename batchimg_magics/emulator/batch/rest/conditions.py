@@ -35,6 +35,8 @@ def check(call: Call, headers: dict[str, str]) -> None:
         412; 304 for a read of an unchanged resource; 400 for conditions that cannot be combined.
     """
     given = {name for pair in _PAIRS for name in pair if name in call.headers}
+    if not given:
+        return
     if len(given) > 1 and given not in (set(pair) for pair in _PAIRS):
         raise refusal("MultipleConditionHeadersNotSupported")
     tag, modified = headers["ETag"], _seconds("last-modified", headers["Last-Modified"])
@@ -44,10 +46,8 @@ def check(call: Call, headers: dict[str, str]) -> None:
         met = modified <= _seconds("if-unmodified-since", until)
     elif (unwanted := call.headers.get("if-none-match")) is not None:
         met = not lists_etag(unwanted, tag)
-    elif (since := call.headers.get("if-modified-since")) is not None:
-        met = modified > _seconds("if-modified-since", since)
     else:
-        return
+        met = modified > _seconds("if-modified-since", call.headers["if-modified-since"])
     if met:
         return
     unmet = refusal("ConditionNotMet")
