@@ -10,7 +10,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import app, command_line, memory, node_map, node_table, servers, slow_large, startup, vm_to_nodes
+from tests.bench import (
+    command_line,
+    emulator_speed,
+    memory,
+    node_map,
+    node_table,
+    servers,
+    slow_large,
+    startup,
+    vm_to_nodes,
+)
 from tests.bench.rows import NotMeasuredError, Row
 
 if TYPE_CHECKING:
@@ -27,7 +37,7 @@ BENCHES: dict[str, Bench] = {
     "startup": startup.rows,
     "servers": servers.rows,
     "memory": memory.rows,
-    "app": app.rows,
+    "emulator": emulator_speed.rows,
     "node-map": node_map.rows,
 }
 HEADS = ("work", "unit", "ours", "peer", "ratio", "limit", "of limit", "goal", "met")

@@ -1,7 +1,7 @@
-"""Work for one version of the emulator, timed in a process of its own: ``before.py`` starts it for two versions.
+"""Work for one version of the emulator, timed in a process of its own: `emulator_speed` starts it for two versions.
 
-It uses nothing of the tests, so that it runs with the package of another commit on the path. Each line on standard input
-names a piece of work and how often to do it; the answer is the seconds that it took, CPU time of this process.
+It uses nothing of the tests, so that it runs with another version of the package. Each line on standard input names a
+piece of work and how often to do it; the answer is the seconds of CPU time that it took.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ def main() -> None:
         furnish.furnish(store)
     app = App(store, clock, control=True)
     _many_nodes(app, clock)
-    works: dict[str, Callable[[], object]] = {"small": lambda: _small(app), "nodes": lambda: _list_nodes(app)}
+    works: dict[str, Callable[[App], None]] = {"small": _small, "count": _count_nodes, "nodes": _list_nodes}
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
         name, count = line.split()
         began = time.process_time()
         for _ in range(int(count)):
-            works[name]()
+            works[name](app)
         sys.stdout.write(f"{time.process_time() - began}\n")
         sys.stdout.flush()
 
 
-def _ask(app: App, method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+def _ask(app: App, method: str, url: str, body: object = None) -> Any:
     content = b"" if body is None else json.dumps(body).encode()
     answer = app.answer(method, url, HEADERS, content)
     assert answer.status < 300, answer.body
@@ -64,6 +64,15 @@ def _ask(app: App, method: str, url: str, body: object = None) -> Any:  # noqa: 
 def _small(app: App) -> None:
     for url in SMALL:
         _ask(app, "GET", url)
+
+
+def _count_nodes(app: App) -> None:
+    idle, url = 0, f"{BATCH}/nodecounts?{DATA_PLANE}"
+    while url:
+        page = msgspec.json.decode(_ask(app, "GET", url))
+        idle += sum(pool["dedicated"]["idle"] for pool in page["value"])
+        url = page.get("odata.nextLink", "")
+    assert idle == POOLS * NODES_EACH, idle
 
 
 def _list_nodes(app: App) -> None:
