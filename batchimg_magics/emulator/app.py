@@ -141,6 +141,7 @@ class App:
         if fault is not None and fault.lost:
             raise ConnectionDroppedError(handled=True)
         reply.headers = left | reply.headers
+        self.clock.note(call.now)
         return self._write(call, destination.plane, reply)
 
     def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Destination]:

@@ -21,6 +21,7 @@ from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock,
 from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -40,6 +41,8 @@ class Emulator:
         Whether the control API is enabled.
     throttled
         Whether requests to ARM are throttled.
+    wall
+        The real clock; tests replace it.
 
     Attributes
     ----------
@@ -61,7 +64,15 @@ class Emulator:
     resource_group = furnish.GROUP
     account = furnish.ACCOUNT
 
-    def __init__(self, store: Store, speed: float | None, *, control: bool = False, throttled: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        speed: float | None,
+        *,
+        control: bool = False,
+        throttled: bool = True,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.state_path = store.path
         self.speed = speed
         self.store = store
@@ -71,7 +82,7 @@ class Emulator:
         if self._loop is not None:
             self.clock = InstantClock(self._loop, store.latest_time())
         else:
-            self.clock = AcceleratedClock(store, speed or 1.0)
+            self.clock = AcceleratedClock(store, speed or 1.0, wall)
         tokens = TokenIssuer(store)
         throttle = Throttle() if throttled else None
         self.app = App(
@@ -152,6 +163,7 @@ def open_emulator(
     seed: int = 0,
     control: bool = False,
     throttled: bool = True,
+    wall: Callable[[], float] = time.time,
 ) -> Emulator:
     """Open the emulator state, and create the default resources if it is new.
 
@@ -171,6 +183,8 @@ def open_emulator(
         Whether the control API under ``/_sim/`` is enabled.
     throttled
         Whether requests to ARM are throttled (429), as on Azure.
+    wall
+        The real clock; tests replace it.
 
     Raises
     ------
@@ -193,7 +207,7 @@ def open_emulator(
             furnish.furnish(store)
             if scenario is not None:
                 scenarios.set_scenario(store, scenario)
-        return Emulator(store, speed, control=control, throttled=throttled)
+        return Emulator(store, speed, control=control, throttled=throttled, wall=wall)
     except BaseException:
         store.close()
         raise

@@ -29,6 +29,8 @@ _Args = TypeVarTuple("_Args")
 
 #: A sleeping task reads the anchor at least this often (in real seconds), because another process may change it.
 ANCHOR_POLL_S = 0.1
+#: At most this many real seconds of answered time are lost with a killed process.
+NOTE_S = 0.1
 #: The shortest sleep in real seconds, so that a high speed does not cause a busy loop.
 MIN_SLEEP_S = 0.001
 
@@ -41,6 +43,9 @@ class Clock(Protocol):
 
     def advance(self, seconds: float) -> None:
         """Advance the time by so many seconds; time never goes back."""
+
+    def note(self, answered: float) -> None:
+        """Take note that a client has got an answer of this time."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds."""
@@ -63,6 +68,9 @@ class ManualClock:
             raise ValueError(msg)
         self._now += seconds
 
+    def note(self, answered: float) -> None:
+        """Do nothing: the time is in this process only."""
+
     async def sleep(self, seconds: float) -> None:
         """Advance the time, because nothing else does."""
         self.advance(max(0.0, seconds))
@@ -71,6 +79,8 @@ class ManualClock:
 
 class AcceleratedClock:
     """Simulated time as ``sim0 + (wall - wall0) * speed``; the anchor is in the emulator state.
+
+    The state has no anchor if no other process has it open. Time then goes on after the latest write or answer.
 
     Parameters
     ----------
@@ -86,6 +96,7 @@ class AcceleratedClock:
     def __init__(self, store: Store, speed: float, wall: Callable[[], float] = time.time) -> None:
         self._store = store
         self._wall = wall
+        self._noted_at = wall()
         with store.transaction(write=True):
             anchor = store.meta("anchor")
             # After instant time, the stored anchor may be before the latest write; time would then stand still.
@@ -110,6 +121,14 @@ class AcceleratedClock:
         with self._store.transaction(write=True):
             speed = self._store.meta("anchor")[2]
             self._store.set_meta("anchor", [self.now() + seconds, self._wall(), speed])
+
+    def note(self, answered: float) -> None:
+        """Store the time of an answer now and then: time does not go back behind it if this process is killed."""
+        if abs((wall := self._wall()) - self._noted_at) < NOTE_S:
+            return
+        self._noted_at = wall
+        with self._store.transaction(write=True):
+            self._store.record_time(answered)
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds; another process may move the anchor meanwhile."""
@@ -137,6 +156,9 @@ class InstantClock:
     def advance(self, seconds: float) -> None:
         """Advance the time by so many seconds."""
         self._loop.advance(seconds)
+
+    def note(self, answered: float) -> None:
+        """Do nothing: the time is stored when the state is closed."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds."""

@@ -3,7 +3,8 @@
 A resource is an `Item`: its document as Azure shows it, and `hidden` facts that no document shows (whether the
 operating system on a disk is generalized, when an operation began and how long it takes). States are computed from them
 when they are requested, so that a terminated process loses nothing, and several processes with one file agree. Every
-request is one transaction.
+request is one transaction. The anchor of accelerated time is that of the processes that have the file open: time stands
+still while none has.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from batchimg_magics.emulator.world.open_mark import OpenMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +109,7 @@ class Store:
         self._writing = False
         self._meta: dict[str, bytes | None] = {}  # the settings that were read, encoded
         self._version, self._shared = -1, False
+        self._mark: OpenMark | None = None
         self._db = self._open(start, seed, exclusive=exclusive)
         # Nobody else writes to a state in memory, or to a file that this process has locked.
         locked = self._db.execute("PRAGMA locking_mode").fetchone()[0] == "exclusive"
@@ -122,12 +126,12 @@ class Store:
             self._db = database
             self._create_tables(start, seed)
             database.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StateLayoutError) as error:
             database.close()
+            self._release_mark()
+            if isinstance(error, StateLayoutError):
+                raise
             raise _open_error(self.path, error) from error
-        except StateLayoutError:
-            database.close()
-            raise
         return database
 
     def _create_tables(self, start: float, seed: int) -> None:
@@ -142,10 +146,21 @@ class Store:
             if (layout := self.meta("layout")) != LAYOUT:
                 raise StateLayoutError(f"{self.path}: the layout is {layout}; this version reads {LAYOUT}")
             self._db.execute(_AUTOSCALED_INDEX)
+            if self.path == ":memory:":
+                return
+            self._mark = OpenMark(self.path)
+            if self._mark.first:
+                self._db.execute("DELETE FROM meta WHERE name = 'anchor'")
+                self._meta.clear()
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        self._release_mark()
+
+    def _release_mark(self) -> None:
+        if self._mark is not None:
+            self._mark.release()
 
     @contextlib.contextmanager
     def transaction(self, *, write: bool) -> Iterator[None]:
