@@ -64,7 +64,19 @@ def value(expression: str) -> str:
         ("round(2.5)", "3"),
         ("ceil(2.1) + floor(2.9)", "5"),
         ("percentile($PendingTasks.GetSample(4), 50)", "2.5"),
-        ("std(2, 4)", "1"),
+        ("std(2, 4, 4, 4, 5, 5, 7, 9)", "2.13809"),  # of a sample: the divisor is n - 1
+        ("std(vec(2, 4)) * std(2, 4)", "2"),
+        ("sum() + len()", "0"),
+        ("lg(vec(8))", "[3]"),
+        ("ln(1, 1)", "[0,0]"),
+        ("log(10, vec(100, 1000))", "[1,2,3]"),
+        ("ceil(vec(1.2, 2.5)) - floor(vec(1.2, 2.5))", "[1,1]"),
+        ("vec(6, 8) / vec(2, 4)", "[3,2]"),
+        ("vec(6, 8) - 1", "[5,7]"),
+        ("percentile(vec(1, 2, 3, 4), 100)", "4"),
+        ("rand() >= 0 && rand() < 1", "1"),
+        ('"a" < "b"', "1"),
+        ('"a" != "b" && "b" >= "a"', "1"),
         ("norm(3, 4)", "5"),
         ("range(3, 9, 5)", "6"),
         ("lg(8) + log(1000) + ln(1)", "6"),
@@ -74,14 +86,27 @@ def value(expression: str) -> str:
         ("$CurrentDedicatedNodes * $TaskSlotsPerNode", "28"),
         ("time().weekday", "3"),
         ("time().hour", "9"),
-        ("time() - TimeInterval_Hour", "2026-07-01T08:00:00Z"),
+        ("time() + -TimeInterval_Hour", "2026-07-01T08:00:00.000Z"),
+        ("TimeInterval_Week + time()", "2026-07-08T09:00:00.000Z"),
         ('time("2026-07-01T10:00:00Z") > time()', "1"),
-        ("(time() - (time() - TimeInterval_Minute * 5)) / 60", "5s"),
+        ('time("") == time()', "1"),
+        ("(time() - (time() + -5 * TimeInterval_Minute)) / 60", "5s"),
+        ("TimeInterval_Minute - TimeInterval_Second == 59 * TimeInterval_Second", "1"),
+        ("TimeInterval_Zero < TimeInterval_100ns && TimeInterval_100ns * 10 <= TimeInterval_Microsecond", "1"),
+        ("TimeInterval_Millisecond / 1000 <= TimeInterval_Microsecond + TimeInterval_100ns", "1"),
+        ("TimeInterval_Year / 365 == TimeInterval_Day", "1"),
+        ("time().year * 10000 + time().month * 100 + time().day", "20260701"),
+        ("time().minute + time().second", "0"),
+        ("$CurrentDedicated - $CurrentDedicatedNodes", "0"),
+        ("$TargetDedicated + $TargetLowPriority", "7"),
+        ("$NetworkInBytes", "4"),
         ("2 * TimeInterval_Day > TimeInterval_Week", "0"),
         ("$PendingTasks.GetSamplePercent(TimeInterval_Minute * 5)", "40"),
         ("$PendingTasks.GetSamplePeriod()", "30s"),
         ("avg($PendingTasks.GetSample(TimeInterval_Minute))", "3.5"),
         ("len($PendingTasks.GetSample(TimeInterval_Minute * 2, TimeInterval_Minute * 0, 10))", "4"),
+        ("len($PendingTasks.GetSample(time() + -1 * TimeInterval_Minute))", "2"),
+        ("$PendingTasks.GetSamplePercent(TimeInterval_Minute, time())", "100"),
     ],
 )
 def test_expressions(expression: str, expected: str) -> None:
@@ -97,7 +122,7 @@ def test_results_show_the_targets_first_and_then_the_variables_by_name() -> None
 
 
 def test_targets_are_whole_and_never_below_zero() -> None:
-    found = run("$TargetDedicatedNodes = 2.9; $TargetSpotNodes = -4;")
+    found = run("$TargetDedicatedNodes = 2.9; $TargetLowPriorityNodes = -4;")
     assert (found.dedicated, found.spot) == (2, 0)
 
 
@@ -129,19 +154,19 @@ def test_comments_are_no_part_of_it() -> None:
         ("a = 1 b = 2", "Line 1, Col 7: Syntax error: expected ;, found b"),
         ("a = 1 # 2", "Line 1, Col 7: Unexpected character: #"),
         ("$CurrentDedicatedNodes = 1;", "Line 1, Col 1: Read-only variable cannot be assigned: $CurrentDedicatedNodes"),
-        ('a = 1 + "x";', "Line 1, Col 7: Operator + cannot take float and str"),
-        ("a = time() + time();", "Line 1, Col 12: Operator + cannot take Moment and Moment"),
-        ("a = 1 / 0;", "Line 1, Col 7: Evaluation error: float division by zero"),
+        ('a = 1 + "x";', "Line 1, Col 7: Operator + cannot take double and string"),
+        ("a = time() + time();", "Line 1, Col 12: Operator + cannot take timestamp and timestamp"),
+        ("a = 1 / 0;", "Line 1, Col 7: Division by zero"),
         ("a = avg();", "Line 1, Col 5: The function needs at least one number"),
         ("a = val($PendingTasks.GetSample(2), 5);", "Line 1, Col 5: Index out of range: 5"),
         ('a = time("soon");', "Line 1, Col 5: Invalid time: soon"),
         ("$TargetDedicatedNodes = 1e400;", "Target out of range: inf"),
         ("$TargetDedicatedNodes = 1e400 - 1e400;", "Target out of range: nan"),
         ("$TargetLowPriorityNodes = 1e10;", "Target out of range: 10000000000"),
-        ('$TargetDedicatedNodes = "two"; stop();', "Type mismatch: float expected, str found"),
+        ('$TargetDedicatedNodes = "two"; stop();', "Type mismatch: double expected, string found"),
         (
             "a = $PendingTasks.GetSample(TimeInterval_Minute * 5, 70);",
-            "Line 1, Col 19: Insufficient data from data set: $PendingTasks wanted 70%, received 40%",
+            "Line 1, Col 28: Insufficient data from data set: $PendingTasks wanted 70%, received 40%",
         ),
     ],
 )
@@ -150,6 +175,184 @@ def test_an_invalid_formula_changes_nothing_and_the_error_has_its_place(formula:
     assert found.error == said
     assert (found.dedicated, found.spot) == (5, 2)
     assert found.results == "$TargetDedicatedNodes=5;$TargetLowPriorityNodes=2;$NodeDeallocationOption=requeue"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "time() - TimeInterval_Hour",
+        "TimeInterval_Hour * TimeInterval_Hour",
+        "TimeInterval_Hour / TimeInterval_Minute",
+        "2 / TimeInterval_Hour",
+        "2 + TimeInterval_Hour",
+        "TimeInterval_Hour + 2",
+        "TimeInterval_Hour > 60",
+        "time() > 60",
+        "time() * 2",
+        '"a" + "b"',
+        '"a" == 1',
+        '!"a"',
+        "-time()",
+        "!TimeInterval_Zero",
+        "TimeInterval_Hour && 1",
+        "TimeInterval_Hour ? 1 : 2",
+        '"a" ? 1 : 2',
+        "$PendingTasks.GetSample(1) > 0",
+        "$PendingTasks.GetSample(1) ? 1 : 2",
+        "-$PendingTasks.GetSample(1)",
+        "2 * $PendingTasks.GetSample(1)",
+        "vec(1, 2) + vec(1)",
+        "vec(1, 2) == vec(1, 2)",
+        "vec(1, 2) * TimeInterval_Hour",
+        "requeue == requeue",
+        "+1",
+        "'a'",
+        "[1, 2]",
+        "1 % 2",
+        "Max(1, 2)",
+        "max(TimeInterval_Hour)",
+        'max("a")',
+        "max()",
+        "avg()",
+        "norm()",
+        "range()",
+        "std(1)",
+        "lg()",
+        "lg(0)",
+        "ln(-1)",
+        "rand(1)",
+        "percentile(1, 2, 50)",
+        "percentile(vec(1, 2), 101)",
+        "percentile(vec(), 50)",
+        "percentile(2, 50)",
+        "val(1, 0)",
+        "val(vec(1), -1)",
+        "val(vec(1))",
+        "time(1)",
+        'time("2026-07-01T10:00:00Z", 1)',
+        "stop(1)",
+        "time().Hour",
+        "time().hour.minute",
+        "TimeInterval_Hour.hour",
+        "timeInterval_Hour",
+        "time() + TimeInterval_Year * 10000",
+        "$pendingTasks",
+        "$TargetSpotNodes",
+        "$CurrentLowPriority",
+        "$PendingTasks.GetSample()",
+        "$PendingTasks.GetSample(0)",
+        "$PendingTasks.GetSample(50, TimeInterval_Hour)",
+        "$PendingTasks.GetSample(TimeInterval_Hour, time(), 1, 1)",
+        '$PendingTasks.GetSample("1")',
+        "$PendingTasks.getSample(1)",
+        "$PendingTasks.GetSamplePercent()",
+        "$PendingTasks.GetSamplePercent(1)",
+        "$PendingTasks.GetSamplePercent(TimeInterval_Hour, time(), 1)",
+        "$PendingTasks.Count(1)",
+        "$PendingTasks.GetSamplePeriod(1)",
+        "$PendingTasks.HistoryBeginTime(1)",
+        "$TargetDedicatedNodes.GetSample(1)",
+        "true",
+        "null",
+    ],
+)
+def test_what_the_document_does_not_have_is_an_evaluation_error(expression: str) -> None:
+    found = run(f"$TargetDedicatedNodes = 9; x = {expression};")
+    assert found.error.startswith("Line 1, Col ")
+    assert (found.dedicated, found.code) == (5, "AutoScalingFormulaEvaluationError")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "$NodeDeallocationOption = 1",
+        '$NodeDeallocationOption = "requeue"',
+        "$TargetDedicatedNodes = $PendingTasks.GetSample(1)",
+        "$TargetDedicatedNodes = TimeInterval_Hour",
+        "$CurrentDedicated = 1",
+        "$PendingTasks = 1",
+        "TimeInterval_Hour = 1",
+        "requeue = 1",
+    ],
+)
+def test_a_variable_of_the_service_takes_only_its_values(statement: str) -> None:
+    found = run(f"{statement};")
+    assert found.error
+    assert (found.dedicated, found.spot, found.option) == (5, 2, "requeue")
+
+
+@pytest.mark.parametrize(
+    ("formula", "dedicated"),
+    [
+        ("$TargetDedicated = 7; $TargetDedicatedNodes = 8;", 8),
+        ("$TargetDedicatedNodes = 8; $TargetDedicated = 7;", 8),
+        ("$TargetDedicated = 7;", 7),
+        ("$TargetDedicated = 7; $TargetDedicated = $TargetDedicated + 1;", 8),
+        ("$TargetDedicated = 7; x = $TargetDedicatedNodes;", 7),
+        ("$TargetDedicated = $TargetDedicatedNodes + 1;", 6),
+    ],
+)
+def test_the_name_of_a_target_takes_precedence_over_its_old_name(formula: str, dedicated: int) -> None:
+    found = run(formula)
+    assert found.results.startswith(f"$TargetDedicatedNodes={dedicated};$TargetLowPriorityNodes=2;")
+    assert run(formula.replace("Dedicated", "LowPriority")).error == ""
+
+
+@pytest.mark.parametrize("option", ["requeue", "terminate", "taskcompletion", "retaineddata"])
+def test_each_deallocation_option(option: str) -> None:
+    assert run(f"$NodeDeallocationOption = {option};").option == option
+
+
+def test_a_formula_has_at_most_a_hundred_statements() -> None:
+    assert formulas.check("a = 1;" * 100) == ""
+    assert formulas.check("a = 1;" * 101) == "Line 1, Col 601: Syntax error: the formula has more than 100 statements"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026", "2026-01-01T00:00:00.000Z"),
+        ("2026-07", "2026-07-01T00:00:00.000Z"),
+        ("2026-07-04", "2026-07-04T00:00:00.000Z"),
+        ("2026-07-04T19:20Z", "2026-07-04T19:20:00.000Z"),
+        ("2026-07-04T19:20+01:00", "2026-07-04T18:20:00.000Z"),
+        ("2026-07-04T19:20:30-08:30", "2026-07-05T03:50:30.000Z"),
+        ("2026-07-04T19:20:30.45Z", "2026-07-04T19:20:30.450Z"),
+        ("Wed, 01 Jul 2026 09:00:00 GMT", "2026-07-01T09:00:00.000Z"),
+        ("Mon, 06 Oct 2014 10:20:00 GMT", "2014-10-06T10:20:00.000Z"),
+        ("1 Jul 2026 09:00 UT", "2026-07-01T09:00:00.000Z"),
+        ("Wed, 1 Jul 2026 09:00:00 +0200", "2026-07-01T07:00:00.000Z"),
+        ("Wed, 01 Jul 2026 09:00:00 EST", "2026-07-01T14:00:00.000Z"),
+    ],
+)
+def test_time_takes_every_form_of_both_formats(text: str, shown: str) -> None:
+    assert value(f'time("{text}")') == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-7-4",
+        "20260704",
+        "2026-W27-1",
+        "2026-07-04T19",
+        "2026-07-04T19:20",
+        "2026-07-04T19:20:30",
+        "2026-07-04 19:20:30Z",
+        "2026-07-04T19:20:30+0100",
+        "2026-02-30",
+        "2026-07-04T24:20Z",
+        "07/04/2026",
+        "Tue, 01 Jul 2026 09:00:00 GMT",
+        "Wed, 01 Jul 26 09:00:00 GMT",
+        "Wed, 01 Jul 2026 09:00:00",
+        "Wed, 01 Jul 2026 09:00:00 XYZ",
+        "Wed, 32 Jul 2026 09:00:00 GMT",
+        " ",
+    ],
+)
+def test_time_refuses_other_strings(text: str) -> None:
+    assert run(f'x = time("{text}");').error == f"Line 1, Col 5: Invalid time: {text}"
 
 
 def test_reading_finds_what_is_wrong_without_running() -> None:

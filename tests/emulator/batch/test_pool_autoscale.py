@@ -70,7 +70,7 @@ def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure:
     formula += "$last = len($PendingTasks.GetSample(100000000)); $since = $PendingTasks.HistoryBeginTime();"
     run = azure.batch("POST", "/pools/p/evaluateautoscale", {"autoScaleFormula": formula}).body
     kept = dict(part.split("=") for part in run["results"].split(";"))
-    assert kept["$n"] == kept["$all"] == kept["$last"] == "2880"
+    assert kept["$n"] == kept["$all"] == kept["$last"] == "2879"  # the newest is not available yet
     assert kept["$since"].startswith("2026-07-30T09:00:")
 
 

@@ -1,4 +1,4 @@
-"""The language of autoscale formulas: parser, values, samples.
+"""The language of autoscale formulas: parser, values, functions, times, samples.
 
 May import: ``batch/rest`` and below.
 """

@@ -1,8 +1,8 @@
 """The formula language of Batch autoscale: parse a formula, evaluate it with the metrics of a pool.
 
-A formula consists of statements ``name = expression;``. Values are numbers, lists of numbers, strings, timestamps and
-time intervals. The parser makes closures, so that only the selected branch of ``?:`` is evaluated: formulas check their
-samples that way.
+A formula consists of at most 100 statements ``name = expression``, separated by semicolons. Values are numbers, lists
+of numbers, strings, timestamps and time intervals. The parser makes closures, so that only the selected branch of
+``?:`` is evaluated: formulas check their samples that way.
 
 Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft), and the recorded results
 and errors of evaluateautoscale.
@@ -16,9 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from batchimg_magics.emulator.batch.autoscale import values
+from batchimg_magics.emulator.batch.autoscale import timestamps, values
+from batchimg_magics.emulator.batch.autoscale.functions import FUNCTIONS
 from batchimg_magics.emulator.batch.autoscale.samples import METHODS, METRICS, FormulaRun, Metrics
-from batchimg_magics.emulator.batch.autoscale.values import FormulaError, Interval, Moment, Value, evaluate_at
+from batchimg_magics.emulator.batch.autoscale.values import (
+    EVALUATION_ERROR,
+    FormulaError,
+    Interval,
+    Moment,
+    Option,
+    Value,
+    evaluate_at,
+)
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
@@ -26,18 +35,24 @@ _TOKEN = re.compile(
       |(?P<text>"[^"]*")
       |(?P<name>\$?[A-Za-z_]\w*)
       |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/<>=!?:;,().])""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 #: Variables that a formula sets for the service, in the order of results.
 TARGETS = ("$TargetDedicatedNodes", "$TargetLowPriorityNodes")
 OPTION = "$NodeDeallocationOption"
-#: Today's name of the Spot target; results have the old name.
-_RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
+#: Old names of variables, which still work. Results have today's names.
+ALIASES = {
+    "$TargetDedicated": "$TargetDedicatedNodes",
+    "$TargetLowPriority": "$TargetLowPriorityNodes",
+    "$CurrentDedicated": "$CurrentDedicatedNodes",
+}
+#: The maximum number of statements of a formula.
+MAX_STATEMENTS = 100
 #: How deeply expressions may be nested: a limit of this parser.
 MAX_EXPRESSION_DEPTH = 40
 #: Targets are 32-bit integers.
 MAX_NODES = 2**31
-OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+OPTIONS = {name: Option(name) for name in ("requeue", "terminate", "taskcompletion", "retaineddata")}
 _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
 
 
@@ -55,8 +70,8 @@ class _Token:
     line: int
     column: int
 
-    def error(self, what: str) -> FormulaError:
-        return FormulaError(f"Line {self.line}, Col {self.column}: {what}")
+    def error(self, what: str, code: str = EVALUATION_ERROR) -> FormulaError:
+        return FormulaError(f"Line {self.line}, Col {self.column}: {what}", code, placed=True)
 
 
 def _tokens(formula: str) -> list[_Token]:
@@ -64,7 +79,8 @@ def _tokens(formula: str) -> list[_Token]:
     while at < len(formula):
         match = _TOKEN.match(formula, at)
         if match is None:
-            raise FormulaError(f"Line {line}, Col {at - begin + 1}: Unexpected character: {formula[at]}")
+            wrong = _Token("wrong", formula[at], line, at - begin + 1)
+            raise wrong.error(f"Unexpected character: {wrong.text}")
         if match.lastgroup != "space":
             tokens.append(_Token(str(match.lastgroup), match.group(), line, at - begin + 1))
         if newlines := match.group().count("\n"):
@@ -84,8 +100,10 @@ class _Parser:
         self._depth = 0
 
     def statements(self) -> list[tuple[str | None, Expression]]:
-        found = []
+        found: list[tuple[str | None, Expression]] = []
         while self._peek().kind != "end":
+            if len(found) == MAX_STATEMENTS:
+                raise self._peek().error(f"Syntax error: the formula has more than {MAX_STATEMENTS} statements")
             found.append(self._statement())
             if self._peek().kind != "end":
                 self._take(";")
@@ -110,9 +128,11 @@ class _Parser:
         token, after = self._peek(), self._all[min(self._at + 1, len(self._all) - 1)]
         if token.kind == "name" and after.text == "=":
             self._at += 2
-            if token.text in METRICS:
+            if ALIASES.get(token.text, token.text) in METRICS:
                 raise token.error(f"Read-only variable cannot be assigned: {token.text}")
-            return _RENAMED.get(token.text, token.text), self._ternary()
+            if token.text in OPTIONS or token.text in values.INTERVALS_S:
+                raise token.error(f"Constant cannot be assigned: {token.text}")
+            return token.text, self._ternary()
         return None, self._ternary()
 
     def _ternary(self) -> Expression:
@@ -164,8 +184,8 @@ class _Parser:
             raise token.error(f"Syntax error: unexpected {token.text}")
         if self._is("("):
             return self._called(token)
-        if self._is(".") and token.text in METRICS:
-            return self._sampled(token)
+        if self._is(".") and (metric := ALIASES.get(token.text, token.text)) in METRICS:
+            return self._sampled(metric)
         return lambda run: _variable(run, token)
 
     def _arguments(self) -> list[Expression]:
@@ -181,19 +201,23 @@ class _Parser:
     def _called(self, token: _Token) -> Expression:
         arguments = self._arguments()
         if token.text == "stop":
+            if arguments:
+                raise token.error(f"Wrong number of arguments: 0 expected, {len(arguments)} found")
             return _stop
-        if token.text not in values.FUNCTIONS and token.text != "time":
+        if token.text not in FUNCTIONS and token.text != "time":
             raise token.error(f"Undefined function: {token.text}")
         return lambda run: evaluate_at(token, lambda: _call(run, token.text, [argument(run) for argument in arguments]))
 
-    def _sampled(self, token: _Token) -> Expression:
+    def _sampled(self, metric: str) -> Expression:
         self._take(".")
         method = self._take()
         if method.text not in METHODS:
             raise method.error(f"Undefined method: {method.text}")
+        # The documented errors of methods have the position of the parenthesis.
+        place = self._peek()
         arguments = self._arguments()
         return lambda run: evaluate_at(
-            method, lambda: METHODS[method.text](run, token.text, [argument(run) for argument in arguments])
+            place, lambda: METHODS[method.text](run, metric, [argument(run) for argument in arguments])
         )
 
     def _members(self, inner: Expression) -> Expression:
@@ -233,22 +257,36 @@ def _stop(_: FormulaRun) -> Value:
 
 
 def _variable(run: FormulaRun, token: _Token) -> Value:
-    name = _RENAMED.get(token.text, token.text)
+    name = ALIASES.get(token.text, token.text)
+    if name in run.aliased and (name not in run.assigned or token.text != name):
+        return run.aliased[name]
     if name in run.variables:
         return run.variables[name]
     if name in METRICS:
         return run.metrics.value(name)
     if name in OPTIONS:
-        return name
+        return OPTIONS[name]
     if name in values.INTERVALS_S:
         return Interval(values.INTERVALS_S[name])
     raise token.error(f"Undefined symbol: {token.text}")
 
 
+def _assign(run: FormulaRun, name: str, value: Value) -> None:
+    """Set a variable. The value of a target's name takes precedence over that of its old name."""
+    if name in ALIASES:
+        run.aliased[ALIASES[name]] = value
+        return
+    run.variables[name] = value
+    run.assigned.add(name)
+
+
 def _call(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
-    if name == "time":
-        return values.moment(arguments[0]) if arguments else Moment(run.metrics.now())
-    return values.FUNCTIONS[name](*arguments)
+    if name != "time":
+        return FUNCTIONS[name].call(arguments)
+    if len(arguments) > 1:
+        raise FormulaError(f"Wrong number of arguments: at most 1 expected, {len(arguments)} found")
+    text = values.need(arguments[0], str) if arguments else ""
+    return timestamps.parse(text) if text else Moment(run.metrics.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +301,7 @@ class Evaluation:
         The node deallocation option.
     results
         The variables in Batch's format.
-    error
+    error, code
         The error; the other fields then have their previous values.
     """
 
@@ -272,6 +310,7 @@ class Evaluation:
     option: str
     results: str
     error: str = ""
+    code: str = ""
 
 
 def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evaluation:
@@ -286,16 +325,16 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
     dedicated, spot
         The previous targets of the pool.
     """
-    start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: "requeue"}
+    start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: OPTIONS["requeue"]}
     run = FormulaRun(metrics, dict(start))
     try:
         _run(formula, run)
-        targets = [_target(run.variables[name]) for name in TARGETS]
+        targets = [_target(run, name) for name in TARGETS]
+        option = values.need(run.variables[OPTION], Option)
     except FormulaError as error:
-        return Evaluation(dedicated, spot, "requeue", _results(start), str(error))
+        return Evaluation(dedicated, spot, "requeue", _results(start), str(error), error.code)
     run.variables |= {name: float(target) for name, target in zip(TARGETS, targets, strict=True)}
-    option = str(run.variables[OPTION])
-    return Evaluation(targets[0], targets[1], option, _results(run.variables))
+    return Evaluation(targets[0], targets[1], option.name, _results(run.variables))
 
 
 def _run(formula: str, run: FormulaRun) -> None:
@@ -304,16 +343,17 @@ def _run(formula: str, run: FormulaRun) -> None:
         for name, expression in _Parser(formula).statements():
             value = expression(run)
             if name is not None:
-                run.variables[name] = value
+                _assign(run, name, value)
     except _StopError:
         pass
 
 
-def _target(value: Value) -> int:
+def _target(run: FormulaRun, name: str) -> int:
+    value = run.variables[name] if name in run.assigned else run.aliased.get(name, run.variables[name])
     nodes = values.need(value, float)
     if not nodes < MAX_NODES:  # NaN is not below it either
         raise FormulaError(f"Target out of range: {values.format_value(nodes)}")
-    return max(0, int(nodes))
+    return int(max(nodes, 0.0))
 
 
 def _results(variables: dict[str, Any]) -> str:

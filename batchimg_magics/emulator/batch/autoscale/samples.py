@@ -8,23 +8,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from batchimg_magics.emulator.batch.autoscale import values
-from batchimg_magics.emulator.batch.autoscale.values import FormulaError, Interval, Moment, Value
+from batchimg_magics.emulator.batch.autoscale.values import (
+    INSUFFICIENT_DATA,
+    FormulaError,
+    Interval,
+    Moment,
+    Value,
+    need,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Seconds between two samples.
 SAMPLE_S = 30.0
-#: Metrics with a current value and samples.
-METRICS = frozenset(
+#: Metrics of which Batch takes no samples any more, since 31 March 2024.
+RETIRED_METRICS = frozenset(
     {
-        "$CPUPercent", "$ActiveTasks", "$RunningTasks", "$PendingTasks", "$SucceededTasks", "$FailedTasks",
-        "$TaskSlotsPerNode", "$CurrentDedicatedNodes", "$CurrentLowPriorityNodes", "$UsableNodeCount",
-        "$PreemptedNodeCount", "$WallClockSeconds", "$MemoryBytes", "$DiskBytes", "$DiskReadBytes", "$DiskWriteBytes",
-        "$DiskReadOps", "$DiskWriteOps", "$NetworkInBytes", "$NetworkOutBytes", "$SampleNodeCount",
+        "$WallClockSeconds", "$MemoryBytes", "$DiskBytes", "$DiskReadBytes", "$DiskWriteBytes", "$DiskReadOps",
+        "$DiskWriteOps", "$NetworkInBytes", "$NetworkOutBytes", "$SampleNodeCount",
     }
 )  # fmt: skip
+#: Metrics with a current value and samples.
+METRICS = RETIRED_METRICS | {
+    "$CPUPercent", "$ActiveTasks", "$RunningTasks", "$PendingTasks", "$SucceededTasks", "$FailedTasks",
+    "$TaskSlotsPerNode", "$CurrentDedicatedNodes", "$CurrentLowPriorityNodes", "$UsableNodeCount",
+    "$PreemptedNodeCount",
+}  # fmt: skip
 
 
 class Metrics(Protocol):
@@ -56,66 +66,70 @@ class FormulaRun:
         The metrics of the pool.
     variables
         The variables set so far.
+    aliased
+        The targets that were set by their old names.
+    assigned
+        The targets that were set by their names.
     """
 
     metrics: Metrics
     variables: dict[str, Value] = field(default_factory=dict)
+    aliased: dict[str, Value] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
 
 
-def _time_range(run: FormulaRun, arguments: list[Value]) -> tuple[float, float, float]:
-    """Return begin, end and required percentage in the arguments of GetSample and GetSamplePercent."""
+def _time_range(run: FormulaRun, arguments: list[Value]) -> tuple[float, float]:
+    """Return begin and end in the one or two times of GetSample and GetSamplePercent, in any order."""
+    if not 1 <= len(arguments) <= 2:
+        raise FormulaError(f"Wrong number of arguments: one or two times expected, {len(arguments)} found")
     now = run.metrics.now()
+    bounds = [one.seconds if isinstance(one, Moment) else now - need(one, Interval).seconds for one in arguments]
+    other = bounds[1] if len(bounds) == 2 else now
+    return min(bounds[0], other), max(bounds[0], other)
 
-    def ago(value: Value) -> float:
-        if isinstance(value, Moment):
-            return value.seconds
-        return now - values.need(value, Interval).seconds
 
-    bounds = [argument for argument in arguments if isinstance(argument, Interval | Moment)]
-    shares = [argument for argument in arguments if isinstance(argument, float)]
-    if not 1 <= len(bounds) <= 2 or len(shares) > 1 or len(bounds) + len(shares) != len(arguments):
-        raise FormulaError("Invalid arguments")
-    begin, end = ago(bounds[0]), ago(bounds[1]) if len(bounds) == 2 else now
-    return min(begin, end), max(begin, end), shares[0] if shares else 0.0
+def _insufficient(name: str, wanted: str, received: str) -> FormulaError:
+    text = f"Insufficient data from data set: {name} wanted {wanted}, received {received}"
+    return FormulaError(text, INSUFFICIENT_DATA)
 
 
 def _get_sample(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
     if len(arguments) == 1 and isinstance(arguments[0], float):
-        found = run.metrics.last(name, int(arguments[0]))
+        count = int(arguments[0])
+        if count < 1:
+            raise FormulaError(f"Invalid number of samples: {count}")
+        found = run.metrics.last(name, count)
         if not found:
-            raise FormulaError(f"Insufficient data from data set: {name} wanted 1 samples, received 0")
+            raise _insufficient(name, f"{count} samples", "0")
         return found
-    begin, end, wanted = _time_range(run, arguments)
+    wanted = arguments[-1] if arguments and isinstance(arguments[-1], float) else None
+    begin, end = _time_range(run, arguments if wanted is None else arguments[:-1])
     found, due = run.metrics.samples(name, begin, end)
     share = 100.0 * len(found) / due if due else 0.0
-    if share < wanted or not found:
-        raise FormulaError(f"Insufficient data from data set: {name} wanted {wanted:g}%, received {share:.0f}%")
+    if not found or share < (wanted or 0.0):
+        raise _insufficient(name, f"{wanted or 1.0:g}%", f"{share:.0f}%")
     return found
 
 
 def _get_percent(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
-    begin, end, _ = _time_range(run, arguments)
-    found, due = run.metrics.samples(name, begin, end)
+    found, due = run.metrics.samples(name, *_time_range(run, arguments))
     return 100.0 * len(found) / due if due else 0.0
 
 
-def _get_count(run: FormulaRun, name: str, _: list[Value]) -> Value:
-    return float(len(run.metrics.samples(name, 0.0, run.metrics.now())[0]))
+def _without_arguments(work: Callable[[FormulaRun, str], Value]) -> Callable[[FormulaRun, str, list[Value]], Value]:
+    def call(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
+        if arguments:
+            raise FormulaError(f"Wrong number of arguments: 0 expected, {len(arguments)} found")
+        return work(run, name)
 
-
-def _get_period(_run: FormulaRun, _name: str, _arguments: list[Value]) -> Value:
-    return Interval(SAMPLE_S)
-
-
-def _get_begin(run: FormulaRun, _name: str, _arguments: list[Value]) -> Value:
-    return Moment(run.metrics.begin())
+    return call
 
 
 #: The methods of a metric.
 METHODS: dict[str, Callable[[FormulaRun, str, list[Value]], Value]] = {
     "GetSample": _get_sample,
     "GetSamplePercent": _get_percent,
-    "GetSamplePeriod": _get_period,
-    "Count": _get_count,
-    "HistoryBeginTime": _get_begin,
+    "GetSamplePeriod": _without_arguments(lambda _run, _name: Interval(SAMPLE_S)),
+    "Count": _without_arguments(lambda run, name: float(len(run.metrics.samples(name, 0.0, run.metrics.now())[0]))),
+    "HistoryBeginTime": _without_arguments(lambda run, _name: Moment(run.metrics.begin())),
 }

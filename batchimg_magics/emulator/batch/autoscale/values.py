@@ -1,30 +1,63 @@
-"""Values of the autoscale language: operations on numbers, lists, strings, timestamps and time intervals.
+"""Values of the autoscale language: numbers, lists of numbers, strings, timestamps and time intervals.
 
-Source: the tables of operators and functions in Microsoft's autoscale document.
+Only the operations in Microsoft's table of operators are allowed: a list is no number, for example, also if it has one
+element, and a time interval can be added to a timestamp but not subtracted from it.
+
+Source: the tables of types and operators in Microsoft's autoscale document.
 """
 
 from __future__ import annotations
 
-import math
 import operator
-import random
-import statistics
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from batchimg_magics.emulator.world.evidence import Evidence
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+evidence = Evidence("Autoscale language: values")
+evidence.rule(
+    "Operations that are not in the document's table of operators are refused.",
+    "the document does not say that other operations work",
+)
+evidence.rule(
+    "Names of variables, functions and members are case-sensitive.",
+    "the document does not say that they are not",
+)
+evidence.rule(
+    "A result that is a time interval is shown in seconds, as in 30s.",
+    "no result of this type is documented",
+)
+EVALUATION_ERROR = "AutoScalingFormulaEvaluationError"
+INSUFFICIENT_DATA = "InsufficientSampleData"
+
 
 class FormulaError(Exception):
-    """An error in a formula, in Batch's words."""
+    """An error in a formula, in Batch's words.
+
+    Parameters
+    ----------
+    what
+        The message.
+    code
+        Its code in the result of an evaluation.
+    placed
+        Whether the message begins with a position.
+    """
+
+    def __init__(self, what: str, code: str = EVALUATION_ERROR, *, placed: bool = False) -> None:
+        super().__init__(what)
+        self.code = code
+        self.placed = placed
 
 
 class Position(Protocol):
     """A position in a formula."""
 
-    def error(self, what: str) -> FormulaError:
+    def error(self, what: str, code: str = EVALUATION_ERROR) -> FormulaError:
         """Return an error at this position."""
 
 
@@ -42,8 +75,23 @@ class Interval:
     seconds: float
 
 
-Value = float | str | list[float] | Moment | Interval
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A value of ``$NodeDeallocationOption``."""
+
+    name: str
+
+
+Value = float | str | list[float] | Moment | Interval | Option
 ValueT = TypeVar("ValueT")
+_TYPE_NAMES: dict[type, str] = {
+    float: "double",
+    list: "doubleVec",
+    str: "string",
+    Moment: "timestamp",
+    Interval: "timeinterval",
+    Option: "node deallocation option",
+}
 INTERVALS_S = {
     "TimeInterval_Zero": 0.0,
     "TimeInterval_100ns": 1e-7,
@@ -70,7 +118,8 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-#: The operators on timestamps and intervals: (left, operator, right) -> type of the result.
+_COMPARABLE = (float, str, Moment, Interval)
+#: The arithmetic of times: (left, operator, right) -> type of the result.
 _TIMES: dict[tuple[type, str, type], type] = {
     (float, "*", Interval): Interval,
     (Interval, "*", float): Interval,
@@ -79,9 +128,15 @@ _TIMES: dict[tuple[type, str, type], type] = {
     (Interval, "-", Interval): Interval,
     (Interval, "+", Moment): Moment,
     (Moment, "+", Interval): Moment,
-    (Moment, "-", Interval): Moment,
     (Moment, "-", Moment): Interval,
 }
+#: The timestamps that a date can have: years 1 to 9999.
+_FIRST_S, _LAST_S = -62_135_596_800.0, 253_402_300_799.0
+
+
+def type_name(value: Value) -> str:
+    """Return the name of the type of a value."""
+    return _TYPE_NAMES[type(value)]
 
 
 def evaluate_at(position: Position, work: Callable[[], Value]) -> Value:
@@ -89,10 +144,12 @@ def evaluate_at(position: Position, work: Callable[[], Value]) -> Value:
     try:
         return work()
     except FormulaError as error:
-        if str(error).startswith("Line "):
+        if error.placed:
             raise
-        raise position.error(str(error)) from None
-    except (ArithmeticError, TypeError, ValueError) as error:
+        raise position.error(str(error), error.code) from None
+    except ZeroDivisionError:
+        raise position.error("Division by zero") from None
+    except (ArithmeticError, ValueError) as error:
         raise position.error(f"Evaluation error: {error}") from None
 
 
@@ -100,9 +157,7 @@ def need(value: Value, kind: type[ValueT]) -> ValueT:
     """Return a value of the required type, or raise an error."""
     if isinstance(value, kind):
         return value
-    if kind is float and isinstance(value, list) and len(value) == 1:
-        return value[0]  # type: ignore[return-value] # a list of one number passes for the number
-    raise FormulaError(f"Type mismatch: {kind.__name__.lower()} expected, {type(value).__name__.lower()} found")
+    raise FormulaError(f"Type mismatch: {_TYPE_NAMES[kind]} expected, {type_name(value)} found")
 
 
 def truth(value: Value) -> float:
@@ -115,47 +170,56 @@ def combine(mark: str, left: Value, right: Value) -> Value:
     if mark in ("&&", "||"):
         both = truth(left), truth(right)
         return float(all(both) if mark == "&&" else any(both))
+    kinds = type(left), type(right)
     if mark in _ORDER:
-        return _compared(mark, left, right)
-    if isinstance(left, list) or isinstance(right, list):
-        return _of_lists(_ARITHMETIC[mark], left, right)
+        if kinds[0] is not kinds[1] or kinds[0] not in _COMPARABLE:
+            raise _not_allowed(mark, left, right)
+        return float(_ORDER[mark](left, right))
+    work = _ARITHMETIC[mark]
     if isinstance(left, float) and isinstance(right, float):
-        return _ARITHMETIC[mark](left, right)
-    kind = _TIMES.get((type(left), mark, type(right)))
+        return work(left, right)
+    if isinstance(left, list) and isinstance(right, list | float):
+        return _of_list(work, left, right)
+    kind = _TIMES.get((kinds[0], mark, kinds[1]))
     if kind is None:
-        raise FormulaError(f"Operator {mark} cannot take {type(left).__name__} and {type(right).__name__}")
-    result: Value = kind(_ARITHMETIC[mark](_number(left), _number(right)))
-    return result
+        raise _not_allowed(mark, left, right)
+    return _time(kind, work(_number(left), _number(right)))
 
 
-def _of_lists(work: Callable[[float, float], float], left: Value, right: Value) -> list[float]:
-    """Do arithmetic element by element; a single number is combined with every element of a list."""
-    many = len(left) if isinstance(left, list) else len(need(right, list))
-    pairs = [value if isinstance(value, list) else [need(value, float)] * many for value in (left, right)]
-    return [work(a, b) for a, b in zip(*pairs, strict=True)]
+def _not_allowed(mark: str, left: Value, right: Value) -> FormulaError:
+    return FormulaError(f"Operator {mark} cannot take {type_name(left)} and {type_name(right)}")
+
+
+def _of_list(work: Callable[[float, float], float], left: list[float], right: list[float] | float) -> list[float]:
+    """Do arithmetic element by element; a single number is combined with every element of the list."""
+    many = right if isinstance(right, list) else [right] * len(left)
+    if len(many) != len(left):
+        raise FormulaError(f"The vectors have different lengths: {len(left)} and {len(many)}")
+    return [work(*pair) for pair in zip(left, many, strict=True)]
 
 
 def _number(value: Value) -> float:
     return value.seconds if isinstance(value, Moment | Interval) else need(value, float)
 
 
-def _compared(mark: str, left: Value, right: Value) -> float:
-    if isinstance(left, list):
-        left = need(left, float)
-    if isinstance(right, list):
-        right = need(right, float)
-    if type(left) is not type(right):
-        raise FormulaError(f"Operator {mark} cannot take {type(left).__name__} and {type(right).__name__}")
-    return float(_ORDER[mark](left, right))
+def _time(kind: type, seconds: float) -> Value:
+    if kind is Interval:
+        return Interval(seconds)
+    return moment_at(seconds)
+
+
+def moment_at(seconds: float) -> Moment:
+    """Return a timestamp, or raise an error if there is no such date."""
+    if not _FIRST_S <= seconds <= _LAST_S:
+        raise FormulaError("The timestamp is out of range")
+    return Moment(seconds)
 
 
 def signed(mark: str, value: Value) -> Value:
     """Return the result of ``-`` or ``!`` on a value."""
     if mark == "!":
         return float(not truth(value))
-    if isinstance(value, Interval):
-        return Interval(-value.seconds)
-    return [-number for number in value] if isinstance(value, list) else -need(value, float)
+    return Interval(-value.seconds) if isinstance(value, Interval) else -need(value, float)
 
 
 def member(value: Value, name: str) -> Value:
@@ -175,77 +239,6 @@ def member(value: Value, name: str) -> Value:
     return float(parts[name])
 
 
-def moment(value: Value) -> Moment:
-    """Return the timestamp in a string, in UTC."""
-    text = need(value, str)
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise FormulaError(f"Invalid time: {text}") from None
-    return Moment((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
-
-
-def _flat(arguments: tuple[Value, ...]) -> list[float]:
-    numbers: list[float] = []
-    for argument in arguments:
-        numbers.extend(argument if isinstance(argument, list) else [need(argument, float)])
-    if not numbers:
-        raise FormulaError("The function needs at least one number")
-    return numbers
-
-
-def _of_list(work: Callable[[list[float]], float]) -> Callable[..., Value]:
-    return lambda *arguments: float(work(_flat(arguments)))
-
-
-def _of_each(work: Callable[[float], float]) -> Callable[..., Value]:
-    def apply(value: Value) -> Value:
-        return [float(work(number)) for number in value] if isinstance(value, list) else float(work(need(value, float)))
-
-    return apply
-
-
-def _percentile(vector: Value, percent: Value) -> Value:
-    numbers = sorted(_flat((vector,)))
-    rank = (len(numbers) - 1) * min(100.0, max(0.0, need(percent, float))) / 100
-    low = math.floor(rank)
-    high = min(low + 1, len(numbers) - 1)
-    return numbers[low] + (numbers[high] - numbers[low]) * (rank - low)
-
-
-def _value(vector: Value, index: Value) -> Value:
-    numbers, at = need(vector, list), int(need(index, float))
-    if not 0 <= at < len(numbers):
-        raise FormulaError(f"Index out of range: {at}")
-    return float(numbers[at])
-
-
-def _random() -> Value:
-    # Between 0 and 1, and always the same, so that results do not differ between two runs.
-    return random.Random(0).random()  # noqa: S311 - nothing secret
-
-
-FUNCTIONS: dict[str, Callable[..., Value]] = {
-    "avg": _of_list(statistics.fmean),
-    "ceil": _of_each(math.ceil),
-    "floor": _of_each(math.floor),
-    "len": _of_list(len),
-    "lg": _of_each(math.log2),
-    "ln": _of_each(math.log),
-    "log": _of_each(math.log10),
-    "max": _of_list(max),
-    "min": _of_list(min),
-    "norm": _of_list(lambda numbers: math.hypot(*numbers)),
-    "percentile": _percentile,
-    "rand": _random,
-    "range": _of_list(lambda numbers: max(numbers) - min(numbers)),
-    "round": _of_each(lambda number: math.floor(number + 0.5)),
-    "std": _of_list(statistics.pstdev),
-    "sum": _of_list(math.fsum),
-    "val": _value,
-}
-
-
 def format_value(value: Value) -> str:
     """Write a value in the format of results."""
     if isinstance(value, float):
@@ -253,5 +246,8 @@ def format_value(value: Value) -> str:
     if isinstance(value, list):
         return "[" + ",".join(format_value(number) for number in value) + "]"
     if isinstance(value, Moment):
-        return f"{datetime.fromtimestamp(value.seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        when = datetime.fromtimestamp(value.seconds, UTC)
+        return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"
+    if isinstance(value, Option):
+        return value.name
     return f"{value.seconds:g}s" if isinstance(value, Interval) else value

@@ -17,6 +17,7 @@ import msgspec
 
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch.autoscale import formulas
+from batchimg_magics.emulator.batch.autoscale.values import EVALUATION_ERROR, INSUFFICIENT_DATA
 from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.nodes import Problem
 from batchimg_magics.emulator.batch.model import (
@@ -58,6 +59,11 @@ TIMEOUT_S = evidence.assumed(
     "after which a resize that a formula began ends; the resizeTimeout of the pool has no effect on it",
     "OpenAPI: resizeTimeout applies to manual scaling only; the default timeout is used instead",
 )
+#: The errors of evaluations. Source: a recorded result; Microsoft's pool autoscale event for missing samples.
+_PROBLEMS = {
+    EVALUATION_ERROR: "The specified auto-scaling formula has evaluation error",
+    INSUFFICIENT_DATA: "Autoscale evaluation failed due to insufficient sample data",
+}
 evidence.rule(
     "An evaluation that finds the targets of the pool unchanged begins no resize, even if nodes are missing. That is "
     "also so for the evaluation when a formula replaces another one.",
@@ -204,7 +210,7 @@ def _evaluate(call: Call, account: Item, pool: Pool, now: float, *, first: bool 
     if state.auto is None:
         return
     found = _run(call, pool, state.auto.formula, now)
-    problem = _problem(found.error) if found.error else None
+    problem = _problem(found) if found.error else None
     state.auto = msgspec.structs.replace(state.auto, evaluated=now, results=found.results, error=problem)
     if found.error or nodes.allocation_state(state.fleet, now)[0] != "steady":
         return
@@ -239,13 +245,12 @@ def evaluate_once(call: Call, pool: Pool, body: dict[str, Any]) -> dict[str, Any
         reason = "AutoScale is not enabled on the specified pool"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
     found = _run(call, pool, formula, call.now)
-    problem = _problem(found.error) if found.error else None
+    problem = _problem(found) if found.error else None
     return run_view(AutoScale(formula, "", call.now, call.now, found.results, problem))
 
 
-def _problem(message: str) -> Problem:
-    text = "The specified auto-scaling formula has evaluation error"
-    return Problem("AutoScalingFormulaEvaluationError", text, (("Message", message),))
+def _problem(found: formulas.Evaluation) -> Problem:
+    return Problem(found.code, _PROBLEMS[found.code], (("Message", found.error),))
 
 
 def run_view(auto: AutoScale, *, arm: bool = False) -> dict[str, Any]:

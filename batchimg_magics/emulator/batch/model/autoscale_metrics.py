@@ -1,7 +1,9 @@
 """The metrics of a pool for its autoscale formula: its nodes and its tasks at any time in the past.
 
-Source: the variables in Microsoft's autoscale document. Samples are 30 s apart; the CPU load of a node is derived from
-its tasks.
+Samples are 30 s apart. The CPU load of a node is derived from its tasks.
+
+Source: the variables in Microsoft's autoscale document, its warning that ``$PreemptedNodeCount`` returns 0, and its
+notice that Batch takes no samples of some variables after 31 March 2024.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.batch.autoscale.samples import SAMPLE_S
+from batchimg_magics.emulator.batch.autoscale.samples import RETIRED_METRICS, SAMPLE_S
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.model import task_scheduling
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970
@@ -18,11 +20,26 @@ from batchimg_magics.emulator.world.evidence import Evidence
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
-    from batchimg_magics.emulator.world.store import Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 evidence = Evidence("Metrics of autoscale formulas")
-BUSY_PERCENT = evidence.assumed(90.0, "%", "CPU load of a node that runs tasks", "no task is executed")
-IDLE_PERCENT = evidence.assumed(2.0, "%", "CPU load of a node without tasks", "no task is executed")
+BUSY_CPU = evidence.assumed(
+    0.9,
+    "",
+    "$CPUPercent of a node that runs tasks",
+    "no task is executed; the document's formulas compare with 0.7 for 70 percent",
+)
+IDLE_CPU = evidence.assumed(0.02, "", "$CPUPercent of a node without tasks", "no task is executed")
+SAMPLE_DELAY_S = evidence.assumed(
+    30.0,
+    "s",
+    "until a formula can read a sample",
+    "the document says about one minute, but its formula for pending tasks needs 70 percent of the last three minutes",
+)
+evidence.rule(
+    "A pool without samples answers GetSample(1) with the current value of the metric.",
+    "formulas that begin with GetSample(1) work on new pools (batch-shipyard #138)",
+)
 SAMPLES_KEPT_S = evidence.assumed(
     86_400.0, "s", "that samples are kept", "Batch documents only that there is an oldest one (HistoryBeginTime)"
 )
@@ -42,7 +59,7 @@ class PoolMetrics:
 
     def __init__(self, store: Store, pool: Pool, now: float) -> None:
         self._pool, self._now = pool, now
-        self._tasks = [state for _, state in task_scheduling.pool_tasks(store, pool)]
+        self._tasks = [(state, _instances(item)) for item, state in task_scheduling.pool_tasks(store, pool)]
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 
     def now(self) -> float:
@@ -58,42 +75,62 @@ class PoolMetrics:
         return self._at(name, self._now)
 
     def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
-        """Return the samples of a metric in a time range, and how many a pool of any age would have."""
-        first, last = math.ceil(max(0.0, begin) / SAMPLE_S), math.floor(end / SAMPLE_S)
-        taken = [number * SAMPLE_S for number in range(max(first, math.ceil(self.begin() / SAMPLE_S)), last + 1)]
-        return [self._at(name, moment) for moment in taken], max(0, last - first + 1)
+        """Return the samples of a metric after a time until another, and how many are due.
+
+        A sample that is not available yet is due, and so are those from before the pool was created.
+        """
+        first, last = math.floor(max(0.0, begin) / SAMPLE_S) + 1, math.floor(min(end, self._now) / SAMPLE_S)
+        due = max(0, last - first + 1)
+        oldest = max(first, math.ceil(self.begin() / SAMPLE_S))
+        taken = [] if name in RETIRED_METRICS else range(oldest, min(last, self._newest()) + 1)
+        return [self._at(name, number * SAMPLE_S) for number in taken], due
+
+    def _newest(self) -> int:
+        """Return the number of the last sample that is available."""
+        return math.floor((self._now - SAMPLE_DELAY_S) / SAMPLE_S)
 
     def last(self, name: str, count: int) -> list[float]:
         """Return the last samples of a metric; for a pool without samples its current value."""
-        newest = math.floor(self._now / SAMPLE_S) * SAMPLE_S
-        taken = max(0, math.floor((newest - self.begin()) / SAMPLE_S) + 1)
+        newest = self._newest() * SAMPLE_S
+        taken = 0 if name in RETIRED_METRICS else max(0, math.floor((newest - self.begin()) / SAMPLE_S) + 1)
         moments = [newest - number * SAMPLE_S for number in reversed(range(min(max(1, count), taken)))]
         return [self._at(name, moment) for moment in moments] or [self._at(name, self._now)]
 
     def _at(self, name: str, moment: float) -> float:
         if name in _OF_TASKS:
-            return float(sum(self._is(task, _OF_TASKS[name], moment) for task in self._tasks))
+            return float(sum(self._count(task, name, moment) for task in self._tasks))
         tally = {kind: nodes.counts_by_state(self._pool.state.fleet, moment, kind) for kind in nodes.KINDS}
         usable = sum(tally[kind].get(state, 0) for kind in nodes.KINDS for state in _USABLE)
         if name == "$CPUPercent":
-            busy = len({task.node for task in self._tasks if self._is(task, ("running",), moment)})
-            return (busy * BUSY_PERCENT + (usable - busy) * IDLE_PERCENT) / usable if usable else 0.0
+            busy = len({task.node for task, _ in self._tasks if _state(task, moment) == "running"})
+            return (busy * BUSY_CPU + (usable - busy) * IDLE_CPU) / usable if usable else 0.0
         known = {
             "$CurrentDedicatedNodes": sum(tally["dedicated"].values()),
             "$CurrentLowPriorityNodes": sum(tally["spot"].values()),
             "$UsableNodeCount": usable,
-            "$PreemptedNodeCount": tally["spot"].get("preempted", 0),
-            "$SampleNodeCount": usable,
             "$TaskSlotsPerNode": self._pool.doc["taskSlotsPerNode"],
-            "$WallClockSeconds": moment - self._created,
         }
         return float(known.get(name, 0.0))
 
     @staticmethod
-    def _is(task: TaskState, states: tuple[str, ...], moment: float) -> bool:
-        if moment * 1e7 < task.created - TICKS_AT_1970:
-            return False
-        state = task.state(moment)
-        if state == "completed":
-            state = "failed" if task.exit_code or task.terminated else "succeeded"
-        return state in states
+    def _count(task: tuple[TaskState, int], name: str, moment: float) -> int:
+        """Return how many tasks of a metric a task is; a multi-instance task that waits is one for each instance."""
+        state = _state(task[0], moment)
+        if state not in _OF_TASKS[name]:
+            return 0
+        return task[1] if state == "active" else 1
+
+
+def _instances(item: Item) -> int:
+    settings = item.doc.get("multiInstanceSettings") or {}
+    return int(settings.get("numberOfInstances", 1))
+
+
+def _state(task: TaskState, moment: float) -> str:
+    """Return the state of a task at a time, with the result instead of ``completed``; empty before it is added."""
+    if moment * 1e7 < task.created - TICKS_AT_1970:
+        return ""
+    state = task.state(moment)
+    if state == "completed":
+        return "failed" if task.exit_code or task.terminated else "succeeded"
+    return state
