@@ -6,6 +6,7 @@ describes itself at ``/metadata/endpoints`` of Azure Resource Manager, as for th
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -25,9 +26,8 @@ CLOUD_VARIABLE = "AZURE_RESOURCE_MANAGER"
 _METADATA_PATH = "/metadata/endpoints"
 #: The first version that answers one object instead of a list. Source: go-azure-sdk.
 _METADATA_VERSION = "2022-09-01"
-#: The name that the emulator has in its metadata, and the hosts on which it can be.
+#: The name that the emulator has in its metadata.
 _EMULATOR = "BatchimgLocal"
-_LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _PUBLIC = AZURE_PUBLIC.resource_manager
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 15}
 
@@ -151,4 +151,12 @@ def _host(cloud: dict[str, Any]) -> str:
 
 def is_emulator(cloud: Cloud) -> bool:
     """Tell whether a cloud is the emulator on this machine: nothing in it is billed."""
-    return cloud.name == _EMULATOR and urlsplit(cloud.resource_manager).hostname in _LOCAL_HOSTS
+    return cloud.name == _EMULATOR and _is_this_machine(urlsplit(cloud.resource_manager).hostname or "")
+
+
+def _is_this_machine(host: str) -> bool:
+    """Tell whether a host is this machine; `batchimg emulator --host` takes any loopback address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

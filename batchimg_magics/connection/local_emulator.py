@@ -79,12 +79,13 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
 
 
 def _state_path(requested: str | None) -> str:
-    from platformdirs import user_data_path
+    from batchimg_magics.emulator.emulator import default_state_path
 
     if not requested and "BATCHIMG_WORLD" in os.environ and "BATCHIMG_STATE" not in os.environ:
         raise SpecError("BATCHIMG_WORLD was renamed to BATCHIMG_STATE")
-    path = requested or os.environ.get("BATCHIMG_STATE") or str(user_data_path("batchimg") / "world.db")
-    return path if path == MEMORY else str(Path(path).expanduser())
+    if not requested:
+        return default_state_path()
+    return requested if requested == MEMORY else str(Path(requested).expanduser())
 
 
 def _parse_speed(requested: str | float | None) -> float | None:

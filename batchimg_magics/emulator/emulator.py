@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchimg_magics.emulator.world.clock import Clock
+
+#: The environment variable with the emulator state file.
+STATE_VARIABLE = "BATCHIMG_STATE"
 
 
 class Emulator:
@@ -152,6 +156,17 @@ class Emulator:
         if self._loop is not None and not self._loop_taken:
             self._loop.close()
         self.store.close()
+
+
+def default_state_path() -> str:
+    """Return the emulator state file that every process uses unless it names another one, or ``:memory:``.
+
+    `BATCHIMG_STATE` names it; else it is in the user data folder.
+    """
+    from platformdirs import user_data_path
+
+    path = os.environ.get(STATE_VARIABLE) or str(user_data_path("batchimg") / "world.db")
+    return path if path == ":memory:" else str(Path(path).expanduser())
 
 
 def open_emulator(

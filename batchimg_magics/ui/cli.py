@@ -26,7 +26,10 @@ __all__ = ["main"]
 
 PROG = "batchimg"
 #: Usage and summary of what only the command line has.
-COMMANDS = (("emulator [options]", "Serve the emulator to other clients: SDKs, the Azure CLI and npm packages"),)
+COMMANDS = (
+    ("emulator [options]", "Serve the emulator to other clients: SDKs, the Azure CLI and npm packages"),
+    ("emulator exec -- PROGRAM", "Run a program with the emulator in place of Azure"),
+)
 #: The exit status of a shell for a program that Ctrl-C ended.
 INTERRUPTED = 130
 

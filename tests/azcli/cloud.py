@@ -82,7 +82,17 @@ class AzureCli:
 @contextlib.contextmanager
 def serve_emulator(home: Path, speed: float) -> Iterator[AzureCli]:
     """Serve a new emulator at a speed, run what the server prints, and return the shell."""
-    options = ["--port", "0", "--speed", str(speed), "--control", "--certificates", str(home / "tls")]
+    options = [
+        "--port",
+        "0",
+        "--state",
+        ":memory:",
+        "--speed",
+        str(speed),
+        "--control",
+        "--certificates",
+        str(home / "tls"),
+    ]
     with subprocess.Popen([BATCHIMG, "emulator", *options], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

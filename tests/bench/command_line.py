@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.emulator import open_emulator
-from batchimg_magics.emulator.server import CLOUD
+from batchimg_magics.emulator.serving.environment import CLOUD
 from tests.bench.peers import AZURE_CLI, as_installed, environment
 from tests.bench.rows import Row, alternating, times
 from tests.support.batch_emulator import lift_quotas

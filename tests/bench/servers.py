@@ -40,7 +40,10 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=me/20260701/us-east-1/ec2/aws4_request, Si
 def rows() -> Iterator[Row]:
     """Make and list 1,000 on each server."""
     moto = environment(BUILD / "bench" / "moto", "moto[ec2,server]") / "moto_server"
-    with _server([BATCHIMG, "emulator", "--no-tls", "--control", "--no-throttling"]) as ours, _server([moto]) as theirs:
+    with (
+        _server([BATCHIMG, "emulator", "--state", ":memory:", "--no-tls", "--control", "--no-throttling"]) as ours,
+        _server([moto]) as theirs,
+    ):
         took = alternating({"ours": _Local(ours).work, "peer": _Moto(theirs).work}, RUNS)
     ratio = times(took["peer"], took["ours"])
     yield Row(

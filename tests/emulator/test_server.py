@@ -20,6 +20,7 @@ import pytest
 from batchimg_magics.emulator import open_emulator, server
 from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION
 from batchimg_magics.emulator.http.tokens import TENANT
+from batchimg_magics.emulator.serving import certificates, hosts, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,15 +34,15 @@ GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourcegroups?api-version=2021-04-01"
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])  # noqa: S104 - must be refused
 def test_only_loopback_is_served(host: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="loopback"):
-        server.loopback(host)
+        hosts.loopback(host)
 
 
 @pytest.mark.parametrize(("host", "address"), [("localhost", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "::1")])
 def test_addresses_of_loopback_are_taken(host: str, address: str) -> None:
-    assert server.loopback(host) == address
+    assert hosts.loopback(host) == address
 
 
-def status(*hosts: bytes) -> int:
+def status(*names: bytes) -> int:
     """Return the status that a request with these Host headers gets."""
     said: list[int] = []
 
@@ -51,8 +52,8 @@ def status(*hosts: bytes) -> int:
     async def send(message: dict[str, Any]) -> None:
         said.extend([message["status"]] if "status" in message else [])
 
-    scope = {"type": "http", "path": "/", "headers": [(b"host", host) for host in hosts]}
-    asyncio.run(server.with_host_check(app)(scope, None, send))  # type: ignore[arg-type] # nothing is received
+    scope = {"type": "http", "path": "/", "headers": [(b"host", name) for name in names]}
+    asyncio.run(hosts.with_host_check(app)(scope, None, send))  # type: ignore[arg-type] # nothing is received
     return said[0]
 
 
@@ -82,25 +83,33 @@ def test_request_of_no_host_or_of_two_is_not_answered() -> None:
     assert status() == status(b"localhost", b"evil.example") == 421
 
 
+def made(home: Path) -> certificates.Certificates:
+    """Make certificates, with a user who trusts nothing else."""
+    return certificates.make_certificates(home, home, hosts.certificate_names(), environment={})
+
+
 def test_authority_is_kept_and_its_key_is_private(tmp_path: Path) -> None:
-    first = server.certificates(tmp_path / "tls")
-    authority = (tmp_path / "tls/authority.pem").read_bytes()
-    again = server.certificates(tmp_path / "tls")
+    first = made(tmp_path / "tls")
+    authority = first.authority.read_bytes()
+    again = made(tmp_path / "tls")
     assert first == again
-    assert (tmp_path / "tls/authority.pem").read_bytes() == authority
+    assert first.authority.read_bytes() == authority
     for key in (tmp_path / "tls").glob("*.key"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_introduction_points_each_client_at_the_server() -> None:
+def test_introduction_points_each_client_at_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
     local = open_emulator(speed=60)
-    text = server.introduction("https://localhost:1", local, "/ca.pem")
+    trusted = made(tmp_path)
+    text = server.introduction("https://localhost:1", local, trusted)
     local.close()
     response = dict(re.findall(r"export (\w+)='(.*)'", text))
     assert response["AZURE_AUTHORITY_HOST"] == "https://localhost:1"
     assert response["AZURE_BATCH_ENDPOINT"] == f"https://localhost:1/{ACCOUNT}"
     assert response["AZURE_TENANT_ID"] == TENANT
-    assert {response[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")} == {"/ca.pem"}
+    assert {response[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")} == {str(trusted.bundle)}
+    assert response["NODE_EXTRA_CA_CERTS"] == str(trusted.authority)
 
 
 def waits(retry_after: bytes, speed: float) -> bytes:
@@ -114,7 +123,7 @@ def waits(retry_after: bytes, speed: float) -> bytes:
     async def send(message: dict[str, Any]) -> None:
         said.extend(message.get("headers", []))
 
-    asyncio.run(server.with_real_retry_after(app, speed)({"type": "http"}, None, send))  # type: ignore[arg-type] # nothing is received
+    asyncio.run(running.with_real_retry_after(app, speed)({"type": "http"}, None, send))  # type: ignore[arg-type] # nothing is received
     return dict(said)[b"retry-after"]
 
 
@@ -124,17 +133,6 @@ def waits(retry_after: bytes, speed: float) -> bytes:
 )
 def test_clients_wait_in_their_own_time(response: bytes, speed: float, waited: bytes) -> None:
     assert waits(response, speed) == waited
-
-
-def test_introduction_can_be_pasted_whatever_the_paths_are() -> None:
-    local = open_emulator(speed=60)
-    text = server.introduction("https://localhost:1", local, "/it's $HOME/ca.pem")
-    local.close()
-    lines = "\n".join(line for line in text.splitlines() if not line.startswith("az "))
-    done = subprocess.run(
-        ["/bin/sh", "-c", f'{lines}\nprintf %s "$SSL_CERT_FILE"'], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "/it's $HOME/ca.pem"
 
 
 def test_what_cannot_be_served_is_reported_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,5 +221,5 @@ def test_a_port_in_use_is_reported(served: dict[str, str], capsys: pytest.Captur
 
 
 def test_listener_lets_small_writes_go_at_once() -> None:
-    with server.open_listener("127.0.0.1", 0) as listener:
+    with hosts.open_listener("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on

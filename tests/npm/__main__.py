@@ -31,7 +31,7 @@ SERVE = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 def served() -> Iterator[dict[str, str]]:
     """Serve a world in memory at the default speed, from a process of its own; yield the environment that it prints."""
     with tempfile.TemporaryDirectory() as home:
-        words = [sys.executable, "-c", SERVE, "emulator", "--port", "0", "--certificates", home]
+        words = [sys.executable, "-c", SERVE, "emulator", "--port", "0", "--state", ":memory:", "--certificates", home]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
             environment: dict[str, str] = {}
             for line in process.stdout or ():

@@ -16,7 +16,7 @@ import trustme
 
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.emulator.http import planes
-from batchimg_magics.emulator.server import open_listener
+from batchimg_magics.emulator.serving.hosts import open_listener
 from tests.support.served_emulator import running_server
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from batchimg_magics.emulator.server import certificates, introduction, open_listener, with_host_check
+from batchimg_magics.emulator.server import introduction
+from batchimg_magics.emulator.serving.certificates import make_certificates
+from batchimg_magics.emulator.serving.hosts import certificate_names, open_listener, with_host_check
 
 if TYPE_CHECKING:
     import socket
@@ -75,9 +77,9 @@ def running_server(app: Any, listener: socket.socket, **tls: str) -> Iterator[No
 def serve_emulator(local: Emulator) -> Iterator[dict[str, str]]:
     """Serve an emulator over TLS on loopback; yield the environment of a shell that uses it, with its own home."""
     with tempfile.TemporaryDirectory() as home, open_listener("127.0.0.1", 0) as listener:
-        secured = certificates(Path(home))
+        made = make_certificates(Path(home), Path(home), certificate_names(), environment={})
         url = f"https://localhost:{listener.getsockname()[1]}"
-        printed = introduction(url, local, secured["authority"])
+        printed = introduction(url, local, made)
         environment = dict(re.findall(r"^export (\w+)='(.*)'$", printed, flags=re.MULTILINE))
         homes = dict.fromkeys(["AZURE_CONFIG_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"], home)
         # Nothing leaves this machine.
@@ -87,5 +89,5 @@ def serve_emulator(local: Emulator) -> Iterator[dict[str, str]]:
             "AZURE_CORE_COLLECT_TELEMETRY": "false",
         }
         app = CachedNodePages(with_host_check(local.app))
-        with running_server(app, listener, ssl_certfile=secured["certificate"], ssl_keyfile=secured["key"]):
+        with running_server(app, listener, ssl_certfile=str(made.certificate), ssl_keyfile=str(made.key)):
             yield os.environ | environment | homes | nowhere

@@ -7,6 +7,7 @@ from Microsoft's troubleshooting pages.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,10 +25,14 @@ ARM_HOST = "management.azure.com"
 BATCH_SUFFIX = ".batch.azure.com"
 PRICES_HOST = "prices.azure.com"
 LOGIN_HOST = "login.microsoftonline.com"
+#: The sign-in service, with its older names, which programs still have built in.
+LOGIN_HOSTS = (LOGIN_HOST, "login.microsoft.com", "login.windows.net", "sts.windows.net")
+#: The host in the audience of Azure Batch. Requests for it are refused with the usual error.
+BATCH_AUDIENCE_HOST = "batch.core.windows.net"
 #: The instance metadata service, which gives a machine's managed identity its tokens.
 IDENTITY_HOST = "169.254.169.254"
-#: Hosts of this machine. They name no service, so the path decides which plane is meant.
-LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
+#: Names of this machine.
+_LOCAL_NAMES = frozenset({"localhost", "testserver"})
 #: The audiences of valid tokens, by plane.
 AUDIENCES: dict[str, frozenset[str]] = {
     "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
@@ -38,7 +43,12 @@ AUDIENCES: dict[str, frozenset[str]] = {
 _DATED_ONLY = "2025"
 #: Statuses of responses without a body.
 STATUSES_WITHOUT_BODY = frozenset({204, 304})
-_HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login", IDENTITY_HOST: "login"}
+_HOSTS: dict[str, Plane] = {
+    ARM_HOST: "arm",
+    PRICES_HOST: "prices",
+    IDENTITY_HOST: "login",
+    **dict.fromkeys(LOGIN_HOSTS, "login"),
+}
 _ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
 #: The first path segments of the data plane of Batch accounts. Source: Microsoft's OpenAPI of Azure Batch.
 _BATCH_ROOTS = frozenset(
@@ -77,6 +87,17 @@ class Destination:
     account: str = ""
 
 
+@functools.lru_cache(maxsize=1024)
+def is_local(host: str) -> bool:
+    """Tell whether a host is this machine. Its names name no service, so the path decides which plane is meant."""
+    if host in _LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @functools.lru_cache(maxsize=4096)
 def find_destination(host: str, path: str) -> Destination:
     """Find the plane by the host, and on hosts of this machine by the path."""
@@ -84,7 +105,7 @@ def find_destination(host: str, path: str) -> Destination:
     first, _, rest = path.lstrip("/").partition("/")
     if first == "_sim":
         return Destination("sim", path)
-    if host in LOCAL_HOSTS:
+    if is_local(host):
         plane = _plane_by_path(path, first.lower())
         return (
             Destination(plane, path)

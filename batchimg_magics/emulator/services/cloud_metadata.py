@@ -30,7 +30,7 @@ def get_endpoints(call: Call) -> Reply:
 
 
 def _cloud(call: Call) -> dict[str, Any]:
-    bare = call.host in planes.LOCAL_HOSTS
+    bare = planes.is_local(call.host)
     login = call.base if bare else f"https://{planes.LOGIN_HOST}"
     manager = call.base if bare else f"https://{planes.ARM_HOST}"
     return {

@@ -93,7 +93,7 @@ def _authorize(call: Call) -> Reply:
     """Send the browser back to the client with a code; the client listens on this machine."""
     asked = call.query
     back = asked.get("redirect_uri", "")
-    if urlsplit(back).hostname not in planes.LOCAL_HOSTS or asked.get("response_type") != "code":
+    if not planes.is_local(urlsplit(back).hostname or "") or asked.get("response_type") != "code":
         message = "AADSTS50011: The redirect URI specified in the request does not match the redirect URIs configured."
         raise Refusal(400, "invalid_request", message)
     code = call.store.new_guid("authorization code")

@@ -47,7 +47,19 @@ LAYOUT = 1
 
 
 class StateBusyError(Exception):
-    """Another process has locked the emulator state file."""
+    """Another process has locked the emulator state file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    reason
+        SQLite's words.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
 
 
 class StateLayoutError(Exception):
@@ -303,7 +315,7 @@ class Store:
 def _open_error(path: str, error: sqlite3.Error) -> StateBusyError | StateLayoutError:
     # The low byte is the primary code; the other bytes have the details.
     busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return (StateBusyError if busy else StateLayoutError)(f"{path}: {error}")
+    return StateBusyError(path, str(error)) if busy else StateLayoutError(f"{path}: {error}")
 
 
 def _connect(path: str, *, exclusive: bool) -> sqlite3.Connection:

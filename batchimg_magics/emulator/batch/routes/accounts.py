@@ -32,7 +32,7 @@ from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, batch_c
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
-from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
+from batchimg_magics.emulator.http.planes import is_local
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
@@ -55,7 +55,7 @@ def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | N
     if document is None:
         return None
     inner = with_scenario_quotas(call.store, document["properties"])
-    if call.host in LOCAL_HOSTS:
+    if is_local(call.host):
         inner = inner | {"accountEndpoint": f"{call.base.partition('://')[2]}/{document['name']}"}
     return document | {"properties": inner}
 

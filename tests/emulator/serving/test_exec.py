@@ -1,0 +1,134 @@
+"""`batchimg emulator exec`: a program with Azure's host names built in works with the emulator, and only with it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.emulator import open_emulator, server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("uvicorn", reason="the extra 'server' is not installed")
+#: A program with the standard library only: it asks for URLs, and prints statuses and bodies.
+ASK = """
+import json, sys, urllib.error, urllib.request
+answers = []
+for url in sys.argv[1:]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Metadata": "true"})) as answer:
+            answers.append([answer.status, answer.read().decode()])
+    except urllib.error.HTTPError as error:
+        answers.append([error.code, error.read().decode()])
+    except urllib.error.URLError as error:
+        answers.append([0, str(error.reason)])
+print(json.dumps(answers))
+"""
+METADATA = "https://management.azure.com/metadata/endpoints?api-version=2022-09-01"
+IDENTITY = "http://169.254.169.254/metadata/identity/oauth2/token?resource=https://management.azure.com/"
+ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+def run(tmp_path: Path, *program: str, options: tuple[str, ...] = ()) -> int:
+    """Run a Python program with the emulator, in this process."""
+    words = [*options, "--certificates", str(tmp_path / "tls"), "--", sys.executable, "-I", "-c", *program]
+    return server.main(["exec", *words])
+
+
+def test_program_reaches_azure_by_its_names_and_nobody_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    batch = "https://lab.westeurope.batch.azure.com/pools?api-version=2025-06-01"
+    others = [
+        "https://example.org/",
+        "http://example.org/x",
+        "http://management.azure.com/",
+        "https://management.chinacloudapi.cn/",
+    ]
+    assert run(tmp_path, ASK, METADATA, IDENTITY, batch, *others) == 0
+    said = capfd.readouterr()
+    metadata, identity, pools, *refused = json.loads(said.out)  # the output is the program's alone
+    assert json.loads(metadata[1])["authentication"]["loginEndpoint"] == "https://login.microsoftonline.com"
+    assert json.loads(identity[1])["token_type"] == "Bearer"  # noqa: S105 - a kind of token
+    assert pools[0] == 401
+    assert [status for status, _ in refused] == [0, 403, 403, 0]
+    assert "403 example.org is not served by the emulator; --allow-internet allows other hosts" in refused[0][1]
+    assert refused[1][1] == "example.org is not served by the emulator; --allow-internet allows other hosts\n"
+    assert "TLS only" in refused[2][1]
+    assert "public cloud" in refused[3][1]
+    assert said.err.count("example.org") == 1
+
+
+def test_program_gets_its_environment_whatever_the_user_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "NO_PROXY": ".azure.com,169.254.169.254", "no_proxy": "*", "ALL_PROXY": "http://corporate.example:1",
+        "AZURE_CLIENT_SECRET": "mine", "ARM_CLIENT_SECRET": "mine", "IDENTITY_ENDPOINT": "http://real", "KEPT": "yes",
+        "AZURE_CONFIG_DIR": str(tmp_path),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert run(tmp_path, ENVIRONMENT) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["NO_PROXY"] == found["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert found["HTTPS_PROXY"] == found["https_proxy"] == found["HTTP_PROXY"] == found["http_proxy"]
+    assert found["HTTPS_PROXY"].startswith("http://127.0.0.1:")
+    assert found["KEPT"] == "yes"
+    assert "mine" not in found.values()
+    assert not {"ALL_PROXY", "IDENTITY_ENDPOINT"} & found.keys()
+    assert found["AZURE_BATCH_ENDPOINT"] == "https://genomicsbatch.eastus.batch.azure.com"
+    assert found["AZURE_CONFIG_DIR"] != str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("raise SystemExit(7)", 7),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL),
+        # A signal to `batchimg` reaches the program, which ends in its own way.
+        (
+            """import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os._exit(9))
+os.kill(os.getppid(), signal.SIGTERM)
+signal.pause()""",
+            9,
+        ),
+    ],
+)
+def test_exit_status_is_that_of_the_program(tmp_path: Path, program: str, status: int) -> None:
+    assert run(tmp_path, program) == status
+
+
+def test_program_that_is_not_there_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "text").chmod(0o755)
+    home = ["--certificates", str(tmp_path / "tls")]
+    assert server.main(["exec", *home, "--", "no-such-program"]) == 127
+    assert "no-such-program" in capsys.readouterr().err
+    assert server.main(["exec", *home, "--", str(tmp_path / "text")]) == 126
+    assert "Exec format error" in capsys.readouterr().err
+
+
+def test_state_that_another_process_has_locked_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "shared.db"
+    monkeypatch.setenv("BATCHIMG_STATE", str(state))  # that of notebooks is the default
+    monkeypatch.setattr("batchimg_magics.emulator.world.store.OPEN_TIMEOUT_S", 0.01)
+    other = open_emulator(state)  # at --speed max
+    assert run(tmp_path, "") == 1
+    other.close()
+    reason, hint = capsys.readouterr().err.splitlines()
+    assert reason == (
+        f"batchimg emulator: another process has locked the emulator state {state}, because it runs at --speed max"
+    )
+    assert hint == "  close it there, or use another one: --state FILE, or --state :memory:"
+
+
+def test_program_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        server.main(["exec", "--speed", "5"])
+    assert "specify the program after --" in capsys.readouterr().err
