@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import (
+    clients,
     command_line,
     emulator_speed,
     memory,
@@ -38,6 +39,7 @@ BENCHES: dict[str, Bench] = {
     "servers": servers.rows,
     "memory": memory.rows,
     "emulator": emulator_speed.rows,
+    "clients": clients.rows,
     "node-map": node_map.rows,
 }
 HEADS = ("work", "unit", "ours", "peer", "ratio", "limit", "of limit", "goal", "met")

@@ -27,6 +27,10 @@ GROUP = f"/subscriptions/{furnish.SUBSCRIPTION}/resourceGroups/{furnish.GROUP}"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Batch/batchAccounts/{furnish.ACCOUNT}"
 BATCH = f"https://{furnish.ACCOUNT}.{furnish.REGION}.batch.azure.com"
 DATA_PLANE = "api-version=2025-06-01"
+MACHINE = {
+    "imageReference": {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"},
+    "nodeAgentSKUId": "batch.node.ubuntu 22.04",
+}
 SMALL = (
     f"https://management.azure.com{GROUP}/providers/Microsoft.Compute/disks/prep-vm_OsDisk_1?api-version=2023-10-02",
     f"https://management.azure.com{ACCOUNT}?{DATA_PLANE}",
@@ -91,12 +95,8 @@ def _many_nodes(app: App, clock: ManualClock) -> None:
     account = json.loads(_ask(app, "GET", f"https://management.azure.com{ACCOUNT}?{DATA_PLANE}"))
     account["properties"] |= {"dedicatedCoreQuota": 1_000_000, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
     _ask(app, "POST", "https://management.azure.com/_sim/import", {"resources": [account]})
-    machine = {
-        "imageReference": {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"},
-        "nodeAgentSKUId": "batch.node.ubuntu 22.04",
-    }
     for number in range(POOLS):
-        pool = {"id": f"pool{number}", "vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": machine}
+        pool = {"id": f"pool{number}", "vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE}
         pool |= {"targetDedicatedNodes": NODES_EACH, "resizeTimeout": "PT12H"}
         _ask(app, "POST", f"{BATCH}/pools?{DATA_PLANE}", pool)
     clock.advance(86_400)

@@ -152,13 +152,17 @@ def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
     return total + current_nodes(fleet, now, kind)
 
 
-def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
-    """Return the number of nodes of a kind in each state; states without a node are left out."""
+def counts_by_state(fleet: Fleet, now: float, kind: NodeKind, *, again: bool = False) -> dict[str, int]:
+    """Return the number of nodes of a kind in each state; states without a node are left out.
+
+    `again`: the same times are asked for again, so that the results are kept.
+    """
+    count = allocation.count_states_once if again else allocation.count_states
     tally = np.zeros(len(STATES), dtype=np.int64)
     for cohort in fleet.cohorts:
         if cohort.kind != kind:
             continue
-        tally += allocation.count_states(cohort, now)
+        tally += count(cohort, now)
         if not fleet.events:
             continue
         codes, since = allocation.states_at(cohort, now)

@@ -99,7 +99,7 @@ class PoolMetrics:
     def _at(self, name: str, moment: float) -> float:
         if name in _OF_TASKS:
             return float(sum(self._count(task, name, moment) for task in self._tasks))
-        tally = {kind: nodes.counts_by_state(self._pool.state.fleet, moment, kind) for kind in nodes.KINDS}
+        tally = {kind: nodes.counts_by_state(self._pool.state.fleet, moment, kind, again=True) for kind in nodes.KINDS}
         usable = sum(tally[kind].get(state, 0) for kind in nodes.KINDS for state in _USABLE)
         if name == "$CPUPercent":
             busy = len({task.node for task, _ in self._tasks if _state(task, moment) == "running"})
