@@ -8,27 +8,26 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.model import accounts, task_results, task_scheduling
-from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
+from batchimg_magics.emulator.batch.model import accounts, jobs, task_scheduling, tasks
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import jobs
+from batchimg_magics.emulator.batch.routes.jobs import load as load_job
 from batchimg_magics.emulator.batch.routes.pools import done
 from batchimg_magics.emulator.http.dates import (
     batch_timestamp,
     change_ticks,
     etag,
     header_date,
-    ticks,
     timestamp_of_ticks,
 )
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
-from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.batch.routes.jobs import Job
+    from batchimg_magics.emulator.batch.model.jobs import Job
+    from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
     from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/jobs/{job}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,7 +40,6 @@ _KNOWN = frozenset(
         "dependsOn", "applicationPackageReferences", "authenticationTokenSettings",
     }
 )  # fmt: skip
-_FOREVER = "P10675199DT2H48M5.4775807S"
 
 
 def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: ANN401 - any JSON
@@ -58,42 +56,7 @@ def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: AN
     if call.store.get(key) is not None:
         raise refusal("TaskExists")
     pool = jobs.pool_of_job(call, accounts.need(call), job)
-    result = task_results.task_result(call.store, call.now, pool, body, task_scheduling.PROGRAM_S)
-    limits = body.get("constraints", {})
-    tries = 1 + max(0, int(limits.get("maxTaskRetryCount", 0))) if result.exit_code else 1
-    document: dict[str, Any] = {
-        "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
-        "requiredSlots": 1,
-    }
-    document |= body
-    document["constraints"] = {
-        "maxWallClockTime": _FOREVER,
-        "retentionTime": "P7D",
-        "maxTaskRetryCount": 0,
-        **limits,
-    }
-    moment = ticks(call.now)
-    state = TaskState(
-        pool=job.pool or "",
-        priority=job.doc["priority"],
-        number=_next_number(call),
-        added=call.now,
-        seconds=result.seconds * tries,
-        exit_code=result.exit_code,
-        slots=int(document["requiredSlots"]),
-        created=moment,
-        modified=moment,
-        waiting=job.state == "active",
-    )
-    item = Item(key, task_scheduling.KIND, document, {})
-    task_scheduling.save_task(call.store, item, state)
-    return item, state
-
-
-def _next_number(call: Call) -> int:
-    number = int(call.store.meta("batch_tasks") or 0) + 1
-    call.store.set_meta("batch_tasks", number)
-    return number
+    return tasks.add(call, pool, job.key, body, job.terms())
 
 
 def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
@@ -149,7 +112,7 @@ def _execution(state: TaskState, now: str) -> dict[str, Any]:
 
 def load(call: Call) -> tuple[Job, Item, TaskState]:
     """Return the job and the task of a request, or refuse."""
-    job = jobs.load(call)
+    job = load_job(call)
     item = call.store.get(f"{job.key}/tasks/{call.params['task'].lower()}")
     if item is None:
         raise refusal("TaskNotFound")
@@ -169,7 +132,7 @@ def _headers(state: TaskState) -> dict[str, str]:
 
 def _load_open_job(call: Call) -> Job:
     """Return the job of a request that adds tasks, or refuse."""
-    job = jobs.load(call)
+    job = load_job(call)
     if job.state == "completed":
         raise refusal("JobCompleted")
     return job
@@ -180,7 +143,7 @@ def add(call: Call) -> Reply:
     """Add a task."""
     job = _load_open_job(call)
     item, state = _add(call, job, call.body)
-    jobs.register_tasks(call, job)
+    jobs.register_tasks(call, accounts.need(call), job)
     where = f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}"
     return Reply(201, None, {"Location": where, "DataServiceId": where} | _headers(state))
 
@@ -195,7 +158,7 @@ def add_collection(call: Call) -> Reply:
     if len(wanted) > COLLECTION_LIMIT:
         raise bad_property("value", None, f"At most {COLLECTION_LIMIT} tasks can be added at a time")
     rows = [_add_result(call, job, body) for body in wanted]
-    jobs.register_tasks(call, job)
+    jobs.register_tasks(call, accounts.need(call), job)
     metadata = f"{call.base}/$metadata#taskaddresult"
     return Reply(200, {"odata.metadata": metadata, "value": rows})
 
@@ -223,7 +186,7 @@ def _add_result(call: Call, job: Job, body: Any) -> dict[str, Any]:  # noqa: ANN
 @routes.on("GET", "/tasks")
 def list_tasks(call: Call) -> Reply:
     """List a job's tasks."""
-    job = jobs.load(call)
+    job = load_job(call)
     listed = call.store.items(task_scheduling.KIND, job.key)
     rows = (_view(call, job, item, task_scheduling.state_of(item)) for item in listed)
     return paging.page(call, "tasks", rows, key=lambda row: str(row["id"]).lower())
@@ -266,14 +229,14 @@ def reactivate(call: Call) -> Reply:
     state.node, state.started, state.ends, state.terminated = None, None, None, False
     state.added, state.modified = call.now, change_ticks(call.now, state.modified)
     task_scheduling.save_task(call.store, item, state)
-    jobs.register_tasks(call, job)
+    jobs.register_tasks(call, accounts.need(call), job)
     return done(call, 204, _headers(state))
 
 
 @routes.on("GET", "/taskcounts")
 def counts(call: Call) -> Reply:
     """Answer with the number of tasks of a job by state, and of their slots."""
-    job = jobs.load(call)
+    job = load_job(call)
     by_task = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
     by_slot = dict(by_task)
     for item in call.store.items(task_scheduling.KIND, job.key):

@@ -1,0 +1,249 @@
+"""Jobs: their state, their pool, and how they end.
+
+A job is created by a request, or by its schedule. Its job manager task is created with it.
+
+Source: the recorded job with an auto pool (2025-06-01); Microsoft's OpenAPI (2024-02-01.19.0) for the reasons for which
+Batch terminates a job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, task_scheduling, tasks
+from batchimg_magics.emulator.batch.model.tasks import JobTerms
+from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
+from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.http.messages import Call
+
+KIND = task_scheduling.JOBS
+SCHEDULES = f"{accounts.KIND}/jobschedules"
+evidence = Evidence("Jobs")
+EMPTY_JOB_S = evidence.assumed(
+    30.0,
+    "s",
+    "after which a scheduled job that ends with its tasks ends if it has none",
+    "OpenAPI: if a job contains no tasks, all its tasks are considered complete",
+)
+#: The properties of a job that does not specify them.
+DEFAULTS: dict[str, Any] = {
+    "priority": 0,
+    "maxParallelTasks": -1,
+    "allowTaskPreemption": False,
+    "constraints": {"maxWallClockTime": "P10675199DT2H48M5.4775807S", "maxTaskRetryCount": 0},
+    "onAllTasksComplete": "noaction",
+    "onTaskFailure": "noaction",
+    "usesTaskDependencies": False,
+}
+
+
+@dataclass(slots=True)
+class Job:
+    """A job.
+
+    Parameters
+    ----------
+    key
+        Key of the account, ``/jobs/``, and the id of the job in lower case.
+    doc
+        Its document without members that change over time.
+    hidden
+        state, since, created, modified, pool (key), pool_name, reason, schedule (key).
+    """
+
+    key: str
+    doc: dict[str, Any]
+    hidden: dict[str, Any]
+
+    @property
+    def state(self) -> str:
+        """``active``, ``disabled`` or ``completed``."""
+        return str(self.hidden["state"])
+
+    @property
+    def pool(self) -> str | None:
+        """Key of its pool."""
+        found: str | None = self.hidden["pool"]
+        return found
+
+    def headers(self) -> dict[str, str]:
+        """Return ETag and Last-Modified."""
+        return {"ETag": etag(self.hidden["modified"]), "Last-Modified": header_date(self.hidden["modified"])}
+
+    @property
+    def created_s(self) -> float:
+        """When it was created, in seconds since 1970."""
+        return float((self.hidden["created"] - TICKS_AT_1970) / 1e7)
+
+    def terms(self) -> JobTerms:
+        """Return what its tasks need to know of it."""
+        return JobTerms(self.pool or "", self.doc["priority"], waiting=self.state == "active")
+
+
+def create(call: Call, account: Item, body: dict[str, Any], *, schedule: str | None = None) -> Job:
+    """Create a job, with its auto pool and its job manager task if it has them.
+
+    Parameters
+    ----------
+    call, account
+        The request, or the time at which the schedule creates the job, and its account.
+    body
+        The job; its names and values have been checked.
+    schedule
+        Key of its schedule.
+    """
+    check_manager(body)
+    pool_key, pool_name = _pool_of(call, account, body["poolInfo"])
+    document = DEFAULTS | body | {"constraints": DEFAULTS["constraints"] | body.get("constraints", {})}
+    moment = ticks(call.now)
+    hidden = {"state": "active", "since": call.now, "created": moment, "modified": moment}
+    hidden |= {"pool": pool_key, "pool_name": pool_name}
+    if schedule is not None:
+        hidden["schedule"] = schedule
+    job = Job(f"{account.key}/jobs/{body['id'].lower()}", document, hidden)
+    call.store.put(Item(job.key, KIND, job.doc, job.hidden))
+    if (manager := body.get("jobManagerTask")) is not None:
+        tasks.add(call, pool_of_job(call, account, job), job.key, _manager_task(manager), job.terms())
+        register_tasks(call, account, job)
+    return job
+
+
+def check_manager(body: dict[str, Any]) -> None:
+    """Refuse a job manager task without id or command."""
+    manager = body.get("jobManagerTask")
+    for name in ("id", "commandLine"):
+        if manager is not None and not manager.get(name):
+            raise missing_property(name)
+
+
+def _manager_task(manager: dict[str, Any]) -> dict[str, Any]:
+    """Return the task for a job manager task."""
+    own = ("killJobOnCompletion", "runExclusive", "allowLowPriorityNode")
+    return {name: value for name, value in manager.items() if name not in own}
+
+
+def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | None, str]:
+    """Return key and name of the pool of a job; an auto pool is created."""
+    if "poolId" in info:
+        name = str(info["poolId"])
+        return pools.pool_key(account, name), name
+    automatic = info.get("autoPoolSpecification")
+    if automatic is None:
+        raise missing_property("poolId")
+    body = automatic.get("pool")
+    if body is None:
+        raise missing_property("pool")
+    name = f"{automatic.get('autoPoolIdPrefix', '')}{call.store.new_guid('autopool').upper()}"
+    pool_rules.check_new_pool(call, account, body, "batch")
+    config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS} | {"id": name}
+    pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
+    autoscale.apply_scale_settings(call, account, pool, body)
+    pools.save(call, pool, new_etag=False)
+    return pool.key, name
+
+
+def check_quota(call: Call, account: Item) -> None:
+    """Refuse one more job or schedule if the account has its quota of them."""
+    open_items = sum(
+        item.hidden["state"] != "completed"
+        for kind in (KIND, SCHEDULES)
+        for item in call.store.items(kind, account.key)
+    )
+    if open_items >= accounts.current_properties(call.store, account).get("activeJobAndJobScheduleQuota", 300):
+        raise refusal("ActiveJobAndScheduleQuotaReached")
+
+
+def pool_of_job(call: Call, account: Item, job: Job) -> Pool | None:
+    """Return the pool of a job, None if it is deleted."""
+    return pools.find(call, account, job.pool.rpartition("/")[2]) if job.pool else None
+
+
+def bring_up_to_date(call: Call, account: Item, job: Job) -> None:
+    """Do what is due on the pool of a job, and complete the job if its end has come."""
+    if (pool := pool_of_job(call, account, job)) is not None:
+        autoscale.run_due_evaluations(call, account, pool)
+        task_scheduling.schedule_due_tasks(call.store, pool, call.now)
+    finish(call, job)
+
+
+def current_jobs(call: Call, account: Item) -> Iterator[Job]:
+    """Yield the jobs of an account in order of their ids, brought up to date."""
+    for item in call.store.items(KIND, account.key):
+        job = Job(item.key, item.doc, item.hidden)
+        if job.state == "active":
+            bring_up_to_date(call, account, job)
+        yield job
+
+
+def finish(call: Call, job: Job) -> None:
+    """Complete a job whose end has come: its time is over, or its job manager task or all its tasks are completed."""
+    if job.state != "active":
+        return
+    if (end := _end(call, job)) is not None:
+        complete(call, job, *end)
+
+
+def _end(call: Call, job: Job) -> tuple[float, str] | None:
+    """Return when a job ended by itself, and why; None if it goes on."""
+    created = job.created_s
+    ends = []
+    if (most := duration_s(job.doc["constraints"]["maxWallClockTime"])) and created + most <= call.now:
+        ends.append((created + most, "MaxWallClockTimeExpiry"))
+    states = [(item, task_scheduling.state_of(item)) for item in call.store.items(task_scheduling.KIND, job.key)]
+    completed = [(item, state) for item, state in states if state.state(call.now) == "completed"]
+    manager = job.doc.get("jobManagerTask")
+    if manager is not None and manager.get("killJobOnCompletion", True):
+        key = f"{job.key}/tasks/{manager['id'].lower()}"
+        ends += [(state.ends or 0.0, "JMComplete") for item, state in completed if item.key == key]
+    if job.doc["onAllTasksComplete"] == "terminatejob" and len(completed) == len(states):
+        if states:
+            ends.append((max(state.ends or 0.0 for _, state in states), "AllTasksComplete"))
+        elif job.hidden.get("schedule") and created + EMPTY_JOB_S <= call.now:
+            ends.append((created + EMPTY_JOB_S, "AllTasksComplete"))
+    return min(ends, default=None)
+
+
+def complete(call: Call, job: Job, moment: float, reason: str) -> None:
+    """Complete a job; its remaining tasks do not run, and its auto pool is deleted."""
+    job.hidden |= {"state": "completed", "since": moment, "reason": reason}
+    save(call, job)
+    for item in call.store.items(task_scheduling.KIND, job.key):
+        state = task_scheduling.state_of(item)
+        if state.state(moment) != "completed":
+            state.ends, state.terminated = moment, True
+            task_scheduling.save_task(call.store, item, state)
+    drop_pool(call, job)
+
+
+def drop_pool(call: Call, job: Job) -> None:
+    """Delete the auto pool of a job, unless it is to be kept."""
+    account = accounts.need(call)
+    automatic = job.doc["poolInfo"].get("autoPoolSpecification", {})
+    pool = pool_of_job(call, account, job)
+    if automatic and not automatic.get("keepAlive") and pool is not None and pool.state.deleted is None:
+        pools.delete(call, pool)
+
+
+def save(call: Call, job: Job) -> None:
+    """Store a job with a new ETag."""
+    job.hidden["modified"] = change_ticks(call.now, job.hidden["modified"])
+    call.store.put(Item(job.key, task_scheduling.JOBS, job.doc, job.hidden))
+
+
+def register_tasks(call: Call, account: Item, job: Job) -> None:
+    """Mark the pool of a job as one with tasks, and schedule those that can start now."""
+    pool = pool_of_job(call, account, job)
+    if pool is None:
+        return
+    if not pool.state.tasks:
+        pool.state.tasks = True
+        pools.save(call, pool, new_etag=False)
+    task_scheduling.schedule_due_tasks(call.store, pool, call.now)
