@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator.arm import bodies, locks, open_world, pages, policies, resources
+from batchimg_magics.emulator.arm import api_versions, bodies, locks, open_world, pages, policies, resources
 from batchimg_magics.emulator.batch.model import network_access
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
@@ -328,6 +328,8 @@ def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:
     for check in (tenants.check, roles.check, providers.check, locks.check):
         check(call)
     call.body = _decode("arm", body)
+    if route.versioned:
+        api_versions.check(call, route.path)
     bodies.check_tags(call.body.get("tags") if isinstance(call.body, dict) else None)
     policies.check(call)
     if call.method != "PUT":

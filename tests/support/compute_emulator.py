@@ -14,6 +14,7 @@ from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION, furnish
 from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import Store
+from tests.support.api_versions import version_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,18 +63,18 @@ class ComputeEmulator:
         self.clock = ManualClock(START)
         self.app = App(self.store, self.clock, control=True)
 
-    def ask(self, method: str, path: str, body: Any = None, version: str = VERSION) -> EmulatorResponse:
-        """Send a request for a path below the provider, or for an absolute URL."""
+    def ask(self, method: str, path: str, body: Any = None, version: str = "") -> EmulatorResponse:
+        """Send a request for a path below the provider, or for an absolute URL; by default with a version that fits."""
         url = path if "://" in path else f"https://management.azure.com{path if path[0] == '/' else resource(path)}"
         if "api-version" not in url:
-            url += f"{'&' if '?' in url else '?'}api-version={version}"
+            url += f"{'&' if '?' in url else '?'}api-version={version or version_for(url)}"
         content = b"" if body is None else msgspec.json.encode(body)
         answer = self.app.answer(method, url, {"authorization": "Bearer any"}, content)
         return EmulatorResponse(
             answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None
         )
 
-    def make(self, path: str, properties: dict[str, Any], *, version: str = VERSION, **beside: Any) -> EmulatorResponse:
+    def make(self, path: str, properties: dict[str, Any], *, version: str = "", **beside: Any) -> EmulatorResponse:
         """Create a resource, check that the request was accepted, and wait until it is created."""
         response = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties}, version)
         assert response.status in (200, 201, 202), response.body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchimg_magics.emulator.arm import assumed_resources, resources
 from batchimg_magics.emulator.arm.permissions import permissions
-from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, RESTRICTED_NAMES
 from batchimg_magics.emulator.http.messages import Call, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
 from batchimg_magics.emulator.http.tokens import tenant_id
@@ -51,7 +51,7 @@ def list_locations(call: Call) -> Reply:
             "regionalDisplayName": words,
             "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
         }
-        for name, words in DISPLAY_NAMES.items()
+        for name, words in (DISPLAY_NAMES | RESTRICTED_NAMES).items()
     ]
     return Reply(200, {"value": rows})
 

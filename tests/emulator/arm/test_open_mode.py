@@ -10,6 +10,7 @@ import pytest
 
 from batchimg_magics import emulator
 from batchimg_magics.emulator.arm import open_world
+from tests.support.api_versions import version_for
 
 
 def test_one_module_has_the_setting() -> None:
@@ -31,14 +32,14 @@ class World:
     def __init__(self) -> None:
         self.app = emulator.create_app(open=False)
 
-    def ask(self, method: str, path: str, body: Any = None, version: str = "2023-07-03") -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Any = None, version: str = "") -> tuple[int, Any]:
         host = "https://management.azure.com" if path[0] == "/" else ""
         content = b"" if body is None else msgspec.json.encode(body)
-        url = f"{host}{path}?api-version={version}"
+        url = f"{host}{path}?api-version={version or version_for(path)}"
         answer = self.app.answer(method, url, {"Authorization": "Bearer any"}, content)
         return answer.status, msgspec.json.decode(answer.body) if answer.body else None
 
-    def code(self, method: str, path: str, body: Any = None, version: str = "2023-07-03") -> str:
+    def code(self, method: str, path: str, body: Any = None, version: str = "") -> str:
         _, found = self.ask(method, path, body, version)
         return str(found.get("error", found).get("code"))
 

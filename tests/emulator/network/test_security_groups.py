@@ -21,7 +21,7 @@ def compute() -> ComputeEmulator:
 
 
 def put(compute: ComputeEmulator, path: str, properties: dict[str, Any], location: str = "eastus") -> EmulatorResponse:
-    return compute.ask("PUT", path, {"location": location, "properties": properties}, "2024-05-01")
+    return compute.ask("PUT", path, {"location": location, "properties": properties})
 
 
 def test_a_group_is_made_changed_listed_and_deleted(compute: ComputeEmulator) -> None:

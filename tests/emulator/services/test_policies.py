@@ -12,7 +12,6 @@ from tests.support.compute_emulator import ComputeEmulator, EmulatorResponse, co
 TOP = f"/subscriptions/{SUBSCRIPTION}"
 IN_GROUP = f"{TOP}/resourceGroups/{GROUP}"
 PROVIDER = "/providers/Microsoft.Authorization"
-VERSION = "2022-06-01"
 DISK = "disks/prep-vm_OsDisk_1"
 COPY = {"location": "eastus", "properties": {"creationData": copy_of(DISK)}}
 BUILT_IN = {
@@ -33,7 +32,7 @@ def assign(
     definition = f"{PROVIDER}/policyDefinitions/{BUILT_IN[policy]}" if policy in BUILT_IN else policy
     given = {name: {"value": value} for name, value in parameters.items()}
     body = {"displayName": f"Our {policy[-5:]}", "policyDefinitionId": definition, "parameters": given, **(more or {})}
-    made = emulator.ask("PUT", f"{scope}{PROVIDER}/policyAssignments/ours", {"properties": body}, VERSION)
+    made = emulator.ask("PUT", f"{scope}{PROVIDER}/policyAssignments/ours", {"properties": body})
     assert made.status == 201, made.body
     assert made.properties["scope"] == scope
 
@@ -124,9 +123,9 @@ def test_where_an_assignment_applies() -> None:
     assert emulator.ask("PUT", "snapshots/s3", COPY).status == 202
     assign(emulator, "tag", "/providers/Microsoft.Management/managementGroups/university", tagName="t")
     assert emulator.ask("PUT", "snapshots/s4", COPY).status == 403
-    listed = emulator.ask("GET", f"{IN_GROUP}{PROVIDER}/policyAssignments?$filter=atScope()", version=VERSION)
+    listed = emulator.ask("GET", f"{IN_GROUP}{PROVIDER}/policyAssignments?$filter=atScope()")
     assert [one["id"].count("managementGroups") for one in listed.body["value"]] == [1, 0]
-    assert len(emulator.ask("GET", f"{TOP}{PROVIDER}/policyAssignments", version=VERSION).body["value"]) == 3
+    assert len(emulator.ask("GET", f"{TOP}{PROVIDER}/policyAssignments").body["value"]) == 3
 
 
 def test_custom_definitions_sets_and_messages() -> None:
@@ -152,11 +151,11 @@ def test_custom_definitions_sets_and_messages() -> None:
         "parameters": {"name": {"type": "String"}, "effect": {"type": "String", "defaultValue": "Deny"}},
     }
     definition = f"{TOP}{PROVIDER}/policyDefinitions/codes"
-    assert emulator.ask("PUT", definition, {"properties": properties}, VERSION).status == 201
+    assert emulator.ask("PUT", definition, {"properties": properties}).status == 201
     part = {"policyDefinitionId": definition, "parameters": {"name": {"value": "[parameters('tag')]"}}}
     group = {"policyDefinitions": [part], "parameters": {"tag": {"type": "String"}}}
     initiative = f"{TOP}{PROVIDER}/policySetDefinitions/all"
-    assert emulator.ask("PUT", initiative, {"properties": group}, VERSION).status == 201
+    assert emulator.ask("PUT", initiative, {"properties": group}).status == 201
     assign(emulator, initiative, more={"nonComplianceMessages": [{"message": "Ask the help desk"}]}, tag="code")
 
     def tried(name: str, code: str, *, incremental: bool = True) -> bool:
@@ -171,9 +170,9 @@ def test_custom_definitions_sets_and_messages() -> None:
     assert not tried("desk-2", "cc-123")
     assert not tried("lab-3", "cc-123", incremental=False)
     bad = {"properties": {"policyRule": {"if": {}}}}
-    assert emulator.ask("PUT", f"{TOP}{PROVIDER}/policyDefinitions/bad", bad, VERSION).code == "InvalidPolicyRule"
+    assert emulator.ask("PUT", f"{TOP}{PROVIDER}/policyDefinitions/bad", bad).code == "InvalidPolicyRule"
     missing = {"properties": {"policyDefinitionId": f"{definition}x"}}
-    refused = emulator.ask("PUT", f"{TOP}{PROVIDER}/policyAssignments/x", missing, VERSION)
+    refused = emulator.ask("PUT", f"{TOP}{PROVIDER}/policyAssignments/x", missing)
     assert (refused.status, refused.code) == (404, "PolicyDefinitionNotFound")
 
 
@@ -184,16 +183,16 @@ def test_resource_groups_and_definitions_can_be_read() -> None:
     refused = emulator.ask("PUT", group, {"location": "eastus"}, version)
     assert (refused.code, refused.body["error"]["target"]) == ("RequestDisallowedByPolicy", "lab")
     assert emulator.ask("PUT", group, {"location": "eastus", "tags": {"owner": "x"}}, version).status == 201
-    built_in = emulator.ask("GET", f"{PROVIDER}/policyDefinitions/{BUILT_IN['tag']}", version=VERSION)
+    built_in = emulator.ask("GET", f"{PROVIDER}/policyDefinitions/{BUILT_IN['tag']}")
     assert built_in.properties["displayName"] == "Require a tag on resources"
-    listed = emulator.ask("GET", f"{TOP}{PROVIDER}/policyDefinitions", version=VERSION).body["value"]
+    listed = emulator.ask("GET", f"{TOP}{PROVIDER}/policyDefinitions").body["value"]
     assert {"Allowed locations", "Allowed virtual machine size SKUs"} <= {
         one["properties"]["displayName"] for one in listed
     }
-    assert emulator.ask("GET", f"{PROVIDER}/policyDefinitions/x", version=VERSION).code == "PolicyDefinitionNotFound"
+    assert emulator.ask("GET", f"{PROVIDER}/policyDefinitions/x").code == "PolicyDefinitionNotFound"
     path = f"{TOP}{PROVIDER}/policyAssignments/ours"
-    assert emulator.ask("DELETE", path, version=VERSION).status == 200
-    assert emulator.ask("DELETE", path, version=VERSION).status == 204
+    assert emulator.ask("DELETE", path).status == 200
+    assert emulator.ask("DELETE", path).status == 204
     assert emulator.ask("PUT", f"{group}2", {"location": "eastus"}, version).status == 201
 
 
@@ -202,7 +201,7 @@ def test_the_scenario_demands_a_tag_everywhere() -> None:
     emulator.store.set_meta("scenario", "tag-policy")
     assert "Require a tag on resources" in snapshot(emulator).message
     assert snapshot(emulator, tags={"CostCenter": "1"}).status == 202
-    (one,) = emulator.ask("GET", f"{TOP}{PROVIDER}/policyAssignments", version=VERSION).body["value"]
+    (one,) = emulator.ask("GET", f"{TOP}{PROVIDER}/policyAssignments").body["value"]
     assert one["properties"]["parameters"] == {"tagName": {"value": "CostCenter"}}
 
 

@@ -96,8 +96,8 @@ def test_a_group_is_deleted_with_all_its_resources(azure: EmulatorClient) -> Non
 def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: EmulatorClient) -> None:
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     body = {"location": "eastus", "properties": {}}
-    for url in (f"{COMPUTE}/galleries/late", IN_GROUP):
-        response = azure.ask("PUT", url, body, version="2024-03-03")
+    for url, version in ((f"{COMPUTE}/galleries/late", "2024-03-03"), (IN_GROUP, GROUPS)):
+        response = azure.ask("PUT", url, body, version=version)
         assert (response.status, response.code) == (409, "ResourceGroupBeingDeleted")
     assert azure.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").status == 200
 
