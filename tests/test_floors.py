@@ -40,7 +40,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"compute"},
         {"batch"},
         {"services"},
-        {"app", "control", "furnish", "transport", "emulator", "serving", "server"},
+        {"app", "control", "furnish", "transport", "emulator", "serving", "server", "state_document"},
     ),
     f"{PACKAGE}.emulator.compute": ({"guest"}, {"model"}, {"routes"}),
     f"{PACKAGE}.emulator.batch": ({"rest"}, {"fleet", "autoscale"}, {"model"}, {"routes"}),

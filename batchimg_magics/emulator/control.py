@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator import state_document
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
 from batchimg_magics.emulator.compute.guest import system
@@ -34,6 +35,12 @@ class AllocationError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     values: list[ErrorValue] = []
 
 
+class _Reset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a reset."""
+
+    empty: bool = False
+
+
 #: The types of resources with an operating system; that of a VM is on its OS disk.
 _KINDS_WITH_SYSTEM = (
     "microsoft.compute/disks",
@@ -52,6 +59,21 @@ def control_routes(clock: Clock) -> Routes:
         clock.advance(_seconds(call))
         return Reply(200, {"now": planes.timestamp(clock.now())})
 
+    @routes.on("POST", "/reset")
+    def _reset(call: Call) -> Reply:
+        return _moved(call, state_document.begin_again(call.store, clock, empty=_is_empty(call)))
+
+    @routes.on("GET", "/dump")
+    def _dump(call: Call) -> Reply:
+        return Reply(200, state_document.write_document(call.store, clock))
+
+    @routes.on("POST", "/load")
+    def _load(call: Call) -> Reply:
+        try:
+            return _moved(call, state_document.put_document(call.store, clock, call.body))
+        except state_document.DocumentRefusedError as error:
+            raise _refused(str(error)) from error
+
     routes.on("POST", "/import")(_import)
     routes.on("POST", "/quotas")(_set_quotas)
     routes.on("GET", "/systems")(_list_systems)
@@ -59,6 +81,20 @@ def control_routes(clock: Clock) -> Routes:
     routes.on("GET", "/faults")(_faults)
     routes.on("POST", "/faults")(_set_faults)
     return routes
+
+
+def _moved(call: Call, now: float) -> Reply:
+    """Answer at the time that a request has set, which may be before that at which it came."""
+    call.now = now
+    return Reply(200, {"now": planes.timestamp(now)})
+
+
+def _is_empty(call: Call) -> bool:
+    """Return whether a reset leaves out the default resources; the body is optional."""
+    try:
+        return msgspec.convert(call.body or {}, _Reset).empty
+    except msgspec.ValidationError as error:
+        raise _refused(str(error)) from error
 
 
 def _body(call: Call) -> dict[str, Any]:

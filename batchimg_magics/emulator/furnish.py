@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.imports import add_group
+from batchimg_magics.emulator.arm.resources import SUBSCRIPTIONS, new_subscription
 from batchimg_magics.emulator.catalog.disk_skus import disk_properties
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.http.tokens import TENANT
@@ -94,16 +95,26 @@ def furnish(store: Store) -> None:
         return
     now = float(store.meta("start"))
     add_group(store, now, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
-    top = store.get(_TOP)
-    if top is not None:
-        top.doc |= {"displayName": "Research (emulator)", "tenantId": TENANT}
-        store.put(top)
+    add_subscription(store)
     store.put(_account(store, now))
     store.set_meta("account", ACCOUNT)
     store.put(_network())
     for machine in _MACHINES:
         for item in _machine(store, machine, now):
             store.put(item)
+    store.set_meta("furnished", value=True)
+
+
+def add_subscription(store: Store) -> None:
+    """Create the default subscription, or name it if it exists."""
+    key = _TOP.lower()
+    top = store.get(key) or Item(key, SUBSCRIPTIONS, new_subscription(SUBSCRIPTION))
+    top.doc |= {"displayName": "Research (emulator)", "tenantId": TENANT}
+    store.put(top)
+
+
+def leave_empty(store: Store) -> None:
+    """Do not create the default resources in this state, whoever opens it."""
     store.set_meta("furnished", value=True)
 
 

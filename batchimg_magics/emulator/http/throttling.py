@@ -75,6 +75,8 @@ class Throttle:
         principal = call.headers.get("authorization", "")
         # A regional host of ARM is a separate instance.
         bucket = self._buckets.setdefault((principal, subscription, call.host, kind), _Bucket(rate.burst, now))
+        if now < bucket.updated:  # the state was replaced by an older one
+            bucket.tokens, bucket.updated = rate.burst, now
         bucket.tokens = min(rate.burst, bucket.tokens + (now - bucket.updated) * rate.per_second)
         bucket.updated = now
         header = _HEADERS.format(kind=kind)

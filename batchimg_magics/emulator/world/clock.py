@@ -47,6 +47,9 @@ class Clock(Protocol):
     def note(self, answered: float) -> None:
         """Take note that a client has got an answer of this time."""
 
+    def move_to(self, now: float) -> None:
+        """Set the time, also back: the emulator state is replaced by another one."""
+
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds."""
 
@@ -70,6 +73,10 @@ class ManualClock:
 
     def note(self, answered: float) -> None:
         """Do nothing: the time is in this process only."""
+
+    def move_to(self, now: float) -> None:
+        """Set the time, also back."""
+        self._now = now
 
     async def sleep(self, seconds: float) -> None:
         """Advance the time, because nothing else does."""
@@ -97,6 +104,7 @@ class AcceleratedClock:
         self._store = store
         self._wall = wall
         self._noted_at = wall()
+        self._speed = speed
         with store.transaction(write=True):
             anchor = store.meta("anchor")
             # After instant time, the stored anchor may be before the latest write; time would then stand still.
@@ -130,6 +138,14 @@ class AcceleratedClock:
         with self._store.transaction(write=True):
             self._store.record_time(answered)
 
+    def move_to(self, now: float) -> None:
+        """Set the time, also back, for every process with this state. The speed stays."""
+        with self._store.transaction(write=True):
+            anchor = self._store.meta("anchor")
+            speed = self._speed if anchor is None else anchor[2]
+            self._store.set_meta("latest", now)
+            self._store.set_meta("anchor", [now, self._wall(), speed])
+
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds; another process may move the anchor meanwhile."""
         until = self.now() + seconds
@@ -159,6 +175,10 @@ class InstantClock:
 
     def note(self, answered: float) -> None:
         """Do nothing: the time is stored when the state is closed."""
+
+    def move_to(self, now: float) -> None:
+        """Set the time, also back; that of the loop continues, and so do the calls that wait."""
+        self._start = now - self._loop.time()
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds."""

@@ -264,6 +264,29 @@ class Store:
             ).fetchall()
         return [_item(row) for row in rows]
 
+    def all_items(self) -> list[Item]:
+        """Return every resource, in order of their ids."""
+        with self._lock:
+            return [_item(row) for row in self._db.execute("SELECT key, kind, doc, hidden FROM items ORDER BY key")]
+
+    def all_meta(self) -> dict[str, Any]:
+        """Return every setting."""
+        with self._lock:
+            rows = self._db.execute("SELECT name, value FROM meta ORDER BY name").fetchall()
+        return {name: msgspec.json.decode(value) for name, value in rows}
+
+    def replace(self, items: list[Item], settings: dict[str, Any]) -> None:
+        """Replace all resources and settings."""
+        self._check_writable()
+        with self._lock:
+            self._db.execute("DELETE FROM items")
+            self._db.execute("DELETE FROM meta")
+            self._meta.clear()
+        for item in items:
+            self.put(item)
+        for name, value in settings.items():
+            self.set_meta(name, value)
+
     def has_below(self, under: str) -> bool:
         """Tell whether there is a resource below an id."""
         low = under.lower().rstrip("/") + "/"
