@@ -156,7 +156,7 @@ def changed(document: Any, *path: Any, value: Any) -> Any:
     ("path", "value"),
     [
         (("layout",), 99), (("layout",), ...), (("time",), -1), (("time",), "now"), (("items",), {}),
-        (("time",), 1e300), (("items", 0, "key"), "UPPER"), (("items", 0, "doc"), []), (("items", 0, "kind"), ...), 
+        (("time",), 1e300), (("items", 0, "key"), "UPPER"), (("items", 0, "doc"), []), (("items", 0, "kind"), ...),
         (("more",), 1), (("settings", "scenario"), "none"), (("settings", "seed"), "x"), (("settings", "counter"), ...),
         (("settings", "secret"), "00"), (("settings", "faults"), [{"status": "x"}]), (("time",), 5.0),
     ],
