@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.batch_emulator import ACCOUNT_ID, BatchEmulator
+from batchimg_magics.emulator.furnish import ACCOUNT, REGION
+from tests.support.batch_emulator import ACCOUNT_ID, NOW, BatchEmulator
 
 
 def open_scenario(scenario: str, **allocation: Any) -> BatchEmulator:
@@ -58,15 +59,36 @@ def test_spot_nodes_are_preempted_counted_and_come_back() -> None:
     assert len({node["id"] for node in azure.nodes()}) == 42
 
 
-def test_start_tasks_fail() -> None:
+def startup_file(azure: BatchEmulator, pool: str, node: str, name: str) -> str:
+    path = f"/pools/{pool}/nodes/{node}/files/startup%2F{name}?api-version={NOW}"
+    url = f"https://{ACCOUNT}.{REGION}.batch.azure.com{path}"
+    return azure.app.answer("GET", url, {"authorization": "Bearer t"}).body.decode()
+
+
+def test_a_failed_start_task_fails_in_every_answer() -> None:
     azure = open_scenario("bad-start-task")
-    azure.create_pool("with", 2, startTask={"commandLine": "true"})
-    azure.create_pool("lenient", 2, startTask={"commandLine": "false", "waitForSuccess": False})
+    azure.create_pool("with", 2, startTask={"commandLine": "true", "maxTaskRetryCount": 2})
+    azure.create_pool("code", 1, startTask={"commandLine": "/bin/sh -c 'exit 7'"})
+    azure.create_pool("lenient", 2, startTask={"commandLine": "work", "waitForSuccess": False})
     azure.create_pool("without", 2)
     azure.wait_until_steady("with")
     azure.clock.advance(600)
     assert azure.states("with") == {"starttaskfailed": 2}
     assert azure.states("lenient") == azure.states("without") == {"idle": 2}
+    for pool, code, retries in (("with", 1, 2), ("code", 7, 0), ("lenient", 1, 0)):
+        node = azure.nodes(pool)[0]
+        info = node["startTaskInfo"]
+        assert (info["state"], info["result"], info["exitCode"]) == ("completed", "failure", code)
+        assert (info["retryCount"], info["failureInfo"]["code"]) == (retries, "FailureExitCode")
+        assert ("lastRetryTime" in info) == bool(retries)
+        assert info["startTime"] <= info["endTime"]
+        if pool != "lenient":
+            assert info["endTime"] == node["stateTransitionTime"]
+        texts = [startup_file(azure, pool, node["id"], name) for name in ("stdout.txt", "stderr.txt")]
+        assert f"exited with {code}:" in texts[0]
+        assert texts[1] == f"exit code {code}\n"
+    failed = "?$filter=startTaskInfo/exitCode%20ne%200%20or%20startTaskInfo/result%20eq%20'failure'"
+    assert len(azure.nodes("with", failed)) == 2
 
 
 @pytest.mark.parametrize(("recovering", "late"), [(0.0, {"unusable": 4}), (1.0, {"idle": 4})])

@@ -219,7 +219,7 @@ def _table(cohort: Cohort) -> NodeTable:
     )
     waits = cohort.start_task_s is not None
     ready = booted + (cohort.start_task_s or 0.0)
-    final = STATE_CODES["starttaskfailed" if cohort.start_task_fails else "idle"]
+    final = STATE_CODES["starttaskfailed" if waits and cohort.start_task_fails else "idle"]
     recovers = bad & (draws[3] < cohort.recovering)
     never = np.full(cohort.count, np.inf)
     is_preempted = np.isfinite(arrival) & ~bad & (final == STATE_CODES["idle"]) & (cohort.preempted_per_h > 0)

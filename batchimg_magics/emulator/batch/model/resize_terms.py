@@ -202,7 +202,7 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
     """Return the conditions under which a pool with this number of target nodes gets nodes at a time."""
     image = pool_images.read_pool_image(call.store, now, account, pool)
     effects = scenarios.node_effects(call.store)
-    seconds, fails = _start_task(call, pool, now)
+    seconds, fails = _start_task(call, pool, now, fails=effects.start_tasks_fail)
     available, quota_errors = _available_nodes(call, account, pool, image, now)
     deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
     return AllocationTerms(
@@ -212,7 +212,7 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
         unusable=1.0 if image.custom and effects.specialized else max(image.unusable, effects.unusable),
         recovering=effects.recovering,
         start_task_s=seconds,
-        start_task_fails=fails or (effects.start_tasks_fail and seconds is not None),
+        start_task_fails=fails,
         preempted_per_h=effects.preempted_per_h,
         available=available,
         quota_errors=quota_errors,
@@ -223,14 +223,15 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
     )
 
 
-def _start_task(call: Call, pool: Pool, now: float) -> tuple[float | None, bool]:
+def _start_task(call: Call, pool: Pool, now: float, *, fails: bool) -> tuple[float | None, bool]:
     """Return how long nodes wait for their start task (None: they do not), and whether it fails."""
     task = pool.doc.get("startTask")
-    if task is None or not task.get("waitForSuccess", True):
+    if task is None:
         return None, False
     result = task_results.task_result(call.store, now, pool, task, ALLOCATION_TIMES.start_task_s)
-    tries = 1 + max(0, task.get("maxTaskRetryCount", 0)) if result.exit_code else 1
-    return result.seconds * tries, result.exit_code != 0
+    fails = fails or result.exit_code != 0
+    waits = task.get("waitForSuccess", True)
+    return result.seconds * task_results.start_task_tries(task, fails=fails) if waits else None, fails
 
 
 def _available_nodes(

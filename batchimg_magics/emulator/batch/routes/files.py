@@ -67,7 +67,8 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
     found = [File(name, node.booted) for name in ("applications", "fsmounts", "shared", "startup", "workitems")]
     if (task := pool.doc.get("startTask")) is not None:
         result = task_results.task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s)
-        code = None if node.state == "waitingforstarttask" else result.exit_code
+        run = task_results.start_task_run(task, result, node, call.now)
+        code = None if run.ended is None else run.exit_code
         found += _outputs("startup/", task["commandLine"], code, node.booted)
     for item, state in task_scheduling.pool_tasks(call.store, pool):
         if state.node == node.id and state.started is not None and state.started <= call.now:

@@ -118,7 +118,7 @@ class NodeViews:
         if self._start_task is not None and node.booted is not None:
             shown |= {
                 "startTask": self._pool.doc["startTask"],
-                "startTaskInfo": _start_task_info(self._pool, self._start_task, node),
+                "startTaskInfo": _start_task_info(self._pool, self._start_task, node, self._call.now),
             }
         if self._certificates and node.booted is not None:
             shown["certificateReferences"] = []
@@ -195,16 +195,17 @@ def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
     return None
 
 
-def _start_task_info(pool: Pool, result: CommandResult, node: Node) -> dict[str, Any]:
+def _start_task_info(pool: Pool, result: CommandResult, node: Node, now: float) -> dict[str, Any]:
     """Return the state of the start task of a node that has booted."""
-    booted = node.booted or node.since
-    info: dict[str, Any] = {"state": "running", "startTime": batch_timestamp(booted), "retryCount": 0}
-    if node.state == "waitingforstarttask":
+    run = task_results.start_task_run(pool.doc["startTask"], result, node, now)
+    info: dict[str, Any] = {"state": "running", "startTime": batch_timestamp(run.began), "retryCount": run.retries}
+    if run.retries:
+        info["lastRetryTime"] = batch_timestamp(run.retried)
+    if run.ended is None:
         return info
-    info |= {"state": "completed", "endTime": batch_timestamp(booted + result.seconds), "exitCode": result.exit_code}
-    info["result"] = "failure" if result.exit_code else "success"
-    if result.exit_code:
-        info["retryCount"] = pool.doc["startTask"]["maxTaskRetryCount"]
+    info |= {"state": "completed", "endTime": batch_timestamp(run.ended), "exitCode": run.exit_code}
+    info["result"] = "failure" if run.exit_code else "success"
+    if run.exit_code:
         info["failureInfo"] = {
             "category": "usererror",
             "code": "FailureExitCode",
