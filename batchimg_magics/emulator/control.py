@@ -9,6 +9,7 @@ import msgspec
 from batchimg_magics.emulator import state_document
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
+from batchimg_magics.emulator.batch.model import scenarios as pool_scenarios
 from batchimg_magics.emulator.compute.guest import system
 from batchimg_magics.emulator.compute.model import core_quotas, vm_view
 from batchimg_magics.emulator.http import faults, planes, scenarios
@@ -160,8 +161,9 @@ def _with_system(call: Call, key: str) -> Item:
 
 def _list_systems(call: Call) -> Reply:
     """Answer with the states of the operating systems that are known, by the id of their disk, snapshot or image."""
+    specialized = {"deprovisioned": False} if pool_scenarios.node_effects(call.store).specialized else {}
     found = {
-        str(item.doc["id"]): system.shown_system(call.store, item, call.now)
+        str(item.doc["id"]): system.shown_system(call.store, item, call.now) | specialized
         for kind in _KINDS_WITH_SYSTEM
         for item in call.store.items(kind)
         if "deprovisioned" in item.hidden and resources.document_at(item, call.now) is not None
@@ -217,11 +219,12 @@ def _set_faults(call: Call) -> Reply:
     body, store = _body(call), call.store
     try:
         if "scenario" in body:
-            scenarios.set_scenario(store, str(body["scenario"]))
+            pool_scenarios.set_scenario(store, call.now, str(body["scenario"]))
         if "faults" in body:
             faults.set_pending_faults(store, msgspec.convert(body["faults"], list[scenarios.Fault]))
         if "allocation" in body:
             store.set_meta("allocation", _allocation(body["allocation"]))
+            pool_scenarios.apply_to_images(store, call.now)
     except (ValueError, msgspec.ValidationError) as error:
         raise _refused(str(error)) from error
     return _faults(call)

@@ -13,6 +13,7 @@ from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.app import DEFAULT_START, App
 from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.arm.resources import NOT_IMPORTED
+from batchimg_magics.emulator.batch.model import scenarios as pool_scenarios
 from batchimg_magics.emulator.batch.model import shared_key
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.throttling import Throttle
@@ -212,6 +213,8 @@ def open_emulator(
     """
     if speed is not None and speed <= 0:
         raise ValueError(f"the speed has to be above 0, not {speed}")
+    if scenario is not None:
+        scenarios.check_name(scenario)
     if str(state) != ":memory:":
         Path(state).parent.mkdir(parents=True, exist_ok=True)
     default = DEFAULT_START.timestamp() if speed is None else time.time()
@@ -220,9 +223,11 @@ def open_emulator(
     try:
         with store.transaction(write=True):
             furnish.furnish(store)
-            if scenario is not None:
-                scenarios.set_scenario(store, scenario)
-        return Emulator(store, speed, control=control, throttled=throttled, wall=wall)
+        emulator = Emulator(store, speed, control=control, throttled=throttled, wall=wall)
+        if scenario is not None:
+            with store.transaction(write=True):
+                pool_scenarios.set_scenario(store, emulator.clock.now(), scenario)
     except BaseException:
         store.close()
         raise
+    return emulator

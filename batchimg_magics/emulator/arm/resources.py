@@ -70,8 +70,14 @@ def type_of(key: str) -> str:
     return "/".join([namespace, *(word for word, _ in path)])
 
 
+#: The fact when a scenario withdraws a resource: it is then answered as deleted, until the scenario ends.
+WITHDRAWN = "withdrawn"
+
+
 def document_at(item: Item, now: float) -> dict[str, Any] | None:
-    """Return the document of a resource at a time; None if it has been deleted by then."""
+    """Return the document of a resource at a time; None if it has been deleted by then, or withdrawn by a scenario."""
+    if now >= item.hidden.get(WITHDRAWN, now + 1):
+        return None
     work = item.hidden.get("work")
     if work is None or (now >= work["end"] and work["kind"] != "Deleting"):
         return item.doc

@@ -166,7 +166,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "quota": Scenario("the core quotas of Batch accounts are small", account_quotas=_SMALL_QUOTAS),
     "image-deleted": Scenario(
-        "once a pool has had nodes, new nodes fail to be allocated as if its image had been deleted",
+        "once a pool has had nodes, its image is gone: every request answers so, and new nodes fail to be allocated",
         allocation={"image_gone": True},
     ),
     "flaky": Scenario(
@@ -228,8 +228,8 @@ def current_name(store: Store) -> str:
     return name if name in SCENARIOS else "calm"
 
 
-def set_scenario(store: Store, name: str) -> None:
-    """Set the current scenario.
+def check_name(name: str) -> None:
+    """Check the name of a scenario.
 
     Raises
     ------
@@ -238,4 +238,15 @@ def set_scenario(store: Store, name: str) -> None:
     """
     if name not in SCENARIOS:
         raise ValueError(f"no scenario is called {name!r}; there are {', '.join(SCENARIOS)}")
+
+
+def set_scenario(store: Store, name: str) -> None:
+    """Set the current scenario.
+
+    Raises
+    ------
+    ValueError
+        There is no scenario of that name.
+    """
+    check_name(name)
     store.set_meta("scenario", name)

@@ -96,6 +96,22 @@ def has_default_access(store: Store, subnet: dict[str, Any]) -> bool:
     return not private and subnet.get("defaultOutboundAccess") is not False
 
 
+def shown_network(store: Store, document: dict[str, Any]) -> dict[str, Any]:
+    """Return a virtual network or a subnet as answers show it: in the scenario ``private-subnets`` subnets are private.
+
+    Other documents are returned as they are.
+    """
+    kind, inner = str(document.get("type") or document.get("id")).lower(), document.get("properties")
+    if not isinstance(inner, dict) or not scenarios.current(store).private_subnets:
+        return document
+    if "/subnets" in kind:
+        return document | {"properties": inner | {"defaultOutboundAccess": False}}
+    if "/virtualnetworks" in kind:
+        listed = [shown_network(store, one) for one in _members(inner, "subnets")]
+        return document | {"properties": inner | {"subnets": listed}}
+    return document
+
+
 def _balancer_lets_out(store: Store, now: float, pool: str) -> bool:
     balancer = find_document(store, now, pool.partition("/backendAddressPools/")[0])
     properties = (balancer or {}).get("properties") or {}

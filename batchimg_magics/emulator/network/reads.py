@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.http.messages import Call, Reply, Routes
+from batchimg_magics.emulator.network.outbound import shown_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def _nested_resources(call: Call, key: str, word: str) -> list[dict[str, Any]]:
 
 
 def _reader(kind: str) -> Callable[[Call], Reply]:
-    return lambda call: Reply(200, document_of(call, resources.resource_id(call, kind)))
+    return lambda call: Reply(200, shown_network(call.store, document_of(call, resources.resource_id(call, kind))))
 
 
 def _lister(kind: str) -> Callable[[Call], Reply]:
@@ -59,7 +60,7 @@ def _lister(kind: str) -> Callable[[Call], Reply]:
             known = {str(row["id"]).lower() for row in rows}
             inside = _nested_resources(call, resources.resource_id(call, above), word)
             rows += [one for one in inside if str(one.get("id")).lower() not in known]
-        return Reply(200, {"value": rows})
+        return Reply(200, {"value": [shown_network(call.store, row) for row in rows]})
 
     return answer
 

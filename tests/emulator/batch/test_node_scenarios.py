@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.emulator.arm.imports import import_documents
+from batchimg_magics.emulator.batch.model.scenarios import set_scenario
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
-from tests.support.batch_emulator import ACCOUNT_ID, NOW, BatchEmulator
+from tests.support.batch_emulator import ACCOUNT_ID, IMAGES, NOW, BatchEmulator
 
 
 def open_scenario(scenario: str, **allocation: Any) -> BatchEmulator:
@@ -104,3 +106,42 @@ def test_unusable_nodes_recover_or_do_not(recovering: float, late: dict[str, int
     assert azure.batch("POST", f"/pools/p/nodes/{bad['id']}/reboot").code == "NodeStateUnusable"
     azure.clock.advance(3600)
     assert azure.states() == late
+
+
+GALLERY = f"{IMAGES}/galleries/lab"
+VERSION = f"{GALLERY}/images/tools/versions/1.0.0"
+
+
+def import_image(azure: BatchEmulator) -> None:
+    region = {"name": "eastus", "regionalReplicaCount": 1}
+    properties: dict[str, dict[str, Any]] = {
+        GALLERY: {},
+        f"{GALLERY}/images/tools": {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V1"},
+        VERSION: {"publishingProfile": {"targetRegions": [region]}, "storageProfile": {}},
+    }
+    documents = [{"id": key, "location": "eastus", "properties": value} for key, value in properties.items()]
+    import_documents(azure.store, azure.clock.now(), documents)
+
+
+def test_an_image_that_is_gone_is_gone_for_every_reader() -> None:
+    azure = open_scenario("image-deleted")
+    import_image(azure)
+    machine = {"imageReference": {"virtualMachineImageId": VERSION}, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
+    azure.create_pool(dedicated=1, virtualMachineConfiguration=machine)
+
+    def seen() -> tuple[int, int]:
+        listed = azure.arm("GET", f"{GALLERY}/images/tools/versions", version="2024-03-03").body["value"]
+        return azure.arm("GET", VERSION, version="2024-03-03").status, len(listed)
+
+    assert seen() == (200, 1)
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
+    assert seen() == (404, 0)
+    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2})
+    assert "NotFound" in str(azure.wait_until_steady()["resizeErrors"][0]["values"])
+    # The end of the scenario mends it, and its beginning takes the images of pools with nodes.
+    set_scenario(azure.store, azure.clock.now(), "calm")
+    assert seen() == (200, 1)
+    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2})
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 2
+    set_scenario(azure.store, azure.clock.now(), "image-deleted")
+    assert seen() == (404, 0)

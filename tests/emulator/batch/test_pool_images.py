@@ -141,14 +141,6 @@ def test_a_deleted_image_fails_the_next_allocation_and_keeps_the_nodes(
     assert "resizeErrors" not in azure.wait_until_steady()
 
 
-def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: BatchEmulator) -> None:
-    azure.store.set_meta("scenario", "image-deleted")
-    azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
-    assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
-    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2})
-    assert azure.wait_until_steady()["resizeErrors"][0]["code"] == "AllocationFailed"
-
-
 def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: BatchEmulator) -> None:
     azure.store.set_meta("scenario", "not-deprovisioned")
     azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())

@@ -9,6 +9,7 @@ import pytest
 from batchimg_magics.emulator.http.scenarios import set_scenario
 from batchimg_magics.emulator.network.outbound import has_way_out
 from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator, resource
+from tests.support.emulator_client import IN_GROUP, EmulatorClient
 from tests.support.network_bodies import interface, machine, rule
 
 GROUP = f"{NETWORK}/networkSecurityGroups/fence"
@@ -115,3 +116,14 @@ def test_results_come_back_through_a_fence_for_azure_only(
     begun = compute.ask("POST", "virtualMachines/vm/runCommand", body)
     compute.clock.advance(600)
     assert compute.ask("GET", begun.headers["Azure-AsyncOperation"]).body["status"] == status
+
+
+def test_private_subnets_are_shown_as_private() -> None:
+    azure = EmulatorClient()
+    networks = f"{IN_GROUP}/providers/Microsoft.Network/virtualNetworks"
+    for scenario, shown in (("calm", None), ("private-subnets", False)):
+        set_scenario(azure.store, scenario)
+        (network,) = azure.ask("GET", networks, version="2024-05-01").body["value"]
+        subnet = azure.ask("GET", f"{networks}/{network['name']}/subnets/default", version="2024-05-01").body
+        for one in (network["properties"]["subnets"][0], subnet):
+            assert one["properties"].get("defaultOutboundAccess") is shown

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.model import machine_fit
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.model import bootable_images
+from batchimg_magics.emulator.compute.model.galleries import VERSIONS
+from batchimg_magics.emulator.compute.model.version_sources import IMAGES
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.pools import Pool
@@ -92,9 +95,24 @@ def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> Pool
     )
 
 
-def deleted_image_values(image_id: str) -> ErrorValues:
-    """Return the values of the resize error for a deleted image."""
-    return provider_error("NotFound", f"The image '{image_id}' was not found.")
+def withdraw_image(store: Store, pool: Pool, at: float) -> None:
+    """Let the custom image of a pool be gone from a time on, in every answer, until `restore_images`."""
+    image_id = (image_id_of(pool) or "").lower()
+    newest = "/galleries/" in image_id and "/versions/" not in image_id.removesuffix("/versions/latest")
+    definition = image_id.removesuffix("/versions/latest")
+    found = store.items(VERSIONS, definition) if newest else [store.get(image_id)]
+    for item in found:
+        if item is not None and resources.WITHDRAWN not in item.hidden:
+            item.hidden[resources.WITHDRAWN] = at
+            store.put(item)
+
+
+def restore_images(store: Store) -> None:
+    """Let the images that were withdrawn be there again."""
+    for kind in (VERSIONS, IMAGES):
+        for item in store.items(kind):
+            if item.hidden.pop(resources.WITHDRAWN, None) is not None:
+                store.put(item)
 
 
 def provider_error(code: str, message: str) -> ErrorValues:

@@ -132,6 +132,7 @@ def begin_pool_resize(
     option = _option(body)
     targets: dict[NodeKind, int] = {kind: int(body.get(_TARGET_PROPERTIES[kind], 0)) for kind in KINDS}
     resizing.drop_departed_nodes(pool.state.fleet, now)
+    scenarios.withdraw_image(call.store, pool, now)
     resizing.begin_resize(
         pool.state.fleet,
         now,
@@ -141,6 +142,8 @@ def begin_pool_resize(
         option=option,
         busy=_task_ends(call, pool, now, option),
     )
+    if pool.state.fleet.resize is not None:
+        scenarios.withdraw_image(call.store, pool, pool.state.fleet.resize.ends)
     _end_tasks(call, pool, now, option)
 
 
@@ -204,7 +207,6 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
     effects = scenarios.node_effects(call.store)
     seconds, fails = _start_task(call, pool, now, fails=effects.start_tasks_fail)
     available, quota_errors = _available_nodes(call, account, pool, image, now)
-    deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
     return AllocationTerms(
         boot=image.boot,
         replicas=image.replicas,
@@ -216,9 +218,7 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
         preempted_per_h=effects.preempted_per_h,
         available=available,
         quota_errors=quota_errors,
-        failure=pool_images.deleted_image_values(deleted_image_id)
-        if deleted_image_id
-        else image.failure or pool_denials.denial(call.store, account, pool),
+        failure=image.failure or pool_denials.denial(call.store, account, pool),
         errors=scenarios.allocation_errors(call.store),
     )
 

@@ -1,4 +1,4 @@
-"""The effects of the current scenario on the nodes of pools.
+"""The effects of the current scenario on the nodes of pools, and the change of the scenario.
 
 The scenario is one of `http.scenarios.SCENARIOS`. The setting ``allocation`` of the emulator state overrides single
 effects, by the names of the fields of `NodeEffects`. Both are read when a resize begins; nodes that were allocated
@@ -11,9 +11,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.fleet.nodes import Problem
+from batchimg_magics.emulator.batch.model import accounts, pool_images, pools
 from batchimg_magics.emulator.http import scenarios
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.world.store import Store
 
 
@@ -34,7 +36,7 @@ class NodeEffects:
     start_tasks_fail
         Whether every start task fails.
     image_gone
-        Whether custom images are treated as deleted once a pool has had nodes.
+        Whether custom images are withdrawn once a pool has had nodes.
     autoscale_sticks
         Whether Batch stops to evaluate the formula of a pool after a resize that ended with errors.
     """
@@ -57,6 +59,34 @@ def allocation_errors(store: Store) -> tuple[Problem, ...]:
         Problem(one["code"], one["message"], tuple((value["name"], value["value"]) for value in one.get("values", [])))
         for one in listed
     )
+
+
+def set_scenario(store: Store, now: float, name: str) -> None:
+    """Set the current scenario, and end the former one: images that it withdrew are there again.
+
+    Raises
+    ------
+    ValueError
+        There is no scenario of that name.
+    """
+    scenarios.set_scenario(store, name)
+    apply_to_images(store, now)
+
+
+def apply_to_images(store: Store, now: float) -> None:
+    """Withdraw the images of the pools that have had nodes, or restore the withdrawn ones, as is asked for now."""
+    if not node_effects(store).image_gone:
+        pool_images.restore_images(store)
+        return
+    for account in store.items(accounts.KIND):
+        for pool in pools.account_pools(store, now, account):
+            withdraw_image(store, pool, now)
+
+
+def withdraw_image(store: Store, pool: Pool, at: float) -> None:
+    """Let the image of a pool be gone from a time on, if that is asked for and the pool has had nodes."""
+    if pool.state.fleet.ever and node_effects(store).image_gone:
+        pool_images.withdraw_image(store, pool, at)
 
 
 def node_effects(store: Store) -> NodeEffects:
