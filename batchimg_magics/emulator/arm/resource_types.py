@@ -9,10 +9,10 @@ import copy
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchimg_magics.emulator.arm import assumed_resources, resources
-from batchimg_magics.emulator.arm.bodies import body_of, invalid, location_of, merged, part
+from batchimg_magics.emulator.arm.bodies import body_of, invalid, location_of, merged, part, with_properties
 from batchimg_magics.emulator.arm.operations import (
     NO_RESULT,
     OPERATION_TIMINGS,
@@ -71,6 +71,17 @@ def _current_document(call: Call, item: Item) -> dict[str, Any]:
     return resources.document_at(item, call.now) or {}
 
 
+class CheckBody(Protocol):
+    """Checks a body."""
+
+    def __call__(self, body: dict[str, Any], *, patched: bool) -> dict[str, Any]:
+        """Return the body of a PUT, or of a PATCH, in Azure's spelling, or refuse it."""
+
+
+def _any_body(body: dict[str, Any], *, patched: bool) -> dict[str, Any]:  # noqa: ARG001 - a type without constraints
+    return body
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceType:
     """A resource type.
@@ -99,6 +110,8 @@ class ResourceType:
         Returns the document of a resource for a response.
     name_rule
         The rule for names; empty: `build` checks them.
+    check_body
+        Checks the bodies of PUT and PATCH.
     """
 
     type: str
@@ -113,6 +126,7 @@ class ResourceType:
     by_subscription: bool = True
     show: Callable[[Call, Item], dict[str, Any]] = _current_document
     name_rule: str = NAME_RULE
+    check_body: CheckBody = _any_body
 
 
 def register(table: Routes, kind: ResourceType) -> None:
@@ -133,10 +147,15 @@ def register_writes(
         table.on(method, resources.path_of(kind.type))(functools.partial(work[method], kind=kind))
 
 
-def _list(call: Call, kind: ResourceType) -> Reply:
+def _need_parent(call: Call, kind: ResourceType) -> None:
+    """Refuse a request for a nested resource whose parent does not exist."""
     parent = kind.type.rpartition("/")[0]
     if parent.count("/"):
         assumed_resources.need_parent(call, resources.resource_id(call, parent))
+
+
+def _list(call: Call, kind: ResourceType) -> Reply:
+    _need_parent(call, kind)
     return Reply(200, {"value": [kind.show(call, item) for item in resources.list_items(call, kind.type)]})
 
 
@@ -183,10 +202,12 @@ def _put(call: Call, kind: ResourceType) -> Reply:
     body = call.body = body_of(call)
     location = location_of(call)
     key = resources.resource_id(call, kind.type)
+    _need_parent(call, kind)
     check_name(key.rpartition("/")[2], kind.name_rule)
     old = resources.find(call.store, call.now, key)
     refuse_during_operation(call, old)
     resources.refuse_other_region(old, location)
+    body = call.body = with_properties(kind.check_body(body, patched=False))
     built = kind.build(call, old)
     document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": location}
     document |= {name: body[name] for name in _TOP_LEVEL if body.get(name) is not None}
@@ -197,7 +218,7 @@ def _patch(call: Call, kind: ResourceType) -> Reply:
     key = resources.resource_id(call, kind.type)
     old = assumed_resources.need_or_assume(call, key)
     refuse_during_operation(call, old)
-    patch = body_of(call)
+    patch = with_properties(kind.check_body(body_of(call), patched=True))
     kept = {name: old.doc[name] for name in ("location", *_TOP_LEVEL) if name in old.doc}
     asked = {name: value for name, value in old.doc["properties"].items() if name != "provisioningState"}
     call.body = kept | patch | {"properties": merged(asked, patch["properties"])}

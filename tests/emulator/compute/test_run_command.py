@@ -392,7 +392,9 @@ def test_a_disk_names_the_marketplace_image_that_it_is_of(compute: ComputeEmulat
 @pytest.mark.parametrize("option", ["Delete", "Detach"])
 def test_an_interface_is_deleted_with_its_vm_if_set(compute: ComputeEmulator, option: str) -> None:
     image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
-    machine(compute, network=interface(option, tags={"a": "b"}), imageReference=image, osDisk={})
+    machine(
+        compute, network=interface(option, tags={"a": "b"}), imageReference=image, osDisk={"createOption": "FromImage"}
+    )
     listed = compute.ask("GET", INTERFACES, version="2024-05-01").body["value"]
     (made,) = [one for one in listed if one["name"].startswith("nic-")]
     assert made["tags"] == {"a": "b"}

@@ -36,7 +36,10 @@ def put(call: Call, kind: ResourceType) -> Reply:
     key = resources.resource_id(call, VMS)
     old = resources.find(call.store, call.now, key)
     resources.check_conditions(call, old, etag(old) if old is not None else "")
-    bodies.location_of(call)
+    location = bodies.location_of(call)
+    resource_types.refuse_during_operation(call, old)
+    resources.refuse_other_region(old, location)
+    call.body = bodies.with_properties(kind.check_body(call.body, patched=False))
     return _begin_change(call, kind, old, {"name": call.params["name1"], "id": key, "type": VMS})
 
 
@@ -44,14 +47,13 @@ def patch(call: Call, kind: ResourceType) -> Reply:
     """Change the members of a VM that a body has."""
     old = assumed_resources.need_or_assume(call, resources.resource_id(call, VMS))
     resources.check_conditions(call, old, etag(old))
-    asked = bodies.body_of(call)
+    resource_types.refuse_during_operation(call, old)
+    asked = bodies.with_properties(kind.check_body(bodies.body_of(call), patched=True))
     call.body = {**old.doc, **asked, "properties": bodies.merged(old.doc["properties"], asked["properties"])}
     return _begin_change(call, kind, old, {})
 
 
 def _begin_change(call: Call, kind: ResourceType, old: Item | None, names: dict[str, Any]) -> Reply:
-    resource_types.refuse_during_operation(call, old)
-    resources.refuse_other_region(old, call.body["location"])
     built = kind.build(call, old)
     beside = ("location", "tags", "zones", "identity", "plan", "sku")
     top_level = {one: call.body[one] for one in beside if call.body.get(one) is not None}

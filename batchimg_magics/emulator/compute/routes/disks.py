@@ -15,7 +15,7 @@ from batchimg_magics.emulator.catalog.disk_skus import (
     disk_properties,
     sku_document,
 )
-from batchimg_magics.emulator.compute.model import disk_sources
+from batchimg_magics.emulator.compute.model import body_rules, disk_sources
 from batchimg_magics.emulator.compute.model.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -168,9 +168,8 @@ def _refuse_in_use(call: Call, item: Item) -> None:
 
 
 def _begin_access(call: Call, item: Item) -> Reply:
-    body = bodies.part(call.body, "grantAccessData")
-    bodies.one_of(body.get("access"), "access", ("Read", "Write", "None"))
-    seconds = bodies.whole(body.get("durationInSeconds"), "durationInSeconds", least=1)
+    body = body_rules.check_action(call.body, "GrantAccessData", "grantAccessData")
+    seconds = body["durationInSeconds"]
     if item.doc["properties"].get("networkAccessPolicy") == "DenyAll":
         message = (
             f"Cannot perform operation 'grantAccess' on resource '{item.doc['name']}': its network access policy is "
@@ -222,5 +221,6 @@ for _type, _build in ((DISKS, _disk), (SNAPSHOTS, _snapshot)):
             output=True,
             refuse_delete=_refuse_in_use,
             show=_show,
+            check_body=body_rules.check_of(_type),
         ),
     )

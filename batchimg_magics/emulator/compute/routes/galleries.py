@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.bodies import text
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
+from batchimg_magics.emulator.compute.model import body_rules
 from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, GALLERIES, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -164,6 +165,7 @@ resource_types.register(
         operations=_CAPS,
         refuse_delete=refuse_nested(DEFINITIONS),
         name_rule=resource_types.GALLERY_NAME_RULE,
+        check_body=body_rules.check_of(GALLERIES),
     ),
 )
 resource_types.register(
@@ -177,5 +179,6 @@ resource_types.register(
         refuse_delete=refuse_nested(VERSIONS),
         by_subscription=False,
         name_rule=resource_types.DEFINITION_NAME_RULE,
+        check_body=body_rules.check_of(DEFINITIONS),
     ),
 )

@@ -11,7 +11,7 @@ from batchimg_magics.emulator.arm.bodies import whole
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.regions import display_name
-from batchimg_magics.emulator.compute.model import replication, version_sources
+from batchimg_magics.emulator.compute.model import body_rules, replication, version_sources
 from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -191,5 +191,6 @@ resource_types.register(
         refuse_delete=_refuse_early_deletion,
         show=_show,
         name_rule="",
+        check_body=body_rules.check_of(VERSIONS),
     ),
 )

@@ -10,7 +10,7 @@ from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
-from batchimg_magics.emulator.compute.model import lineage, vm_view
+from batchimg_magics.emulator.compute.model import body_rules, lineage, vm_view
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -156,4 +156,6 @@ def _refuse_trusted_launch(roots: list[Item]) -> None:
         raise Refusal(409, "OperationNotAllowed", message)
 
 
-resource_types.register(routes, ResourceType(IMAGES, _build, "image", "image deletion"))
+resource_types.register(
+    routes, ResourceType(IMAGES, _build, "image", "image deletion", check_body=body_rules.check_of(IMAGES))
+)

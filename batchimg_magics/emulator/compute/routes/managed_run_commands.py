@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
-from batchimg_magics.emulator.compute.model import guest_commands
+from batchimg_magics.emulator.compute.model import body_rules, guest_commands
 from batchimg_magics.emulator.compute.model.vm_view import power_state
 from batchimg_magics.emulator.compute.routes import virtual_machines
 from batchimg_magics.emulator.compute.routes.run_command import MAX_OUTPUT, os_type_of
@@ -93,5 +93,13 @@ def _instance_view(item: Item, now: float) -> dict[str, Any]:
 
 resource_types.register(
     routes,
-    ResourceType(COMMANDS, _build, "vm runCommand", "vm update", by_subscription=False, show=_show),
+    ResourceType(
+        COMMANDS,
+        _build,
+        "vm runCommand",
+        "vm update",
+        by_subscription=False,
+        show=_show,
+        check_body=body_rules.check_of(COMMANDS),
+    ),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation
-from batchimg_magics.emulator.compute.model import guest_commands
+from batchimg_magics.emulator.compute.model import body_rules, guest_commands
 from batchimg_magics.emulator.compute.routes import virtual_machines
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 
@@ -25,7 +25,7 @@ def run_command(call: Call) -> Reply:
     """Run a script in a VM; 501 for lines that the emulator does not model."""
     vm = assumed_resources.need_or_assume(call, resources.resource_id(call, virtual_machines.VMS))
     resource_types.refuse_during_operation(call, vm)
-    body = bodies.part(call.body, "parameters")
+    body = body_rules.check_action(call.body, "RunCommandInput")
     command = bodies.text(body.get("commandId"), "commandId")
     text = _script(body.get("script"))
     virtual_machines.need_running(call, vm)

@@ -10,7 +10,7 @@ from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, Operation
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.guest import system as guest_system
-from batchimg_magics.emulator.compute.model import core_quotas, vm_create
+from batchimg_magics.emulator.compute.model import body_rules, core_quotas, vm_create
 from batchimg_magics.emulator.compute.model.vm_view import (
     disk_key,
     disks_of,
@@ -52,7 +52,7 @@ evidence.rule(
     "A generalized operating system that is started is provisioned again, and is no longer generalized.",
     "the guest agent does so; no recording shows it",
 )
-_KIND = ResourceType(VMS, vm_create.build, "vm", "vm deletion")
+_KIND = ResourceType(VMS, vm_create.build, "vm", "vm deletion", check_body=body_rules.check_of(VMS))
 routes = Routes("arm")
 
 
@@ -247,7 +247,7 @@ _PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInt
 
 def capture_template(call: Call, vm: Item) -> dict[str, Any]:
     """Return the template that creates VMs from a captured one, or refuse to capture it. Source: recorded."""
-    body = bodies.part(call.body, "parameters")
+    body = body_rules.check_action(call.body, "VirtualMachineCaptureParameters")
     prefix = bodies.text(body.get("vhdPrefix"), "vhdPrefix")
     container = bodies.text(body.get("destinationContainerName"), "destinationContainerName")
     if not vm.hidden.get("generalized"):
