@@ -13,6 +13,13 @@ from tests.support.openapi import Exchange, Operation
 HOSTS = {"batch": f"{ACCOUNT}.{REGION}.batch.azure.com", "arm": "management.azure.com"}
 
 
+_SCHEDULE: dict[str, Any] = {
+    "schedule": {"doNotRunAfter": "2027-01-01T00:00:00Z", "startWindow": "PT5M", "recurrenceInterval": "PT1H"},
+    "jobSpecification": {"poolInfo": {"poolId": "full"}, "jobManagerTask": {"id": "m", "commandLine": "true"}},
+    "metadata": [{"name": "a", "value": "b"}],
+}
+
+
 def prepared() -> BatchEmulator:
     """Return an account with pools of each kind, and a job with completed, running and waiting tasks."""
     made = BatchEmulator()
@@ -36,6 +43,8 @@ def prepared() -> BatchEmulator:
     made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "work"}})
     for name, command in (("f", "exit 2"), ("t", "sleep 900"), ("w", "sleep 900")):
         made.batch("POST", "/jobs/j/tasks", {"id": name, "commandLine": command})
+    again = {"recurrenceInterval": "PT10M"}
+    made.batch("POST", "/jobschedules", _SCHEDULE | {"id": "s", "schedule": again})
     made.batch("POST", f"/pools/work/nodes/{made.nodes('work')[0]['id']}/users", {"name": "guest"})
     made.arm("PUT", "/applications/tool", {"properties": {"displayName": "Tool"}})
     for version in ("1.0", "2.0"):
@@ -89,6 +98,17 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "File_GetPropertiesFromTask": [Exchange(names={"taskId": "f", "filePath": "stderr.txt"})],
     "File_ListFromComputeNode": [Exchange(names={"poolId": "p"}, query={"recursive": "true"})],
     "File_ListFromTask": [Exchange(names={"taskId": "f"})],
+    "JobSchedule_Add": [Exchange(201, body=_SCHEDULE | {"id": "new"})],
+    "JobSchedule_Delete": [Exchange(202)],
+    "JobSchedule_Disable": [Exchange(204)],
+    "JobSchedule_Enable": [Exchange(204)],
+    "JobSchedule_Exists": [Exchange(), Exchange(404, {"jobScheduleId": "none"})],
+    "JobSchedule_Get": [Exchange(), Exchange(query={"$select": "id,state"})],
+    "JobSchedule_List": [Exchange(), Exchange(query={"$filter": "state eq 'active'"})],
+    "JobSchedule_Patch": [Exchange(body={"metadata": []})],
+    "JobSchedule_Terminate": [Exchange(202)],
+    "JobSchedule_Update": [Exchange(body=_SCHEDULE)],
+    "Job_ListFromJobSchedule": [Exchange()],
     "Job_Add": [Exchange(201, body={"id": "new", "poolInfo": {"poolId": "p"}, "priority": 5})],
     "Job_Delete": [Exchange(202)],
     "Job_Disable": [Exchange(202, body={"disableTasks": "requeue"})],
@@ -181,6 +201,7 @@ NAMES = {
     "poolId": "work",
     "poolName": "work",
     "jobId": "j",
+    "jobScheduleId": "s",
     "taskId": "t",
     "userName": "guest",
     "applicationName": "tool",

@@ -47,6 +47,9 @@ FILTERS: dict[str, Allowed] = {
     "poolnodecounts": {"poolId": _ONE},
     "supportedimages": {"osType": _SAME, "verificationType": _SAME, "nodeAgentSKUId": _SAME},
     "jobs": {"id": _NAME, **_CHANGES, **_EXECUTION, "executionInfo/poolId": _NAME},
+    "jobschedules": {"id": _NAME, **_CHANGES},
+    "jobpreparationandreleasetaskstatus": {"nodeId": _ONE},
+    "poolusagemetrics": {"poolId": _ONE, "startTime": _ORDER, "endTime": _ORDER},
     "tasks": {
         "id": _NAME,
         **_CHANGES,

@@ -56,7 +56,7 @@ class Job:
     doc
         Its document without members that change over time.
     hidden
-        state, since, created, modified, pool (key), pool_name, reason, schedule (key).
+        state, since, created, modified, pool (key), pool_name, reason, schedule (key), error (code and message).
     """
 
     key: str
@@ -88,7 +88,9 @@ class Job:
         return JobTerms(self.pool or "", self.doc["priority"], waiting=self.state == "active")
 
 
-def create(call: Call, account: Item, body: dict[str, Any], *, schedule: str | None = None) -> Job:
+def create(
+    call: Call, account: Item, body: dict[str, Any], *, schedule: str | None = None, pool: str | None = None
+) -> Job:
     """Create a job, with its auto pool and its job manager task if it has them.
 
     Parameters
@@ -99,10 +101,13 @@ def create(call: Call, account: Item, body: dict[str, Any], *, schedule: str | N
         The job; its names and values have been checked.
     schedule
         Key of its schedule.
+    pool
+        Key of the auto pool that the jobs of the schedule share, if there is one.
     """
     check_manager(body)
-    pool_key, pool_name = _pool_of(call, account, body["poolInfo"])
-    document = DEFAULTS | body | {"constraints": DEFAULTS["constraints"] | body.get("constraints", {})}
+    shared = pools.find(call, account, pool.rpartition("/")[2]) if pool else None
+    pool_key, pool_name = (shared.key, shared.name) if shared else _pool_of(call, account, body["poolInfo"])
+    document = with_defaults(body)
     moment = ticks(call.now)
     hidden = {"state": "active", "since": call.now, "created": moment, "modified": moment}
     hidden |= {"pool": pool_key, "pool_name": pool_name}
@@ -114,6 +119,20 @@ def create(call: Call, account: Item, body: dict[str, Any], *, schedule: str | N
         tasks.add(call, pool_of_job(call, account, job), job.key, _manager_task(manager), job.terms())
         register_tasks(call, account, job)
     return job
+
+
+def with_defaults(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a job with the properties that it does not specify."""
+    limits: dict[str, Any] = DEFAULTS["constraints"] | body.get("constraints", {})
+    return DEFAULTS | body | {"constraints": limits}
+
+
+def create_failed(call: Call, account: Item, body: dict[str, Any], schedule: str, error: tuple[str, str]) -> None:
+    """Create a job of a schedule that is completed, because its pool could not be created."""
+    moment = ticks(call.now)
+    hidden = {"state": "completed", "since": call.now, "created": moment, "modified": moment, "pool": None}
+    hidden |= {"pool_name": "", "reason": error[0], "schedule": schedule, "error": list(error)}
+    call.store.put(Item(f"{account.key}/jobs/{body['id'].lower()}", KIND, body, hidden))
 
 
 def check_manager(body: dict[str, Any]) -> None:
@@ -223,11 +242,21 @@ def complete(call: Call, job: Job, moment: float, reason: str) -> None:
     drop_pool(call, job)
 
 
+def delete(call: Call, job: Job) -> None:
+    """Delete a job and its tasks."""
+    for item in call.store.items(task_scheduling.KIND, job.key):
+        call.store.delete(item.key)
+    call.store.delete(job.key)
+    drop_pool(call, job)
+
+
 def drop_pool(call: Call, job: Job) -> None:
     """Delete the auto pool of a job, unless it is to be kept."""
     account = accounts.need(call)
     automatic = job.doc["poolInfo"].get("autoPoolSpecification", {})
     pool = pool_of_job(call, account, job)
+    if job.hidden.get("schedule") and automatic.get("poolLifetimeOption") == "jobschedule":
+        return
     if automatic and not automatic.get("keepAlive") and pool is not None and pool.state.deleted is None:
         pools.delete(call, pool)
 

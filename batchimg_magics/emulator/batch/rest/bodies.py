@@ -141,7 +141,8 @@ def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # n
     kind
         The type of the body in the service.
     """
-    body = checked_body(body)
+    # A client that sends back what it has read sends annotations of OData, which mean nothing in requests.
+    body = {name: value for name, value in checked_body(body).items() if not name.startswith("odata.")}
     for name in body:
         if name not in allowed:
             raise unknown_name(name, kind)

@@ -52,6 +52,23 @@ _ERRORS = {
     "JobBeingDeleted": (409, "The specified job has been marked for deletion and is being garbage collected."),
     "JobCompleted": (409, "The specified job is already in a completed state."),
     "JobExists": (409, "The specified job already exists."),
+    "JobPreparationTaskNotSpecified": (409, "The specified job does not have job preparation task."),
+    "JobScheduleBeingDeleted": (
+        409,
+        "The specified job schedule has been marked for deletion and is being reclaimed.",
+    ),
+    "JobScheduleBeingTerminated": (409, "The specified job schedule is being terminated."),
+    "JobScheduleCompleted": (409, "The specified job schedule is already in completed state."),
+    "JobScheduleExists": (409, "The specified job schedule already exists."),
+    "JobScheduleNotFound": (404, "The specified job schedule does not exist."),
+    "JobScheduleWithSameIdExists": (
+        409,
+        "A job schedule with the specified job id exists. Job and job schedule cannot have the same id.",
+    ),
+    "JobWithSameIdExists": (
+        409,
+        "A job with the specified job schedule id exists. Job and job schedule cannot have the same id.",
+    ),
     "JobNotActive": (409, "The specified job is not in active state."),
     "JobNotFound": (404, "The specified job does not exist."),
     "MissingRequiredProperty": (400, "A required property was not specified in the request body."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.model import accounts, jobs, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, job_schedules, jobs, task_scheduling
 from batchimg_magics.emulator.batch.model.jobs import Job
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body, clean
@@ -22,8 +22,9 @@ from batchimg_magics.emulator.http.dates import (
 from batchimg_magics.emulator.http.messages import Reply, Routes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/jobs")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -39,9 +40,19 @@ _KNOWN = _CHANGEABLE | {
 }  # fmt: skip
 
 
+def specification(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return the job specification of a schedule with its defaults, or refuse it."""
+    body = clean(body, _KNOWN - {"id"}, "JobSpecification")
+    if "poolInfo" not in body:
+        raise missing_property("poolInfo")
+    jobs.check_manager(body)
+    return jobs.with_defaults(body)
+
+
 def load(call: Call) -> Job:
     """Return the job of a request, with its tasks scheduled until now, or refuse."""
     account = accounts.need(call)
+    job_schedules.run_due(call, account)
     item = call.store.get(f"{account.key}/jobs/{call.params['job'].lower()}")
     if item is None:
         raise refusal("JobNotFound")
@@ -69,13 +80,15 @@ def _view(call: Call, job: Job) -> dict[str, Any]:
         "stateTransitionTime": batch_timestamp(kept["since"]),
         **job.doc,
     }
-    info = {"startTime": timestamp_of_ticks(kept["created"])}
+    info: dict[str, Any] = {"startTime": timestamp_of_ticks(kept["created"])}
     if job.pool:
         info["poolId"] = kept["pool_name"]
     if job.state == "completed":
         info |= {"endTime": batch_timestamp(kept["since"]), "terminateReason": kept["reason"]}
         shown["previousState"] = "active"
         shown["previousStateTransitionTime"] = timestamp_of_ticks(kept["created"])
+    if problem := kept.get("error"):
+        info["schedulingError"] = {"category": "UserError", "code": problem[0], "message": problem[1]}
     return shown | {"executionInfo": info}
 
 
@@ -94,6 +107,8 @@ def add(call: Call) -> Reply:
     key = f"{account.key}/jobs/{name.lower()}"
     if call.store.get(key) is not None:
         raise refusal("JobExists")
+    if call.store.get(f"{account.key}/jobschedules/{name.lower()}") is not None:
+        raise refusal("JobScheduleWithSameIdExists")
     jobs.check_quota(call, account)
     job = jobs.create(call, account, body)
     where = f"{call.base}/jobs/{name}"
@@ -103,12 +118,14 @@ def add(call: Call) -> Reply:
 @routes.on("GET", "")
 def list_jobs(call: Call) -> Reply:
     """List the jobs."""
-    return _page(call, accounts.need(call))
+    account = accounts.need(call)
+    job_schedules.run_due(call, account)
+    return page(call, jobs.current_jobs(call, account))
 
 
-def _page(call: Call, account: Item) -> Reply:
+def page(call: Call, found: Iterable[Job]) -> Reply:
     """Answer with a page of jobs."""
-    rows = (_view(call, job) for job in jobs.current_jobs(call, account))
+    rows = (_view(call, job) for job in found)
     return paging.page(call, "jobs", rows, key=lambda row: str(row["id"]).lower())
 
 
@@ -184,8 +201,5 @@ def terminate(call: Call) -> Reply:
 def delete(call: Call) -> Reply:
     """Delete a job and its tasks."""
     job = _load_checked(call)
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        call.store.delete(item.key)
-    call.store.delete(job.key)
-    jobs.drop_pool(call, job)
+    jobs.delete(call, job)
     return Reply(202)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.fleet.allocation import STATES
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_images, pools, task_results, task_scheduling
+from batchimg_magics.emulator.batch.model import (
+    accounts,
+    autoscale,
+    job_schedules,
+    pool_images,
+    pools,
+    task_results,
+    task_scheduling,
+)
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.pools import load
@@ -257,6 +265,7 @@ def need(call: Call, pool: Pool) -> Node:
 def node_counts(call: Call) -> Reply:
     """Answer with the number of nodes of each pool by state."""
     account = accounts.need(call)
+    job_schedules.run_due(call, account)
     autoscale.run_due_evaluations(call, account)
     rows = (_counts(call, pool) for pool in pools.account_pools(call.store, call.now, account))
     return paging.page(call, "poolnodecounts", rows, key=lambda row: str(row["poolId"]).lower(), most=COUNTS_PAGE)

@@ -11,6 +11,7 @@ from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.model import (
     accounts,
     autoscale,
+    job_schedules,
     network_rules,
     pool_rules,
     pools,
@@ -51,6 +52,7 @@ _PATCHABLE_EMPTY = frozenset(
 def load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
     """Return the account and the pool of a request, with everything done that is due."""
     account = accounts.need(call)
+    job_schedules.run_due(call, account)
     pool = pools.need(call, account, call.params["pool"], writing=writing)
     autoscale.run_due_evaluations(call, account, pool)
     task_scheduling.schedule_due_tasks(call.store, pool, call.now)
@@ -143,6 +145,7 @@ def add(call: Call) -> Reply:
 def list_pools(call: Call) -> Reply:
     """List the pools."""
     account = accounts.need(call)
+    job_schedules.run_due(call, account)
     autoscale.run_due_evaluations(call, account)
     listed = list(pools.account_pools(call.store, call.now, account))
     rows = (view(call, pool) for pool in listed)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import accounts, autoscale, network_rules, pool_rules, pools, resize_terms
+from batchimg_magics.emulator.batch.model import (
+    accounts,
+    autoscale,
+    job_schedules,
+    network_rules,
+    pool_rules,
+    pools,
+    resize_terms,
+)
 from batchimg_magics.emulator.batch.model.accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.batch.rest import api_versions, paging
 from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
@@ -39,6 +47,7 @@ _OPTIONS = {
 
 def _load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
     account = accounts.need(call)
+    job_schedules.run_due(call, account)
     pool = pools.need(call, account, call.params["pool"], writing=writing)
     if _is_gone(pool, call.now):
         raise refusal("PoolNotFound")
@@ -217,6 +226,7 @@ def get(call: Call) -> Reply:
 def list_pools(call: Call) -> Reply:
     """List the pools of an account."""
     account = accounts.need(call)
+    job_schedules.run_due(call, account)
     autoscale.run_due_evaluations(call, account)
     pools_of_account = pools.account_pools(call.store, call.now, account)
     listed = [pool for pool in pools_of_account if not _is_gone(pool, call.now)]

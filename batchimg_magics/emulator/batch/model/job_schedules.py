@@ -1,0 +1,388 @@
+"""Job schedules: the jobs that they create as time goes on.
+
+A schedule has at most one active job. A job is due at the beginning of each recurrence, and is created when the job
+before it has completed, within the start window. Nothing runs in the background: jobs that are due are created at the
+next request, in order of time, each with the state of its pool at its time.
+
+Source: Microsoft's OpenAPI (2024-02-01.19.0), Schedule and JobSpecification.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.emulator.batch.model import jobs, pools
+from batchimg_magics.emulator.batch.model.jobs import Job
+from batchimg_magics.emulator.batch.rest.errors import bad_property, refusal
+from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
+from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.world.clock import parse_timestamp
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.emulator.http.messages import Call
+
+KIND = jobs.SCHEDULES
+MIN_INTERVAL_S = 60.0
+evidence = Evidence("Job schedules")
+TERMINATE_S = evidence.assumed(
+    16.0, "s", "to terminate a job schedule", "recorded for a job without tasks; no recording has a schedule"
+)
+DELETE_S = evidence.assumed(
+    12.0, "s", "to delete a job schedule", "recorded for a job (10 to 15 s); no recording has a schedule"
+)
+MAX_RECURRENCES = evidence.assumed(
+    1000,
+    "recurrences",
+    "of a schedule that one request catches up on; after a longer pause the last ones",
+    "only a state that was not read for long has more",
+)
+evidence.rule(
+    "A schedule without recurrence is completed when its only job is completed.",
+    "OpenAPI describes the end of recurring schedules only",
+)
+evidence.rule(
+    "A new schedule in an update counts from the time of the update.",
+    "OpenAPI says only that it affects jobs that are created later",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """When jobs are due.
+
+    Parameters
+    ----------
+    begin, after_s
+        The time of the first job, and the time after which none is created.
+    window_s, every_s
+        The start window, and the interval; infinite if there is none.
+    """
+
+    begin: float
+    after_s: float
+    window_s: float
+    every_s: float
+
+    def limit(self, due: float) -> float:
+        """Return the time until which a job that is due at a time can be created."""
+        return due + min(self.window_s, self.every_s)
+
+
+class ScheduleState(msgspec.Struct):
+    """The state of a schedule beside its document.
+
+    Parameters
+    ----------
+    state, since
+        ``active``, ``disabled``, ``terminating``, ``completed`` or ``deleting``, and since when.
+    created, modified
+        In ticks.
+    due
+        When the next job is due; None: there is none.
+    earliest
+        The time before which no job is created, because the schedule was disabled until then.
+    previous, previous_since
+        The state before; empty if there was none.
+    count, recent
+        The number of jobs created, and the id of the last one.
+    pool
+        Key of the auto pool that its jobs share.
+    ends
+        When it is completed, or when it is deleted.
+    """
+
+    state: str
+    since: float
+    created: int
+    modified: int
+    due: float | None
+    earliest: float = 0.0
+    previous: str = ""
+    previous_since: float = 0.0
+    count: int = 0
+    recent: str = ""
+    pool: str | None = None
+    ends: float | None = None
+
+
+@dataclass(slots=True)
+class JobSchedule:
+    """A job schedule.
+
+    Parameters
+    ----------
+    key
+        Key of the account, ``/jobschedules/``, and its id in lower case.
+    doc
+        Its document without members that change over time.
+    state
+        The rest.
+    """
+
+    key: str
+    doc: dict[str, Any]
+    state: ScheduleState
+
+    def headers(self) -> dict[str, str]:
+        """Return ETag and Last-Modified."""
+        return {"ETag": etag(self.state.modified), "Last-Modified": header_date(self.state.modified)}
+
+    def recurrence(self) -> Recurrence:
+        """Return when its jobs are due."""
+        created = (self.state.created - TICKS_AT_1970) / 1e7
+        return recurrence(self.doc["schedule"], created)
+
+    def enter(self, state: str, moment: float) -> None:
+        """Change its state."""
+        kept = self.state
+        kept.previous, kept.previous_since = kept.state, kept.since
+        kept.state, kept.since = state, moment
+
+
+def recurrence(schedule: dict[str, Any], now: float) -> Recurrence:
+    """Return when the jobs of a schedule are due, or refuse it."""
+    begin = _moment(schedule, "doNotRunUntil", now)
+    after = _moment(schedule, "doNotRunAfter", math.inf)
+    if after <= begin:
+        raise bad_property("doNotRunAfter", schedule["doNotRunAfter"], "It must be later than the first job")
+    window, every = (_interval(schedule, name) for name in ("startWindow", "recurrenceInterval"))
+    return Recurrence(max(begin, now), after, window, every)
+
+
+def _moment(schedule: dict[str, Any], name: str, default: float) -> float:
+    text = schedule.get(name)
+    if text is None:
+        return default
+    try:
+        return parse_timestamp(text)
+    except (ValueError, AttributeError):
+        raise bad_property(name, text) from None
+
+
+def _interval(schedule: dict[str, Any], name: str) -> float:
+    text = schedule.get(name)
+    if text is None:
+        return math.inf
+    seconds = duration_s(text) if isinstance(text, str) else None
+    if seconds is None or seconds < MIN_INTERVAL_S:
+        raise bad_property(name, text, "The value must be a duration of at least one minute")
+    return seconds
+
+
+def load(item: Item) -> JobSchedule:
+    """Return the schedule that an item stores."""
+    return JobSchedule(item.key, item.doc, msgspec.convert(item.hidden, ScheduleState))
+
+
+def need(call: Call, account: Item, name: str) -> JobSchedule:
+    """Return a schedule of an account, or refuse."""
+    item = call.store.get(f"{account.key}/jobschedules/{name.lower()}")
+    schedule = load(item) if item is not None else None
+    if schedule is None or _is_gone(schedule, call.now):
+        raise refusal("JobScheduleNotFound")
+    return schedule
+
+
+def all_of(call: Call, account: Item) -> Iterator[JobSchedule]:
+    """Yield the schedules of an account in order of their ids."""
+    for item in call.store.items(KIND, account.key):
+        schedule = load(item)
+        if not _is_gone(schedule, call.now):
+            yield schedule
+
+
+def _is_gone(schedule: JobSchedule, now: float) -> bool:
+    state = schedule.state
+    return state.state == "deleting" and state.ends is not None and state.ends <= now
+
+
+def save(call: Call, schedule: JobSchedule, *, new_etag: bool = True) -> None:
+    """Store a schedule; with `new_etag` its ETag changes."""
+    if new_etag:
+        schedule.state.modified = change_ticks(call.now, schedule.state.modified)
+    call.store.put(Item(schedule.key, KIND, schedule.doc, msgspec.to_builtins(schedule.state)))
+
+
+def create(call: Call, account: Item, doc: dict[str, Any]) -> JobSchedule:
+    """Create a schedule, and the job that is due at once."""
+    moment = ticks(call.now)
+    state = ScheduleState("active", call.now, moment, moment, recurrence(doc["schedule"], call.now).begin)
+    schedule = JobSchedule(f"{account.key}/jobschedules/{doc['id'].lower()}", doc, state)
+    save(call, schedule, new_etag=False)
+    run_due(call, account)
+    return schedule
+
+
+def run_due(call: Call, account: Item) -> None:
+    """Create the jobs that have become due, and complete the schedules that have ended."""
+    for item in call.store.items(KIND, account.key):
+        if item.hidden["state"] in ("completed", "deleting"):
+            continue
+        schedule = load(item)
+        before = msgspec.to_builtins(schedule.state)
+        if schedule.state.state == "terminating":
+            if schedule.state.ends is not None and schedule.state.ends <= call.now:
+                schedule.enter("completed", schedule.state.ends)
+        else:
+            _run_recurrences(call, account, schedule)
+            _end(call, account, schedule)
+        if msgspec.to_builtins(schedule.state) != before:
+            save(call, schedule, new_etag=False)
+
+
+def _run_recurrences(call: Call, account: Item, schedule: JobSchedule) -> None:
+    """Create the jobs of an active schedule that are due."""
+    state, plan = schedule.state, schedule.recurrence()
+    if state.state != "active":
+        return
+    if state.due is not None and math.isfinite(plan.every_s):
+        late = math.floor((call.now - state.due) / plan.every_s) - MAX_RECURRENCES
+        state.due += max(0, late) * plan.every_s
+    while state.due is not None and state.due <= call.now:
+        due = state.due
+        start = _start(call, account, schedule, due)
+        if start is None and plan.limit(due) > call.now:
+            return
+        following = due + plan.every_s
+        state.due = following if math.isfinite(following) else None
+        if start is not None and start > plan.after_s:
+            state.due = None
+        elif start is not None and start <= plan.limit(due):
+            _create_job(dataclasses.replace(call, now=start), account, schedule)
+    if state.due is not None and state.due > plan.after_s:
+        state.due = None
+
+
+def _start(call: Call, account: Item, schedule: JobSchedule, due: float) -> float | None:
+    """Return when a job that is due can be created; None: not within its start window until now."""
+    earliest = max(due, schedule.state.earliest)
+    latest = min(schedule.recurrence().limit(due), call.now)
+    for moment in (earliest, latest):
+        job = _recent_job(dataclasses.replace(call, now=moment), account, schedule)
+        if job is None:
+            return earliest
+        if job.state == "completed":
+            return float(max(earliest, job.hidden["since"]))
+    return None
+
+
+def _recent_job(call: Call, account: Item, schedule: JobSchedule) -> Job | None:
+    """Return the last job of a schedule as it is at a time; None if there is none any more."""
+    item = call.store.get(f"{account.key}/jobs/{schedule.state.recent.lower()}") if schedule.state.recent else None
+    if item is None:
+        return None
+    job = Job(item.key, item.doc, item.hidden)
+    jobs.bring_up_to_date(call, account, job)
+    return job
+
+
+def _create_job(call: Call, account: Item, schedule: JobSchedule) -> None:
+    """Create the next job; if its auto pool cannot be created, the job is completed with the error."""
+    state = schedule.state
+    state.count += 1
+    state.recent = f"{schedule.doc['id']}:job-{state.count}"
+    body = schedule.doc["jobSpecification"] | {"id": state.recent}
+    try:
+        job = jobs.create(call, account, body, schedule=schedule.key, pool=state.pool)
+    except Refusal as refused:
+        jobs.create_failed(call, account, body, schedule.key, (_POOL_ERRORS.get(refused.code, _ANY), refused.message))
+        return
+    automatic = body["poolInfo"].get("autoPoolSpecification", {})
+    state.pool = job.pool if automatic.get("poolLifetimeOption") == "jobschedule" else None
+
+
+#: Why the auto pool of a job was refused -> code of the scheduling error of the job.
+_POOL_ERRORS = {
+    "PoolQuotaReached": "AutoPoolCreationFailedWithQuotaReached",
+    "AutoScalingFormulaSyntaxError": "InvalidAutoScaleFormulaInAutoPool",
+    "InvalidApplicationPackageReferences": "InvalidApplicationPackageReferencesInAutoPool",
+}
+_ANY = "InvalidAutoPoolSettings"
+
+
+def _end(call: Call, account: Item, schedule: JobSchedule) -> None:
+    """Complete a schedule whose time is over and which has no active job."""
+    state, after = schedule.state, schedule.recurrence().after_s
+    if state.due is not None and call.now <= after:
+        return
+    job = _recent_job(call, account, schedule)
+    if job is not None and job.state != "completed":
+        return
+    moment = job.hidden["since"] if job is not None else schedule.state.since
+    if math.isfinite(schedule.recurrence().every_s) or job is None:
+        moment = max(moment, min(after, call.now))
+    schedule.enter("completed", moment)
+    state.due, state.ends = None, moment
+    _drop_pool(call, account, schedule)
+
+
+def update(call: Call, schedule: JobSchedule, changes: dict[str, Any]) -> None:
+    """Change a schedule; jobs that exist are not changed."""
+    schedule.doc = schedule.doc | changes
+    if "schedule" in changes:
+        schedule.state.due = recurrence(changes["schedule"], call.now).begin
+    save(call, schedule)
+
+
+def enable(call: Call, schedule: JobSchedule) -> None:
+    """Enable a schedule; a job that was due in the meantime is created if its start window is still open."""
+    state, plan = schedule.state, schedule.recurrence()
+    if state.state == "active":
+        return
+    schedule.enter("active", call.now)
+    state.earliest = call.now
+    while state.due is not None and plan.limit(state.due) <= call.now:
+        following = state.due + max(1, math.floor((call.now - state.due) / plan.every_s)) * plan.every_s
+        state.due = following if math.isfinite(plan.every_s) else None
+    save(call, schedule)
+
+
+def disable(call: Call, schedule: JobSchedule) -> None:
+    """Disable a schedule: it creates no jobs until it is enabled."""
+    if schedule.state.state != "disabled":
+        schedule.enter("disabled", call.now)
+    save(call, schedule)
+
+
+def terminate(call: Call, account: Item, schedule: JobSchedule) -> None:
+    """Terminate a schedule and its active job."""
+    job = _recent_job(call, account, schedule)
+    if job is not None and job.state != "completed":
+        jobs.complete(call, job, call.now, "TerminateJobSchedule")
+    schedule.enter("terminating", call.now)
+    schedule.state.due, schedule.state.ends = None, call.now + TERMINATE_S
+    _drop_pool(call, account, schedule)
+    save(call, schedule)
+
+
+def delete(call: Call, account: Item, schedule: JobSchedule) -> None:
+    """Delete a schedule with its jobs and their tasks."""
+    for job in jobs_of(call, account, schedule):
+        jobs.delete(call, job)
+    schedule.enter("deleting", call.now)
+    schedule.state.due, schedule.state.ends = None, call.now + DELETE_S
+    _drop_pool(call, account, schedule)
+    save(call, schedule)
+
+
+def jobs_of(call: Call, account: Item, schedule: JobSchedule) -> list[Job]:
+    """Return the jobs that a schedule has created, in order of their ids."""
+    return [job for job in jobs.current_jobs(call, account) if job.hidden.get("schedule") == schedule.key]
+
+
+def _drop_pool(call: Call, account: Item, schedule: JobSchedule) -> None:
+    """Delete the auto pool that the jobs of a schedule share, unless it is to be kept."""
+    automatic = schedule.doc["jobSpecification"]["poolInfo"].get("autoPoolSpecification", {})
+    key, schedule.state.pool = schedule.state.pool, None
+    pool = pools.find(call, account, key.rpartition("/")[2]) if key else None
+    if pool is not None and not automatic.get("keepAlive") and pool.state.deleted is None:
+        pools.delete(call, pool)
