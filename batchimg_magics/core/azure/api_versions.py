@@ -20,6 +20,8 @@ SUBSCRIPTIONS = "2022-12-01"
 LOCKS, PROVIDERS = "2016-09-01", "2021-04-01"
 #: The newest before 2023 that assignments, definitions and sets of definitions have in common.
 POLICIES = "2021-06-01"
+#: Compute's VM sizes (``skus``).
+VM_SIZES = "2021-07-01"
 #: Lists of resources of any type. Source: Microsoft.Resources.
 RESOURCES = "2021-04-01"
 #: The network interfaces in the body of a VM. It is the only value allowed. Source: Compute, ``networkApiVersion``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import api_versions, pages
 from batchimg_magics.core.batch import retirements
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
@@ -79,8 +80,9 @@ class ImageNeeds:
 async def read_sizes(azure: Azure) -> list[Json]:
     """Return the VM sizes that Batch offers in the account's region. They are read once."""
     if "sizes" not in azure.memo:
-        pages = azure.management.location.list_supported_virtual_machine_skus(await azure.region())
-        azure.memo["sizes"] = await azure.list_documents(pages)
+        where = f"/subscriptions/{azure.scope.subscription}/providers/Microsoft.Batch/locations/{await azure.region()}"
+        url = f"{where}/virtualMachineSkus?api-version={api_versions.BATCH}"
+        azure.memo["sizes"] = await pages.read_all(azure, url)  # many: without the models of the SDK
     found: list[Json] = azure.memo["sizes"]
     return found
 
