@@ -29,7 +29,6 @@ def prepared() -> BatchEmulator:
         metadata=[{"name": "a", "value": "b"}],
         startTask={"commandLine": "/bin/sh -c 'exit 1'"},
         networkConfiguration={},
-        targetNodeCommunicationMode="simplified",
         userAccounts=[{"name": "u", "password": "p"}],
     )
     made.create_pool("full", 600, vmSize="Standard_D2s_v5")

@@ -19,7 +19,8 @@ def test_one_pool_has_two_dialects(azure: BatchEmulator) -> None:
         "targetNodeCommunicationMode": "Simplified",
         "metadata": [{"name": "owner", "value": "me"}],
     }
-    made = azure.arm("PUT", "/pools/P", arm_pool_body(**more) | {"tags": {"a": "b"}})
+    # The property is older than 2025-06-01, which no longer has it.
+    made = azure.arm("PUT", "/pools/P", arm_pool_body(**more) | {"tags": {"a": "b"}}, version="2024-07-01")
     assert made.status == 200
     assert made.headers["ETag"] == made.body["etag"]
     properties = made.body["properties"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.batch.model import task_rules
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 _MAX_LUN, _MAX_DISK_GIB = 63, 32_767
 _LICENSE_TYPES = frozenset({"windows_server", "windows_client"})
-_MODES = frozenset({"automatic", "manual", "rolling"})
 #: Members of a reference to a Marketplace image, which an image id excludes.
 _MARKETPLACE = ("publisher", "offer", "sku", "version")
 evidence = Evidence("Virtual machines of pools")
+evidence.rule(
+    "Extensions with the same name, UEFI settings without a security type, and a container registry with neither a "
+    "user nor an identity are refused.",
+    "the same is invalid for virtual machines; no document says when Batch refuses it",
+)
 evidence.rule(
     "The license type must be Windows_Server or Windows_Client, and the nodes must run Windows.",
     "the OpenAPI says that it applies only to Windows; it does not say what happens on Linux",
@@ -39,6 +44,10 @@ def check_machine(account: Item, pool: dict[str, Any], size: VmSize) -> None:
     machine, windows = pool["virtualMachineConfiguration"], runs_windows(pool)
     _check_data_disks(machine.get("dataDisks", []))
     _check_license(machine, windows=windows)
+    _check_extensions(machine.get("extensions", []))
+    _check_security(machine.get("securityProfile", {}))
+    for registry in machine.get("containerConfiguration", {}).get("containerRegistries", []):
+        task_rules.check_registry(registry)
     _check_confidential(machine)
     _check_encryption(account, machine, windows=windows)
     zonal = machine.get("nodePlacementConfiguration", {}).get("policy") == "Zonal"
@@ -71,6 +80,21 @@ def _check_data_disks(disks: list[dict[str, Any]]) -> None:
             raise bad_property("lun", disk["lun"], "Each data disk must have a distinct lun")
         if disk["diskSizeGB"] > _MAX_DISK_GIB:
             raise bad_property("diskSizeGB", disk["diskSizeGB"], f"The value must be between 1 and {_MAX_DISK_GIB}")
+
+
+def _check_extensions(rows: list[dict[str, Any]]) -> None:
+    names = [row["name"].lower() for row in rows]
+    for row in rows:
+        if names.count(row["name"].lower()) > 1:
+            raise bad_property("extensions", row["name"], "The names of extensions must be unique")
+        for name in row.get("provisionAfterExtensions", []):
+            if str(name).lower() not in names:
+                raise bad_property("provisionAfterExtensions", name, "The pool has no extension of this name")
+
+
+def _check_security(profile: dict[str, Any]) -> None:
+    if "uefiSettings" in profile and "securityType" not in profile:
+        raise bad_property("uefiSettings", None, "It can be specified only with a securityType")
 
 
 def _check_license(machine: dict[str, Any], *, windows: bool) -> None:
@@ -127,24 +151,12 @@ def _encryption_sets(machine: dict[str, Any]) -> list[str]:
 
 
 def _check_upgrades(policy: dict[str, Any], windows: dict[str, Any], *, zonal: bool) -> None:
-    if "mode" not in policy:
-        raise missing_property("mode")
-    if str(policy["mode"]).lower() not in _MODES:
-        raise bad_property("mode", policy["mode"])
     automatic, rolling = policy.get("automaticOSUpgradePolicy", {}), policy.get("rollingUpgradePolicy", {})
     if automatic.get("enableAutomaticOSUpgrade") and windows.get("enableAutomaticUpdates"):
         reason = "It cannot be true if enableAutomaticUpdates of windowsConfiguration is true"
         raise bad_property("enableAutomaticOSUpgrade", None, reason)
     if "enableCrossZoneUpgrade" in rolling and not zonal:
         raise bad_property("enableCrossZoneUpgrade", None, "It can be set only with the zonal placement policy")
-    _check_shares(rolling)
-
-
-def _check_shares(rolling: dict[str, Any]) -> None:
-    for name in ("maxBatchInstancePercent", "maxUnhealthyInstancePercent", "maxUnhealthyUpgradedInstancePercent"):
-        least = 0 if "Upgraded" in name else 5
-        if name in rolling and not least <= rolling[name] <= 100:
-            raise bad_property(name, rolling[name], f"The value must be between {least} and 100, inclusive")
     batch, unhealthy = (rolling.get(name) for name in ("maxBatchInstancePercent", "maxUnhealthyInstancePercent"))
     if batch is not None and unhealthy is not None and batch > unhealthy:
         raise bad_property("maxBatchInstancePercent", batch, "It must not be above maxUnhealthyInstancePercent")

@@ -38,6 +38,14 @@ evidence.rule(
     "documented as prerequisites; no recording shows how Batch refuses them",
 )
 evidence.rule(
+    "A pool with communication between nodes cannot have dedicated and spot nodes.",
+    "reported in 2017, with the text of the refusal; the documents do not say it",
+)
+evidence.rule(
+    "IP families are IPv4, or IPv4 and IPv6; others are refused.",
+    "the SDKs call these the expected values; no recording has them",
+)
+evidence.rule(
     "A pool that asks for more nodes than its own public addresses or its inbound NAT ports allow is refused.",
     "the limits are documented; no recording shows the refusal",
 )
@@ -105,6 +113,24 @@ def _check_security_rules(rules: list[dict[str, Any]]) -> None:
             raise bad_property("priority", rule["priority"], "Priorities must be unique and between 150 and 4096")
         if not _is_prefix(str(rule["sourceAddressPrefix"])):
             raise bad_property("sourceAddressPrefix", rule["sourceAddressPrefix"])
+        _check_ports(rule.get("sourcePortRanges", []))
+
+
+def _check_ports(rows: list[str]) -> None:
+    """Refuse source ports that are not ``*``, a port or a range of ports, or that overlap."""
+    spans = sorted(_span(row) for row in rows)
+    if any(later[0] <= earlier[1] for earlier, later in pairwise(spans)):
+        raise bad_property("sourcePortRanges", None, "The source port ranges must not overlap")
+
+
+def _span(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
+    if text == "*":
+        return 0, 65_535
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if not 0 <= first <= last <= 65_535:
+        raise bad_property("sourcePortRanges", text, "The ports must be in the range of 0 to 65535")
+    return first, last
 
 
 def _is_prefix(text: str) -> bool:
@@ -121,8 +147,16 @@ def _is_prefix(text: str) -> bool:
 # -- public addresses ---------------------------------------------------------------------------------------------
 
 
+def _check_families(families: list[str]) -> None:
+    """Refuse IP families that are neither those of one stack nor those of two."""
+    if families and sorted(families) not in (["IPv4"], ["IPv4", "IPv6"]):
+        reason = "The expected values are IPv4 for single-stack, IPv4 and IPv6 for dual-stack pools"
+        raise bad_property("ipFamilies", ", ".join(families), reason)
+
+
 def _check_addresses(call: Call, account: Item, network: dict[str, Any]) -> None:
     configuration = network.get("publicIPAddressConfiguration", {})
+    _check_families(configuration.get("ipFamilies", []))
     ids, managed = configuration.get("ipAddressIds", []), configuration.get("provision", "batchmanaged")
     if managed == "usermanaged" and not ids:
         raise missing_property("ipAddressIds")
@@ -161,6 +195,10 @@ def check_node_limits(pool: dict[str, Any], targets: dict[str, Any]) -> None:
     """Refuse targets for which the pool has too few public addresses or frontend ports of its own."""
     network = pool.get("networkConfiguration", {})
     dedicated, spot = (int(targets.get(name) or 0) for name in ("targetDedicatedNodes", "targetLowPriorityNodes"))
+    if dedicated and spot and pool.get("enableInterNodeCommunication"):
+        both = "both TargetDedicatedNodes and TargetLowPriorityNodes"
+        reason = f"Pool cannot have {both} specified if communication is enabled"
+        raise bad_property("targetLowPriorityNodes", spot, reason)
     if ids := network.get("publicIPAddressConfiguration", {}).get("ipAddressIds"):
         most = NODES_PER_ADDRESS * len(ids)
         if max(dedicated, spot) > most:

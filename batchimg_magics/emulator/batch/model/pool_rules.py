@@ -19,8 +19,17 @@ from batchimg_magics.emulator.arm.open_world import (
     is_open,
 )
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import image_support, machine_rules, network_rules, user_rules
+from batchimg_magics.emulator.batch.model import (
+    image_support,
+    machine_rules,
+    mount_rules,
+    network_rules,
+    package_rules,
+    task_rules,
+    user_rules,
+)
 from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.body_checks import ID_REASON
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
@@ -60,7 +69,7 @@ _MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
 _MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
 #: The first api-versions that are recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
-_FORMULA_LIMIT, _LONGEST_DISPLAY_NAME = 8192, 1024
+_FORMULA_LIMIT = 8192
 evidence = Evidence("Configuration of pools")
 _LONGEST_RESIZE_S = evidence.assumed(
     7 * 86_400, "s", "maximum of a resize timeout", "the minimum of 5 minutes is documented, a maximum is not"
@@ -71,6 +80,10 @@ evidence.rule(
 )
 #: Properties that no response shows.
 _SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey", "protectedSettings"})
+evidence.rule(
+    "Metadata with a name that occurs twice is refused.",
+    "no document says what Batch does with it",
+)
 evidence.rule(
     "From 31 March 2026 on, a new pool that asks for classic node communication is refused.",
     "the retirement is documented, how Azure answers then is not",
@@ -86,17 +99,13 @@ def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
     if name is None:
         raise missing_property("id")
     if not isinstance(name, str) or not _ID.fullmatch(name):
-        reason = (
-            "The ID can contain any combination of alphanumeric characters including hyphens and underscores, "
-            "and cannot contain more than 64 characters"
-        )
-        raise bad_property("id", name, reason)
+        raise bad_property("id", name, ID_REASON)
     return name
 
 
-def pool_body(body: Any, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def pool_body(body: Any, version: str, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return a checked body of a pool in the format of the data plane, or refuse it."""
-    return clean(body, _POOL, kind)
+    return clean(body, _POOL, kind, version)
 
 
 def check_new_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
@@ -127,16 +136,26 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
         raise missing_property("virtualMachineConfiguration")
     else:
         _check_machine(call, account, pool, plane)
-    if pool.get("autoScaleFormula") is not None and not pool.get("enableAutoScale"):
-        reason = "The formula must not be specified if enableAutoScale is set to false"
-        raise bad_property("autoScaleFormula", None, reason)
+    _check_autoscale_off(pool)
     check_scale(pool)
     if str(pool.get("targetNodeCommunicationMode")).lower() == "classic" and has_retired(
         call.store, CLASSIC_COMMUNICATION, call.now, CLASSIC_COMMUNICATION_END
     ):
         raise bad_property("targetNodeCommunicationMode", "classic", "The classic node communication mode is retired")
+    task_rules.check_start_task(pool)
     network_rules.check_network(call, account, pool)
     network_rules.check_node_limits(pool, pool)
+
+
+def _check_autoscale_off(pool: dict[str, Any]) -> None:
+    if pool.get("enableAutoScale"):
+        return
+    if pool.get("autoScaleFormula") is not None:
+        reason = "The formula must not be specified if enableAutoScale is set to false"
+        raise bad_property("autoScaleFormula", None, reason)
+    if "autoScaleEvaluationInterval" in pool:
+        reason = "The interval must not be specified if enableAutoScale is set to false"
+        raise bad_property("autoScaleEvaluationInterval", pool["autoScaleEvaluationInterval"], reason)
 
 
 def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
@@ -168,7 +187,9 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
         raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
     machine_rules.check_machine(account, pool, size)
-    user_rules.check_login_modes(pool, windows=machine_rules.runs_windows(pool))
+    windows = machine_rules.runs_windows(pool)
+    user_rules.check_login_modes(pool, windows=windows)
+    mount_rules.check_mount_systems(pool.get("mountConfiguration", []), windows=windows)
     slots = pool.get("taskSlotsPerNode", 1)
     if slots > min(4 * size.vcpus, 256):
         raise bad_property("taskSlotsPerNode", slots, "The value must not be above 4 times the cores of a node, or 256")
@@ -266,29 +287,32 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
 
     The stored pool does not have everything that a request needs: e.g. the passwords of its user accounts.
     """
-    references = pool.get("applicationPackageReferences", [])
-    wrong = [(str(one.get("applicationId", "")), package_problem(store, account, one)) for one in references]
-    if any(why for _, why in wrong):
-        raise refusal("InvalidApplicationPackageReferences", *((name, why) for name, why in wrong if why))
+    package_rules.check_packages(store, account, pool.get("applicationPackageReferences", []))
     # The emulator has no certificates, and Azure has none since 2025.
     if unknown := pool.get("certificateReferences"):
         why = "The specified certificate does not exist."
         names = [str(one.get("thumbprint", one.get("id", ""))) for one in unknown]  # ARM's have ids
         raise refusal("InvalidCertificateReferences", *((name, why) for name in names))
-    if "startTask" in pool and not pool["startTask"].get("commandLine"):
-        raise missing_property("commandLine")
+    if "startTask" in pool:
+        task_rules.check_command(pool["startTask"])
+    mount_rules.check_mounts(pool.get("mountConfiguration", []), need_keys=not is_open(store))
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
         _check_subscription(account, "subnetId", str(subnet))
     user_rules.check_users(pool.get("userAccounts", []), need_passwords=not is_open(store))
-    if len(pool.get("displayName", "")) > _LONGEST_DISPLAY_NAME:
-        reason = f"The display name can contain up to {_LONGEST_DISPLAY_NAME} characters"
-        raise bad_property("displayName", pool["displayName"], reason)
     if pool.get("resourceTags") and account.doc["properties"].get("poolAllocationMode") != "UserSubscription":
         reason = "Resource tags can be specified only if the pool allocation mode of the account is UserSubscription"
         raise bad_property("resourceTags", None, reason)
-    for pair in pool.get("metadata", []):
-        if not pair.get("name"):
-            raise bad_property("metadata", None, "The key for one of the metadata key-value pairs is empty.")
+    check_metadata(pool.get("metadata", []))
+
+
+def check_metadata(pairs: list[dict[str, Any]]) -> None:
+    """Refuse metadata without names, or with a name that occurs twice."""
+    names = [pair["name"] for pair in pairs]
+    for name in names:
+        if not name:
+            raise refusal("EmptyMetadataKey")
+        if names.count(name) > 1:
+            raise bad_property("metadata", name, "Each metadata name can be specified once")
 
 
 def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
@@ -365,18 +389,3 @@ def _user(user: dict[str, Any], login_mode: str | None) -> dict[str, Any]:
     if login_mode is not None:
         shown["windowsUserConfiguration"] = {"loginMode": login_mode, **user.get("windowsUserConfiguration", {})}
     return shown
-
-
-def package_problem(store: Store, account: Item, reference: dict[str, Any]) -> str | None:
-    """Return what is wrong with a pool's reference to an application package, or None."""
-    key = str(reference.get("applicationId", ""))
-    application = store.get(key)
-    if application is None or not key.lower().startswith(f"{account.key}/applications/"):
-        return "The specified application package does not exist."
-    version = reference.get("version") or application.doc["properties"].get("defaultVersion")
-    if not version:
-        return "The specified application has no default version, and the reference names none."
-    package = store.get(f"{key}/versions/{version}")
-    if package is None or package.doc["properties"].get("state") != "Active":
-        return "The specified version of the application package does not exist or is not active."
-    return None

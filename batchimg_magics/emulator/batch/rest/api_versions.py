@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.rest.bodies import unknown_name
+from batchimg_magics.emulator.batch.rest.body_checks import unknown_name
 from batchimg_magics.emulator.batch.rest.dialects import OPAQUE_OBJECTS
 from batchimg_magics.emulator.world.evidence import Evidence
 

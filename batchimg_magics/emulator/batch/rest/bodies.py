@@ -1,6 +1,7 @@
 """Bodies of requests to Microsoft.Batch: check their types, names, values and numbers.
 
-Properties are checked by name, because a name means the same everywhere in these bodies.
+Properties are first checked by name, because a name means the same everywhere in these bodies, then by the type of the
+body (`body_types`), if it is in the table.
 
 Source: Microsoft's OpenAPI (2024-02-01.19.0 and 2024-02-01) for names, types and minimum values; recorded refusals for
 their texts; recorded requests for numbers that are sent as strings.
@@ -9,13 +10,11 @@ their texts; recorded requests for numbers that are sent as strings.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from batchimg_magics.emulator.batch.rest.body_checks import check_body, unknown_name
 from batchimg_magics.emulator.batch.rest.dialects import OPAQUE_OBJECTS, check_words, to_batch
-from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-
-if TYPE_CHECKING:
-    from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.batch.rest.errors import bad_property, refusal
 
 
 def _names(text: str) -> frozenset[str]:
@@ -83,53 +82,9 @@ NUMBERS = {
     "taskSlotsPerNode": 1,
     "uid": 0,
 }
-#: Required members of the rows of a list.
-_REQUIRED: dict[str, tuple[str, ...]] = {
-    "dataDisks": ("lun", "diskSizeGB"),
-    "extensions": ("name", "publisher", "type"),
-    "networkSecurityGroupRules": ("priority", "access", "sourceAddressPrefix"),
-    "inboundNATPools": ("name", "protocol", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd"),
-    "metadata": ("name",),
-    "userAccounts": ("name",),
-    "applicationPackageReferences": ("applicationId",),
-}
-#: Members of the types that clients most often get wrong, as the data plane names them.
-_TYPES: dict[str, frozenset[str]] = {
-    "applicationPackageReferences": _names("applicationId version"),
-    "imageReference": _names(
-        "publisher offer sku version virtualMachineImageId exactVersion sharedGalleryImageId communityGalleryImageId"
-    ),
-    "startTask": _names(
-        "commandLine containerSettings resourceFiles environmentSettings userIdentity maxTaskRetryCount waitForSuccess"
-    ),
-    "virtualMachineConfiguration": _names(
-        "imageReference nodeAgentSKUId windowsConfiguration dataDisks licenseType containerConfiguration"
-        " diskEncryptionConfiguration nodePlacementConfiguration extensions osDisk securityProfile"
-        " serviceArtifactReference"
-    ),
-    "metadata": _names("name value"),
-    "osDisk": _names("ephemeralOSDiskSettings caching managedDisk diskSizeGB writeAcceleratorEnabled imageUris"),
-    "dataDisks": _names("lun caching diskSizeGB managedDisk storageAccountType"),
-    "managedDisk": _names("storageAccountType securityProfile diskEncryptionSet"),
-    "ephemeralOSDiskSettings": _names("placement"),
-    "nodePlacementConfiguration": _names("policy"),
-    "diskEncryptionConfiguration": _names("targets customerManagedKey"),
-    "networkConfiguration": _names(
-        "subnetId dynamicVNetAssignmentScope endpointConfiguration publicIPAddressConfiguration"
-        " enableAcceleratedNetworking publicIPs"
-    ),
-    "publicIPAddressConfiguration": _names("provision ipAddressIds ipFamilies ipTags"),
-    "upgradePolicy": _names("mode automaticOSUpgradePolicy rollingUpgradePolicy"),
-    "automaticOSUpgradePolicy": _names(
-        "disableAutomaticRollback enableAutomaticOSUpgrade useRollingUpgradePolicy osRollingUpgradeDeferral"
-    ),
-    "taskSchedulingPolicy": _names("jobDefaultOrder nodeFillType"),
-    "windowsConfiguration": _names("enableAutomaticUpdates"),
-}
-_ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
 
 
-def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def clean(body: Any, allowed: frozenset[str], kind: str, version: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return the body of a request in the format of the data plane, with numbers and without nulls, or refuse it.
 
     Parameters
@@ -140,16 +95,18 @@ def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # n
         The names that it may have.
     kind
         The type of the body in the service.
+    version
+        The api-version of the request; empty for one that has all members of the type.
     """
     # A client that sends back what it has read sends annotations of OData, which mean nothing in requests.
     body = {name: value for name, value in checked_body(body).items() if not name.startswith("odata.")}
     for name in body:
         if name not in allowed:
             raise unknown_name(name, kind)
-    _check_names(body)
     body = to_batch(body)
     check_words(body)
     cleaned: dict[str, Any] = _numbers(body)
+    check_body(cleaned, kind, version)
     return cleaned
 
 
@@ -176,32 +133,6 @@ def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict) and name not in OPAQUE_OBJECTS:
         return {inner: _shape(part, inner) for inner, part in value.items() if part is not None}
     return [_shape(row, "") for row in value] if isinstance(value, list) else value
-
-
-def unknown_name(name: str, kind: str) -> Refusal:
-    """Return the refusal of a name that a type does not have."""
-    reason = (
-        f"The property '{name}' does not exist on type '{_ENTITIES}.{kind}'. "
-        "Make sure to only use property names that are defined by the type."
-    )
-    return refusal("InvalidRequestBody", ("Reason", reason))
-
-
-def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
-    """Refuse members that their type does not have, and rows without required members."""
-    if isinstance(value, list):
-        for inner in value:
-            _check_names(inner, under)
-    elif isinstance(value, dict) and under not in OPAQUE_OBJECTS:
-        strange = next((name for name in value if under in _TYPES and name not in _TYPES[under]), None)
-        if strange is not None:
-            kind = under[0].upper() + under[1:]
-            raise unknown_name(strange, kind.removesuffix("s") if under.endswith("References") else kind)
-        absent = next((name for name in _REQUIRED.get(under, ()) if name not in value), None)
-        if absent is not None:
-            raise missing_property(absent)
-        for name, inner in value.items():
-            _check_names(inner, name)
 
 
 def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.rest.errors import bad_property
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,14 @@ _WORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "targetNodeCommunicationMode": (("default", "Default"), ("classic", "Classic"), ("simplified", "Simplified")),
     "targets": (("osdisk", "OsDisk"), ("temporarydisk", "TemporaryDisk")),
     "storeLocation": (("currentuser", "CurrentUser"), ("localmachine", "LocalMachine")),
+    "workingDirectory": (
+        ("taskWorkingDirectory", "TaskWorkingDirectory"),
+        ("containerImageDefault", "ContainerImageDefault"),
+    ),
+    # Jobs and tasks are on the data plane alone.
+    "onAllTasksComplete": (("noaction", "NoAction"), ("terminatejob", "TerminateJob")),
+    "onTaskFailure": (("noaction", "NoAction"), ("performexitoptionsjobaction", "PerformExitOptionsJobAction")),
+    "poolLifetimeOption": (("jobschedule", "JobSchedule"), ("job", "Job")),
     "visibility": (("starttask", "StartTask"), ("task", "Task"), ("remoteuser", "RemoteUser")),
 }
 _TO_BATCH = {name: {arm.lower(): batch for batch, arm in pairs} for name, pairs in _WORDS.items()}
@@ -132,7 +140,7 @@ def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
     deployment = properties.get("deploymentConfiguration") or {}
     pool |= {name: deployment[name] for name in _DEPLOYMENT if name in deployment}
     if "interNodeCommunication" in properties:
-        pool["enableInterNodeCommunication"] = str(properties["interNodeCommunication"]).lower() == "enabled"
+        pool["enableInterNodeCommunication"] = _is_enabled(properties["interNodeCommunication"])
     pool = dict(to_batch(pool))
     for package in pool.get("applicationPackageReferences", []):
         if isinstance(package, dict) and "id" in package:
@@ -146,6 +154,12 @@ def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
     return pool
 
 
+def _is_enabled(word: object) -> bool:
+    if str(word).lower() not in ("enabled", "disabled"):
+        raise bad_property("interNodeCommunication", word)
+    return str(word).lower() == "enabled"
+
+
 def _spell_container_type(machine: dict[str, Any], first: Callable[[str], str]) -> None:
     """Write the type of containers as a plane does: dockerCompatible on the data plane, DockerCompatible on ARM."""
     containers = machine.get("containerConfiguration")
@@ -156,7 +170,9 @@ def _spell_container_type(machine: dict[str, Any], first: Callable[[str], str]) 
 def _scale_from_arm(settings: dict[str, Any]) -> dict[str, Any]:
     if "autoScale" in settings and "fixedScale" in settings:
         raise bad_property("scaleSettings", None, "autoScale and fixedScale are mutually exclusive")
-    if auto := settings.get("autoScale"):
+    if (auto := settings.get("autoScale")) is not None:
+        if auto.get("formula") is None:
+            raise missing_property("formula")
         pool: dict[str, Any] = {"enableAutoScale": True, "autoScaleFormula": auto.get("formula")}
         if "evaluationInterval" in auto:
             pool["autoScaleEvaluationInterval"] = auto["evaluationInterval"]

@@ -32,6 +32,7 @@ _ERRORS = {
         "CloudServiceConfiguration pools are retired as of 2/29/2024, and new pools of this type cannot be added",
     ),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
+    "EmptyMetadataKey": (400, "The key for one of the metadata key-value pairs is empty."),
     "FileNotFound": (404, "The specified file does not exist."),
     "InvalidApplicationPackageReferences": (
         409,
@@ -97,11 +98,21 @@ _ERRORS = {
     "PoolVersionEqualsUpgradeVersion": (400, "The pool is already with the given version."),
     "TaskCompleted": (409, "The specified task is already in a completed state."),
     "TaskExists": (409, "The specified task already exists."),
+    "TaskDependencyListTooLong": (400, "The list of the ids of the tasks that a task depends on is too long."),
+    "TaskIdSameAsJobPreparationTask": (
+        409,
+        "The specified task id is the same as the id of the job preparation task of the job.",
+    ),
+    "TaskIdSameAsJobReleaseTask": (
+        409,
+        "The specified task id is the same as the id of the job release task of the job.",
+    ),
     "TaskNotFound": (404, "The specified task does not exist."),
     "TooManyEnableAutoScaleRequests": (
         503,
         "Too many Enable Pool AutoScale requests are issued on the pool.",
     ),
+    "UnsupportedProperty": (400, "One of the properties specified in the request body is not supported."),
     "AccountNotFound": (404, "The specified account does not exist."),
     "AuthorizationFailure": (403, "This request is not authorized to perform this operation."),
     "AuthenticationFailed": (

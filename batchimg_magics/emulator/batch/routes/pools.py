@@ -126,7 +126,7 @@ def add(call: Call) -> Reply:
     """Add a pool."""
     account = accounts.need(call)
     api_versions.check_pool_names(call, call.body, "batch")
-    body = pool_rules.pool_body(from_older(call.body, call.api_version, "batch"))
+    body = pool_rules.pool_body(from_older(call.body, call.api_version, "batch"), call.api_version)
     name = pool_rules.pool_id(body.get("id"))
     existing = pools.find(call, account, name)
     if existing is not None:
@@ -184,7 +184,7 @@ def patch(call: Call) -> Reply:
     account, pool = load(call, writing=True)
     conditions.check(call, pool.headers())
     allowed = CHANGEABLE | (_PATCHABLE_EMPTY if call.api_version >= "2024-07-01" else frozenset())
-    body = clean(call.body, allowed, "PoolPatchParameter")
+    body = clean(call.body, allowed, "PoolPatchParameter", call.api_version)
     _change(call, account, pool, body)
     return done(call, 200, pool.headers())
 
@@ -193,7 +193,7 @@ def patch(call: Call) -> Reply:
 def update_properties(call: Call) -> Reply:
     """Replace the start task, certificates, packages and metadata of a pool; missing ones are removed."""
     account, pool = load(call, writing=True)
-    body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter")
+    body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter", call.api_version)
     for name in ("applicationPackageReferences", "metadata"):
         if name not in body:
             raise missing_property(name)
