@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.compute.guest.system import facts_at, guest_state
+from batchimg_magics.emulator.compute.model.vm_extensions import extensions_of
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -44,21 +45,21 @@ def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
     if properties.get("purchasePlan"):
         passed["plan"] = True
     owner = resources.find(store, now, str(origin.doc["managedBy"])) if origin.doc.get("managedBy") else None
-    return passed | (_document_facts(owner) if owner is not None and properties.get("osType") else {})
+    return passed | (_document_facts(store, now, owner) if owner is not None and properties.get("osType") else {})
 
 
 def _of_machine(store: Store, now: float, machine: Item) -> dict[str, Any]:
     os_disk = (machine.doc["properties"].get("storageProfile") or {}).get("osDisk") or {}
     disk = store.get(str((os_disk.get("managedDisk") or {}).get("id", "")))
     if disk is None:  # on a blob, or imported without its disks: only Azure's state of the VM is known
-        return {"deprovisioned": bool(machine.hidden.get("generalized"))} | _document_facts(machine)
-    return system_facts(store, now, disk) | _document_facts(machine)
+        return {"deprovisioned": bool(machine.hidden.get("generalized"))} | _document_facts(store, now, machine)
+    return system_facts(store, now, disk) | _document_facts(store, now, machine)
 
 
-def _document_facts(machine: Item) -> dict[str, Any]:
-    """Return the facts in the document of a VM about its operating system."""
+def _document_facts(store: Store, now: float, machine: Item) -> dict[str, Any]:
+    """Return the facts in the document of a VM, and in its extensions, about its operating system."""
     kinds = [str(one.get("type", "")).lower() for one in machine.doc.get("resources") or []]
-    extended = any(kind.endswith("/extensions") for kind in kinds)
+    extended = any(kind.endswith("/extensions") for kind in kinds) or bool(extensions_of(store, machine, now))
     return ({"extensions": True} if extended else {}) | ({"plan": True} if machine.doc.get("plan") else {})
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.arm.bodies import invalid, missing, part, parts, text, whole
-from batchimg_magics.emulator.catalog import marketplace, regions
+from batchimg_magics.emulator.arm.open_world import is_open
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
+from batchimg_magics.emulator.catalog.platform_images import find_image, publisher_id, version_id
 from batchimg_magics.emulator.compute.guest.system import DEPROVISIONED, provisioned, start_system
-from batchimg_magics.emulator.compute.model import bootable_images
+from batchimg_magics.emulator.compute.model import bootable_images, marketplace_terms
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.store import Item
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize
 
 DISKS = "Microsoft.Compute/disks"
+_IMAGE_NAMES = ("publisher", "offer", "sku")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class OperatingSystem:
         The members of the OS disk's ``creationData`` that refer to the image.
     facts
         The hidden facts of the image.
+    trusted_launch
+        Whether its VMs can have the security type TrustedLaunch.
     """
 
     os_type: str
@@ -56,6 +61,7 @@ class OperatingSystem:
     data_disks: tuple[tuple[int, int], ...] = ()
     made_from: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    trusted_launch: bool = True
 
 
 def storage_profile(
@@ -126,22 +132,54 @@ def _system_of_disk(call: Call, os_disk: dict[str, Any]) -> OperatingSystem:
 def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
     if image_id := reference.get("id"):
         return _system_of_custom_image(call, str(image_id))
-    for word in ("publisher", "offer", "sku"):
+    for word in _IMAGE_NAMES:
         text(reference.get(word), f"imageReference.{word}")
-    found = marketplace.find(reference)
-    windows = (found.os == "windows") if found else "windows" in str(reference["publisher"]).lower()
+    version = str(reference.get("version") or "latest")
+    image = find_image(*(str(reference[word]) for word in _IMAGE_NAMES))
+    if image is None or (version != "latest" and version not in image.versions):
+        if not is_open(call.store):
+            raise _not_available(reference)
+        return _assumed_system(call, reference, version)
+    marketplace_terms.refuse_purchase(call, image)
+    exact = image.latest if version == "latest" else version
+    name = ("Windows Server", image.sku) if image.os == "Windows" else (image.offer.lower(), image.sku.lower())
+    key = version_id(call.params["subscription"], regions.region_name(call.body["location"]), image, exact)
+    return OperatingSystem(
+        image.os,
+        image.generation,
+        "ConfidentialVM" if image.security == "ConfidentialVmSupported" else "Standard",
+        image.architecture,
+        name=name,
+        exact_version=exact,
+        os_disk_gib=image.disk_gib,
+        made_from={"imageReference": {"id": key}},
+        trusted_launch="TrustedLaunch" in image.security,
+    )
+
+
+def _not_available(reference: dict[str, Any]) -> Refusal:
+    """Return Compute's own refusal of a Marketplace image that does not exist."""
+    words = [str(reference.get(word) or "") for word in (*_IMAGE_NAMES, "version")]
+    message = (
+        f"The platform image '{':'.join(words[:3])}:{words[3] or 'latest'}' is not available. Verify that all fields "
+        "in the storage profile are correct. For more details about storage profile information, please refer to "
+        "https://aka.ms/storageprofile"
+    )
+    return Refusal(404, "PlatformImageNotFound", message, target="imageReference")
+
+
+def _assumed_system(call: Call, reference: dict[str, Any], version: str) -> OperatingSystem:
+    """Return the operating system of an image that the emulator does not know, in open mode."""
+    windows = "windows" in str(reference["publisher"]).lower()
     os_type = "Windows" if windows else "Linux"
     sku = str(reference["sku"]).lower()
-    generation = found.generation if found else ("V2" if "gen2" in sku or sku.endswith("-g2") else "V1")
-    version = str(reference.get("version") or "latest")
+    generation = "V2" if "gen2" in sku or sku.endswith("-g2") else "V1"
     exact = "1.0.0" if version == "latest" else version
     name = ("Windows Server", sku) if windows else (str(reference["offer"]).lower(), sku)
-    publisher, offer = reference["publisher"], reference["offer"]
-    key = (
-        f"/Subscriptions/{call.params['subscription']}/Providers/Microsoft.Compute"
-        f"/Locations/{regions.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
-        f"/Offers/{offer}/Skus/{reference['sku']}/Versions/{exact}"
+    top = publisher_id(
+        call.params["subscription"], regions.region_name(call.body["location"]), str(reference["publisher"])
     )
+    key = f"{top}/ArtifactTypes/VMImage/Offers/{reference['offer']}/Skus/{reference['sku']}/Versions/{exact}"
     made_from = {"imageReference": {"id": key}}
     return OperatingSystem(
         os_type, generation, name=name, exact_version=exact, os_disk_gib=OS_DISK_GIB[os_type], made_from=made_from
@@ -171,6 +209,12 @@ def _refuse_incompatible(system: OperatingSystem, size: VmSize | None, asked: di
     security = str((asked.get("securityProfile") or {}).get("securityType", "Standard"))
     if system.security in ("TrustedLaunch", "ConfidentialVM") and security != system.security:
         message = f"The provided image only supports creation of VMs with '{system.security}' security type."
+        raise Refusal(400, "BadRequest", message)
+    if security == "TrustedLaunch" and not (system.trusted_launch and system.generation == "V2"):
+        message = (
+            "Use of TrustedLaunch setting is not supported for the provided image. Please select Trusted Launch Supported "
+            "Gen2 OS Image. For more information, see https://aka.ms/TrustedLaunch-FAQ."
+        )
         raise Refusal(400, "BadRequest", message)
     if size is None:
         return

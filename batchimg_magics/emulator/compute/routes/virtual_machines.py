@@ -10,7 +10,7 @@ from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, Operation
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.guest import system as guest_system
-from batchimg_magics.emulator.compute.model import body_rules, core_quotas, vm_create
+from batchimg_magics.emulator.compute.model import body_rules, core_quotas, vm_create, vm_extensions
 from batchimg_magics.emulator.compute.model.vm_view import (
     disk_key,
     disks_of,
@@ -64,27 +64,35 @@ def _machine(call: Call) -> Item:
 def get_machine(call: Call) -> Reply:
     """Answer with one VM, with its instance view if requested."""
     vm = assumed_resources.get_requested(call, VMS)
-    document = vm_document(vm, call.now)
+    document = _document(call, vm)
     if "instanceview" in call.query.get("$expand", "").lower():
-        document["properties"]["instanceView"] = instance_view(call.store, vm, call.now)
+        document["properties"]["instanceView"] = _view(call, vm)
     return Reply(200, document, {"ETag": etag(vm)})
+
+
+def _document(call: Call, vm: Item) -> dict[str, Any]:
+    return vm_extensions.with_extensions(call.store, vm, vm_document(vm, call.now), call.now)
+
+
+def _view(call: Call, vm: Item) -> dict[str, Any]:
+    return vm_extensions.add_to_view(call.store, vm, instance_view(call.store, vm, call.now), call.now)
 
 
 @routes.on("GET", f"{resources.path_of(VMS)}/instanceView")
 def get_instance_view(call: Call) -> Reply:
     """Answer with the instance view of a VM."""
     vm = assumed_resources.get_requested(call, VMS)
-    return Reply(200, instance_view(call.store, vm, call.now))
+    return Reply(200, _view(call, vm))
 
 
 def _list(call: Call) -> Reply:
     """Answer with the VMs of a group or a subscription, with their instance views for ``statusOnly=true``."""
     vms = resources.list_items(call, VMS)
-    documents = [vm_document(vm, call.now) for vm in vms]
+    documents = [_document(call, vm) for vm in vms]
     wanted = call.query.get("$expand", "").lower() == "instanceview" or call.query.get("statusonly") == "true"
     if wanted:
         for vm, document in zip(vms, documents, strict=True):
-            document["properties"]["instanceView"] = instance_view(call.store, vm, call.now)
+            document["properties"]["instanceView"] = _view(call, vm)
     return Reply(200, {"value": documents})
 
 
@@ -238,6 +246,7 @@ def delete_machine(call: Call) -> Reply:
             call.store.put(item)
     if vm is not None:
         interfaces.delete_with_vm(call, vm)
+        vm_extensions.delete_with_vm(call.store, vm, call.now)
     return reply
 
 
