@@ -160,6 +160,7 @@ class App:
             query=dict(query),
             headers={name.lower(): value for name, value in headers.items()},
             request_id=f"{self._id_prefix}{next(self._numbers):012x}",
+            send=self._send,
         )
         return call, destination
 
@@ -204,6 +205,17 @@ class App:
             network_access.check(call)
         call.body = _decode(plane, body)
         return route.handler(call)
+
+    def _send(self, call: Call) -> Reply:
+        """Handle a request to Resource Manager that the handler of another one makes, in its transaction."""
+        route, params = self.router.find("arm", call.method, call.path, call.api_version)
+        planes.check_version("arm", call.api_version)
+        if route is None:
+            raise planes.unknown_route(call.method, call.path, call.api_version)
+        planes.check_names("arm", params.values())
+        call.params = params
+        _check_arm(call)
+        return _answer_decoded(call, route)
 
     def _authenticate(self, call: Call, plane: Plane) -> None:
         """Refuse a request that needs a token and has none, or an invalid one."""
@@ -327,9 +339,17 @@ def _split(url: str) -> tuple[str, str, dict[str, str], Destination]:
 
 def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:
     """Answer a request to Resource Manager, with the checks that it does for every resource provider."""
+    _check_arm(call)
+    call.body = _decode("arm", body)
+    return _answer_decoded(call, route)
+
+
+def _check_arm(call: Call) -> None:
     for check in (tenants.check, roles.check, providers.check, locks.check):
         check(call)
-    call.body = _decode("arm", body)
+
+
+def _answer_decoded(call: Call, route: Route) -> Reply:
     if route.versioned:
         api_versions.check(call, route.path)
     bodies.check_tags(call.body.get("tags") if isinstance(call.body, dict) else None)

@@ -22,6 +22,7 @@ NAMES = {
     "galleryName": "lab",
     "galleryImageName": "tools",
     "galleryImageVersionName": "1.0.0",
+    "vmExtensionName": "script",
 }
 
 
@@ -31,6 +32,7 @@ def prepared() -> ComputeEmulator:
     made.nic()
     made.definition(security="TrustedLaunch")
     made.make("galleries/bare", {})
+    made.make("virtualMachines/desk-vm/extensions/script", _EXTENSION)
     made.make("galleries/lab/images/bare", definition("bare"))
     made.snapshot("os", "prep-vm_OsDisk_1")
     made.snapshot("data", "prep-vm_DataDisk_0", incremental=True)
@@ -77,6 +79,14 @@ _IMAGE = {
         "dataDisks": [{"lun": 0, "managedDisk": {"id": resource("disks/desk-vm_DataDisk_0")}}],
     },
 }
+_EXTENSION = {
+    "publisher": "Microsoft.Azure.Extensions",
+    "type": "CustomScript",
+    "typeHandlerVersion": "2.1",
+    "autoUpgradeMinorVersion": True,
+    "settings": {"commandToExecute": "true"},
+}
+_ACCESS = {"publisher": "Microsoft.OSTCExtensions", "type": "VMAccessForLinux", "typeHandlerVersion": "1.5"}
 _NEW_VERSION = {"galleryImageVersionName": "2.0.0"}
 #: operationId -> good requests.
 EXCHANGES: dict[str, list[Exchange]] = {
@@ -133,6 +143,15 @@ EXCHANGES: dict[str, list[Exchange]] = {
     "Snapshots_RevokeAccess": [Exchange(202)],
     "Snapshots_Update": [Exchange(202, body=_TAGS)],
     "Usage_List": [Exchange()],
+    "VirtualMachineExtensions_CreateOrUpdate": [
+        Exchange(200, {}, _located(_EXTENSION)),
+        Exchange(400, {"vmExtensionName": "new"}, _located(_EXTENSION)),
+        Exchange(201, {"vmExtensionName": "new"}, _located(_EXTENSION | _ACCESS)),
+    ],
+    "VirtualMachineExtensions_Delete": [Exchange(202), Exchange(204, {"vmExtensionName": "none"})],
+    "VirtualMachineExtensions_Get": [Exchange(), Exchange(query={"$expand": "instanceView"})],
+    "VirtualMachineExtensions_List": [Exchange()],
+    "VirtualMachineExtensions_Update": [Exchange(body=_TAGS)],
     "VirtualMachineSizes_List": [Exchange()],
     "VirtualMachines_Capture": [Exchange(409, {"vmName": "prep-vm"}, _CAPTURE)],
     "VirtualMachines_ConvertToManagedDisks": [Exchange(409)],
@@ -150,6 +169,7 @@ EXCHANGES: dict[str, list[Exchange]] = {
     "VirtualMachines_InstanceView": [Exchange(), Exchange(names={"vmName": "win-vm"})],
     "VirtualMachines_List": [Exchange(), Exchange(query={"$expand": "instanceView"})],
     "VirtualMachines_ListAll": [Exchange(query={"statusOnly": "true"})],
+    "VirtualMachines_ListAvailableSizes": [Exchange(), Exchange(names={"vmName": "prep-vm"})],
     "VirtualMachines_PerformMaintenance": [Exchange(409)],
     "VirtualMachines_PowerOff": [Exchange(202, query={"skipShutdown": "true"})],
     "VirtualMachines_Reimage": [Exchange(409, body={"tempDisk": True})],

@@ -29,6 +29,8 @@ ASSIGNMENTS = "microsoft.authorization/policyassignments"
 DEFINITIONS = "microsoft.authorization/policydefinitions"
 SETS = "microsoft.authorization/policysetdefinitions"
 _EVERYWHERE = "/providers/Microsoft.Management/managementGroups/organization"
+#: Azure Policy does not evaluate the types of Microsoft.Resources but groups. Source: its page on resource exclusions.
+_NOT_EVALUATED = "microsoft.resources/deployments"
 #: A mode in which only types with tags and a location are evaluated.
 _INDEXED = "indexed"
 evidence = Evidence("Policies")
@@ -228,6 +230,8 @@ def _requested(call: Call) -> dict[str, Any] | None:
         if len(parts) != 4 or parts[2].lower() != "resourcegroups":
             return None
         kind = GROUP_TYPE
+    if kind.lower() == _NOT_EVALUATED:
+        return None
     body = call.body
     old = resources.find(call.store, call.now, key) if call.method == "PATCH" else None
     if old is not None:

@@ -83,6 +83,8 @@ def document_at(item: Item, now: float) -> dict[str, Any] | None:
         return item.doc
     if now >= work["end"]:
         return None
+    if now < work["begin"] and work["kind"] == "Creating":
+        return None  # its turn in a deployment has not come
     if work["doc"] is not None:
         interim: dict[str, Any] = work["doc"]
         return interim

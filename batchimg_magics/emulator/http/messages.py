@@ -40,6 +40,8 @@ class Call:
         The decoded JSON, None without a body.
     request_id
         The request id of the response; error messages of Batch contain it.
+    send
+        Handles another request to Resource Manager inside the transaction of this one, with all its checks.
     """
 
     store: Store
@@ -53,6 +55,7 @@ class Call:
     headers: dict[str, str]
     body: Any = None
     request_id: str = ""
+    send: Callable[[Call], Reply] | None = None
 
     @property
     def api_version(self) -> str:

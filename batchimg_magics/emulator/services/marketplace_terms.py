@@ -17,9 +17,7 @@ from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 _TOP = "/subscriptions/{subscription}/providers/Microsoft.MarketplaceOrdering"
-_CURRENT = (
-    f"{_TOP}/offerTypes/{{kind}}/publishers/{{publisher}}/offers/{{offer}}/plans/{{plan}}/agreements/current"
-)
+_CURRENT = f"{_TOP}/offerTypes/{{kind}}/publishers/{{publisher}}/offers/{{offer}}/plans/{{plan}}/agreements/current"
 _AGREEMENT = f"{_TOP}/agreements/{{publisher}}/offers/{{offer}}/plans/{{plan}}"
 _STORAGE = "https://mpcprodsa.blob.core.windows.net"
 evidence = Evidence("Marketplace agreements")

@@ -212,6 +212,27 @@ class Store:
             self._version = version
             self._meta.clear()
 
+    @contextlib.contextmanager
+    def savepoint(self, *, keep: bool = True) -> Iterator[None]:
+        """Run the block as a part of the transaction that is undone if it fails, or in any case if `keep` is False.
+
+        Raises
+        ------
+        ReadOnlyTransactionError
+            The transaction is read-only.
+        """
+        with self.transaction(write=True):
+            self._db.execute("SAVEPOINT part")
+            kept = False
+            try:
+                yield
+                kept = keep
+            finally:
+                if not kept:
+                    self._db.execute("ROLLBACK TO part")
+                    self._meta.clear()
+                self._db.execute("RELEASE part")
+
     def _check_writable(self, *, needed: bool = True) -> None:
         if needed and self._depth and not self._writing:
             raise ReadOnlyTransactionError

@@ -13,6 +13,8 @@ MARKET = (
     "{}/Versions/1.0.0"
 )
 
+LATEST = "22.04.202506060"
+
 
 @pytest.fixture
 def compute() -> ComputeEmulator:
@@ -88,7 +90,7 @@ def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: ComputeEm
 
 
 def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: ComputeEmulator) -> None:
-    image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": "1.2.3"}
+    image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": LATEST}
     properties = {
         "hardwareProfile": {"vmSize": "Standard_D2s_v3"},
         "storageProfile": {"imageReference": image, "osDisk": {"name": "os", "createOption": "FromImage"}},
@@ -99,5 +101,6 @@ def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: ComputeEmu
     creation = compute.ask("GET", "disks/os").properties["creationData"]
     assert creation["createOption"] == "FromImage"
     assert creation["imageReference"]["id"].endswith(
-        "/Publishers/canonical/ArtifactTypes/VMImage/Offers/0001-com-ubuntu-server-jammy/Skus/22_04-lts/Versions/1.2.3"
+        "/Publishers/Canonical/ArtifactTypes/VMImage/Offers/0001-com-ubuntu-server-jammy/Skus/22_04-lts/Versions/"
+        f"{LATEST}"
     )

@@ -385,7 +385,7 @@ def test_a_disk_names_the_marketplace_image_that_it_is_of(compute: ComputeEmulat
     made = compute.ask("GET", "disks/system").properties["creationData"]
     assert made["imageReference"]["id"].endswith(
         "/Publishers/MicrosoftWindowsServer/ArtifactTypes/VMImage/Offers/WindowsServer/Skus/2022-datacenter-g2"
-        "/Versions/1.0.0"
+        "/Versions/20348.3807.250605"
     )
 
 

@@ -48,8 +48,8 @@ def refuse_purchase(call: Call, image: PlatformImage) -> None:
     if {name: plan.get(name) for name in ("name", "publisher", "product")} != dict(_named(image.plan)):
         raise _invalid(
             "Unable to deploy from the Marketplace image or a custom image sourced from Marketplace image. The part "
-            f"number in the purchase information for VM '{call.path}' is not as expected. Beware that the Plan object's "
-            "properties are case-sensitive. Learn more about common virtual machine error codes."
+            f"number in the purchase information for VM '{call.path}' is not as expected. Beware that the Plan "
+            "object's properties are case-sensitive. Learn more about common virtual machine error codes."
         )
     if not is_accepted(call.store, call.params["subscription"], image.plan):
         raise _not_accepted(call, image.plan)
@@ -65,8 +65,8 @@ def _invalid(message: str) -> Refusal:
 
 def _not_accepted(call: Call, plan: dict[str, str]) -> Refusal:
     reason = (
-        f"Offer with PublisherId: '{plan['publisher']}', OfferId: '{plan['product']}', PlanId: '{plan['name']}' cannot be "
-        "purchased due to validation errors. You have not accepted the legal terms on this subscription: "
+        f"Offer with PublisherId: '{plan['publisher']}', OfferId: '{plan['product']}', PlanId: '{plan['name']}' cannot "
+        "be purchased due to validation errors. You have not accepted the legal terms on this subscription: "
         f"'{call.params['subscription']}' for this plan. Before the subscription can be used, you need to accept the "
         "legal terms of the image. To read and accept legal terms, use the Azure CLI commands described at "
         "https://go.microsoft.com/fwlink/?linkid=2110637."

@@ -9,7 +9,7 @@ from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
-from batchimg_magics.emulator.compute.model import core_quotas, size_offers, vm_disks
+from batchimg_magics.emulator.compute.model import core_quotas, size_offers, vm_disks, vm_resize
 from batchimg_magics.emulator.compute.model.vm_view import etag, vm_document
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
@@ -110,6 +110,8 @@ def _refuse_unavailable(call: Call, old: Item | None, asked: dict[str, Any], siz
     if size is None or size.name.lower() == before.lower() or is_open(call.store):
         return
     size_offers.refuse_unavailable(size, call.body["location"], call.body.get("zones"))
+    if old is not None:
+        vm_resize.refuse(call.store, old, size, call.now)
     kind = core_quotas.kind_of(asked)
     core_quotas.refuse_above_quota(call, size, kind, resources.resource_id(call, VMS))
 

@@ -212,8 +212,8 @@ def _refuse_incompatible(system: OperatingSystem, size: VmSize | None, asked: di
         raise Refusal(400, "BadRequest", message)
     if security == "TrustedLaunch" and not (system.trusted_launch and system.generation == "V2"):
         message = (
-            "Use of TrustedLaunch setting is not supported for the provided image. Please select Trusted Launch Supported "
-            "Gen2 OS Image. For more information, see https://aka.ms/TrustedLaunch-FAQ."
+            "Use of TrustedLaunch setting is not supported for the provided image. Please select Trusted Launch "
+            "Supported Gen2 OS Image. For more information, see https://aka.ms/TrustedLaunch-FAQ."
         )
         raise Refusal(400, "BadRequest", message)
     if size is None:

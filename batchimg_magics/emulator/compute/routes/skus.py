@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from batchimg_magics.emulator.arm import assumed_resources, resources
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, REGIONS_WITH_ZONES, region_name
 from batchimg_magics.emulator.catalog.vm_sizes import MIB_PER_GIB, VmSize, all_sizes, capabilities
-from batchimg_magics.emulator.compute.model import size_offers
-from batchimg_magics.emulator.compute.model.core_quotas import known_region
+from batchimg_magics.emulator.compute.model import size_offers, vm_resize
+from batchimg_magics.emulator.compute.model.core_quotas import VMS, known_region
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 
 routes = Routes("arm")
@@ -32,19 +33,33 @@ def list_skus(call: Call) -> Reply:
 def list_sizes(call: Call) -> Reply:
     """Answer with the VM sizes of a region, for older clients."""
     region = known_region(call.params["location"])
+    return Reply(200, {"value": [_row(size) for size in all_sizes().values() if size_offers.is_offered(size, region)]})
+
+
+@routes.on("GET", f"{resources.path_of(VMS)}/vmSizes")
+def list_sizes_to_resize_to(call: Call) -> Reply:
+    """Answer with the VM sizes that a VM can be resized to: a running one only within the hardware it is on."""
+    vm = assumed_resources.get_requested(call, VMS)
+    region = known_region(vm.doc["location"])
     rows = [
-        {
-            "name": size.name,
-            "numberOfCores": size.vcpus,
-            "osDiskSizeInMB": 1_047_552,
-            "resourceDiskSizeInMB": size.temp_gib * MIB_PER_GIB,
-            "memoryInMB": int(size.memory_gib * MIB_PER_GIB),
-            "maxDataDiskCount": size.max_data_disks,
-        }
+        _row(size)
         for size in all_sizes().values()
         if size_offers.is_offered(size, region)
+        and not any(one["type"] == "Location" for one in size_offers.restrictions(size, region))
+        and vm_resize.problem(call.store, vm, size, call.now) is None
     ]
     return Reply(200, {"value": rows})
+
+
+def _row(size: VmSize) -> dict[str, Any]:
+    return {
+        "name": size.name,
+        "numberOfCores": size.vcpus,
+        "osDiskSizeInMB": 1_047_552,
+        "resourceDiskSizeInMB": size.temp_gib * MIB_PER_GIB,
+        "memoryInMB": int(size.memory_gib * MIB_PER_GIB),
+        "maxDataDiskCount": size.max_data_disks,
+    }
 
 
 def _wanted_region(call: Call) -> str:

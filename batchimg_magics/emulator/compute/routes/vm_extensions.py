@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EXTENSIONS = vm_extensions.EXTENSIONS
 #: The types that run a script of their settings.
 _SCRIPT_TYPES = frozenset({"customscript", "customscriptextension", "customscriptforlinux"})
+#: The properties that install an extension again if they change.
+_RERUN = ("settings", "typeHandlerVersion", "forceUpdateTag")
 evidence = Evidence("VM extensions")
 evidence.rule(
     "Only custom scripts do something in the VM; the other extensions are installed and succeed.",
@@ -59,6 +61,12 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     shown = {one: value for one, value in asked.items() if one not in ("protectedSettings", "instanceView")}
     shown |= {"autoUpgradeMinorVersion": bool(asked.get("autoUpgradeMinorVersion", False))}
     shown |= {"publisher": publisher, "type": name, "typeHandlerVersion": version}
+    if (
+        old is not None
+        and "protectedSettings" not in asked
+        and all(before.get(one) == shown.get(one) for one in _RERUN)
+    ):
+        return BuildResult(shown, {"message": old.hidden.get("message", "")})
     until, error = _course(call, vm, name, settings | protected)
     suppressed = bool(asked.get("suppressFailures"))
     # The secret settings do not stay anywhere: no response shows them.
@@ -129,9 +137,7 @@ def _refuse_other_handler(call: Call, vm: Item, publisher: str, name: str, befor
 # -- scripts -----------------------------------------------------------------------------------------------------
 
 
-def _course(
-    call: Call, vm: Item, name: str, settings: dict[str, Any]
-) -> tuple[float, tuple[str, str] | None]:
+def _course(call: Call, vm: Item, name: str, settings: dict[str, Any]) -> tuple[float, tuple[str, str] | None]:
     """Return when an extension is installed, and the error if its script fails."""
     os_type = os_type_of(vm.doc["properties"])
     text = _script(name, settings)
