@@ -21,6 +21,7 @@ from batchimg_magics.emulator.arm import api_versions, bodies, locks, open_world
 from batchimg_magics.emulator.batch.model import network_access
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.decoding import decode_body
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
 from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.router import Router
@@ -47,11 +48,6 @@ _RETURNED_IDS = {
     "client-request-id": "return-client-request-id",
     "x-ms-client-request-id": "x-ms-return-client-request-id",
 }
-#: Larger bodies are refused, as by ARM; so are bodies that are nested more deeply, as by .NET's JSON readers.
-BODY_LIMIT_BYTES = 4 * 1024 * 1024
-MAX_JSON_DEPTH = 64
-#: The levels around a resource in the document of a state.
-_STATE_DEPTH = 8
 
 
 @dataclass(slots=True)
@@ -203,7 +199,7 @@ class App:
             return _answer_arm(call, route, body)
         if plane == "batch":
             network_access.check(call)
-        call.body = _decode(plane, body)
+        call.body = decode_body(plane, body)
         return route.handler(call)
 
     def _send(self, call: Call) -> Reply:
@@ -340,7 +336,7 @@ def _split(url: str) -> tuple[str, str, dict[str, str], Destination]:
 def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:
     """Answer a request to Resource Manager, with the checks that it does for every resource provider."""
     _check_arm(call)
-    call.body = _decode("arm", body)
+    call.body = decode_body("arm", body)
     return _answer_decoded(call, route)
 
 
@@ -360,34 +356,6 @@ def _answer_decoded(call: Call, route: Route) -> Reply:
     reply = route.handler(call)
     resources.note_creation(call, before)
     return reply
-
-
-def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
-    if not body.strip():
-        return None
-    if plane == "login":  # the only plane that takes forms
-        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    if len(body) > BODY_LIMIT_BYTES and plane != "sim":  # a whole state may be larger
-        raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
-    try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise planes.bad_json(plane, str(error)) from error
-    depth = MAX_JSON_DEPTH + (_STATE_DEPTH if plane == "sim" else 0)
-    if body.count(b"{") + body.count(b"[") > depth and _is_deep(decoded, depth):
-        raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
-    return decoded
-
-
-def _is_deep(document: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON
-    """Tell whether a document is nested more deeply than the handlers support."""
-    level = [document] if isinstance(document, dict | list) else []
-    for _ in range(depth):
-        parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
-        level = [part for part in parts if isinstance(part, dict | list)]
-        if not level:
-            return False
-    return True
 
 
 async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
