@@ -1,0 +1,46 @@
+"""Decoding of the bodies of requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.messages import Refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Plane
+
+#: Larger bodies are refused, as by ARM; so are bodies that are nested more deeply, as by .NET's JSON readers.
+BODY_LIMIT_BYTES = 4 * 1024 * 1024
+MAX_JSON_DEPTH = 64
+
+
+def decode_body(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the JSON or the form in the body of a request, None without a body; refuse one that is not valid."""
+    if not body.strip():
+        return None
+    if plane == "login":  # the only plane that takes forms
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    if len(body) > BODY_LIMIT_BYTES:
+        raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise planes.bad_json(plane, str(error)) from error
+    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _is_deep(decoded):
+        raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
+    return decoded
+
+
+def _is_deep(document: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Tell whether a document is nested more deeply than the handlers support."""
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(MAX_JSON_DEPTH):
+        parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
