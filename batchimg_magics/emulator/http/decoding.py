@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: Larger bodies are refused, as by ARM; so are bodies that are nested more deeply, as by .NET's JSON readers.
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 MAX_JSON_DEPTH = 64
+#: The levels around a resource in the document of a state.
+_STATE_DEPTH = 8
 
 
 def decode_body(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -24,21 +26,22 @@ def decode_body(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
         return None
     if plane == "login":  # the only plane that takes forms
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    if len(body) > BODY_LIMIT_BYTES:
+    if len(body) > BODY_LIMIT_BYTES and plane != "sim":  # a whole state may be larger
         raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise planes.bad_json(plane, str(error)) from error
-    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _is_deep(decoded):
+    depth = MAX_JSON_DEPTH + (_STATE_DEPTH if plane == "sim" else 0)
+    if body.count(b"{") + body.count(b"[") > depth and _is_deep(decoded, depth):
         raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
     return decoded
 
 
-def _is_deep(document: Any) -> bool:  # noqa: ANN401 - any JSON
+def _is_deep(document: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON
     """Tell whether a document is nested more deeply than the handlers support."""
     level = [document] if isinstance(document, dict | list) else []
-    for _ in range(MAX_JSON_DEPTH):
+    for _ in range(depth):
         parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
         level = [part for part in parts if isinstance(part, dict | list)]
         if not level:
