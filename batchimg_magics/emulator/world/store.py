@@ -214,13 +214,7 @@ class Store:
 
     @contextlib.contextmanager
     def savepoint(self, *, keep: bool = True) -> Iterator[None]:
-        """Run the block as a part of the transaction that is undone if it fails, or in any case if `keep` is False.
-
-        Raises
-        ------
-        ReadOnlyTransactionError
-            The transaction is read-only.
-        """
+        """Run the block as a part of a transaction that is undone if it fails, or in any case if `keep` is False."""
         with self.transaction(write=True):
             self._db.execute("SAVEPOINT part")
             kept = False
