@@ -15,10 +15,11 @@ from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.arm.resources import NOT_IMPORTED
 from batchimg_magics.emulator.batch.model import scenarios as pool_scenarios
 from batchimg_magics.emulator.batch.model import shared_key
+from batchimg_magics.emulator.credentials import EmulatorCredential
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer
-from batchimg_magics.emulator.transport import EmulatorCredential, EmulatorTransport
+from batchimg_magics.emulator.transport import EmulatorTransport
 from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop
 from batchimg_magics.emulator.world.store import Store
 

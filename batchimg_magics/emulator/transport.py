@@ -1,4 +1,7 @@
-"""An azure-core transport that sends the requests of SDK clients in this process to `App.answer`."""
+"""Transports of azure-core that send the requests of SDK clients in this process to `App.answer`.
+
+`EmulatorTransport` is for the SDKs' async clients, `BlockingTransport` for the others.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
-from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpResponse as LegacyResponse
-from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.core.pipeline.transport import AsyncHttpTransport, HttpTransport
+from azure.core.pipeline.transport import HttpResponse as LegacyBlockingResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.rest import HttpResponse as BaseResponse
 from azure.core.utils import CaseInsensitiveDict
 
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, MutableMapping
+    from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
     from types import TracebackType
     from typing import Self
 
-    from azure.core.credentials import TokenRequestOptions
-
     from batchimg_magics.emulator.app import App, HttpResponse
-    from batchimg_magics.emulator.http.tokens import TokenIssuer
     from batchimg_magics.emulator.world.clock import Clock
 
 
@@ -53,15 +54,8 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
             A simulated fault drops the connection before the request is handled, or after it.
         """
         await asyncio.sleep(0)  # a response takes no time, but other tasks on the loop can run
+        answer = _answer(self._app, request)
         modern = isinstance(request, HttpRequest)
-        content = (request.content if modern else request.body) or b""
-        if isinstance(content, dict):  # a form, which transports encode
-            content = urlencode(content)
-        body = content.encode() if isinstance(content, str) else bytes(content)
-        try:
-            answer = self._app.answer(request.method, request.url, request.headers, body)
-        except ConnectionDroppedError as error:
-            raise (ServiceResponseError if error.handled else ServiceRequestError)(str(error), error=error) from error
         return EmulatorResponse(request, answer) if modern else EmulatorLegacyResponse(request, answer)
 
     async def sleep(self, duration: float) -> None:
@@ -83,8 +77,65 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
         await self.close()
 
 
-class EmulatorResponse(AsyncHttpResponse):
-    """A response as current SDKs expect it. All of it is available from the start."""
+class BlockingTransport(HttpTransport[Any, Any]):
+    """Sends the requests of an SDK pipeline that is not async to the emulator in this process.
+
+    Parameters
+    ----------
+    app
+        Handles the requests.
+    sleep
+        Waits for so many simulated seconds: between two polls of an operation, and before a retry.
+    """
+
+    def __init__(self, app: App, sleep: Callable[[float], None]) -> None:
+        self._app = app
+        self._sleep = sleep
+
+    def send(self, request: Any, **_kwargs: Any) -> Any:  # noqa: ANN401 - azure-core has two kinds of both
+        """Answer a request of either of azure-core's two kinds, with a response of the same kind.
+
+        Raises
+        ------
+        ServiceRequestError, ServiceResponseError
+            A simulated fault drops the connection before the request is handled, or after it.
+        """
+        answer = _answer(self._app, request)
+        modern = isinstance(request, HttpRequest)
+        return BlockingResponse(request, answer) if modern else BlockingLegacyResponse(request, answer)
+
+    def sleep(self, duration: float) -> None:
+        """Wait for so many simulated seconds."""
+        self._sleep(duration)
+
+    def open(self) -> None:
+        """Do nothing: the emulator is open."""
+
+    def close(self) -> None:
+        """Do nothing: whoever opened the emulator closes it."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self.close()
+
+
+def _answer(app: App, request: Any) -> HttpResponse:  # noqa: ANN401 - azure-core has two kinds
+    content = (request.content if isinstance(request, HttpRequest) else request.body) or b""
+    if isinstance(content, dict):  # a form, which transports encode
+        content = urlencode(content)
+    body = content.encode() if isinstance(content, str) else bytes(content)
+    try:
+        return app.answer(request.method, request.url, request.headers, body)
+    except ConnectionDroppedError as error:
+        raise (ServiceResponseError if error.handled else ServiceRequestError)(str(error), error=error) from error
+
+
+class _Content:
+    """What both kinds of responses have in common. All of it is available from the start."""
 
     def __init__(self, request: HttpRequest, answer: HttpResponse) -> None:
         self._request = request
@@ -169,6 +220,10 @@ class EmulatorResponse(AsyncHttpResponse):
         if self._answer.status >= HTTPStatus.BAD_REQUEST:
             raise HttpResponseError(response=self)
 
+
+class EmulatorResponse(_Content, AsyncHttpResponse):
+    """A response as the async clients of current SDKs expect it."""
+
     async def read(self) -> bytes:
         """Return the body."""
         return self._answer.body
@@ -197,16 +252,55 @@ class EmulatorResponse(AsyncHttpResponse):
         return f"<EmulatorResponse: {self.status_code} {self.reason}>"
 
 
+class BlockingResponse(_Content, BaseResponse):
+    """A response as the other clients of current SDKs expect it."""
+
+    def read(self) -> bytes:
+        """Return the body."""
+        return self._answer.body
+
+    def iter_bytes(self, **_kwargs: Any) -> Iterator[bytes]:
+        """Yield the body."""
+        yield self._answer.body
+
+    def iter_raw(self, **_kwargs: Any) -> Iterator[bytes]:
+        """Yield the body."""
+        yield self._answer.body
+
+    def close(self) -> None:
+        """Mark the response as closed."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<BlockingResponse: {self.status_code} {self.reason}>"
+
+
+def _fill(response: Any, answer: HttpResponse) -> None:  # noqa: ANN401 - either of the classes below
+    """Set what azure-core's older kind of responses has as attributes."""
+    response.status_code = answer.status
+    response.headers = CaseInsensitiveDict(answer.headers)
+    response.reason = HTTPStatus(answer.status).phrase
+    response.content_type = response.headers.get("Content-Type")
+
+
 class EmulatorLegacyResponse(LegacyResponse):
-    """A response for pipelines with azure-core's older kind of requests."""
+    """A response for async pipelines with azure-core's older kind of requests."""
 
     def __init__(self, request: Any, answer: HttpResponse) -> None:  # noqa: ANN401 - azure-core's older kind has no public type
         super().__init__(request, answer)
-        self.status_code = answer.status
-        self.headers = CaseInsensitiveDict(answer.headers)
-        self.reason = HTTPStatus(answer.status).phrase
-        self.content_type = self.headers.get("Content-Type")
         self._content = answer.body
+        _fill(self, answer)
 
     def body(self) -> bytes:
         """Return the body."""
@@ -224,46 +318,19 @@ class EmulatorLegacyResponse(LegacyResponse):
         return self._stream()
 
 
-class EmulatorCredential:
-    """An async credential for the emulator, as the SDKs take it.
+class BlockingLegacyResponse(LegacyBlockingResponse):
+    """A response for other pipelines with azure-core's older kind of requests."""
 
-    Parameters
-    ----------
-    tokens
-        Issues the tokens.
-    """
+    def __init__(self, request: Any, answer: HttpResponse) -> None:  # noqa: ANN401 - azure-core's older kind has no public type
+        super().__init__(request, answer)
+        self._content = answer.body
+        _fill(self, answer)
 
-    def __init__(self, tokens: TokenIssuer) -> None:
-        self._tokens = tokens
+    def body(self) -> bytes:
+        """Return the body."""
+        return self._content
 
-    def issue(self, audience: str) -> str:
-        """Return a bearer token for an audience, e.g. ``https://management.azure.com``."""
-        return self._tokens.issue(audience)[0]
-
-    async def get_token(self, *scopes: str, **_kwargs: Any) -> AccessToken:
-        """Return a token for the audience of a scope."""
-        return AccessToken(*self._tokens.issue(_audience(scopes)))
-
-    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        """Return a token for the audience of a scope."""
-        del options
-        return AccessTokenInfo(*self._tokens.issue(_audience(scopes)))
-
-    async def close(self) -> None:
-        """Do nothing."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
-
-
-def _audience(scopes: tuple[str, ...]) -> str:
-    """Return the audience of the first scope: that of the Batch SDK ends in ``//.default``."""
-    return scopes[0].removesuffix("/.default")
+    def stream_download(self, pipeline: Any, **_kwargs: Any) -> Iterator[bytes]:  # noqa: ANN401 - as azure-core declares it
+        """Yield the body."""
+        del pipeline
+        yield self._content
