@@ -118,10 +118,10 @@ def test_other_programs_reach_the_same_state(emulator: BatchEmulator) -> None:
     assert emulator.serve() is served
     trust = ssl.create_default_context(cafile=served.environment["SSL_CERT_FILE"])
     with httpx.Client(proxy=served.environment["HTTPS_PROXY"], verify=trust, trust_env=False) as client:
-        bearer = {
-            "Authorization": f"Bearer {emulator.credential.get_token('https://management.azure.com/.default').token}"
-        }
-        url = f"{emulator.resource_manager}/subscriptions/{emulator.subscription_id}/resourcegroups?api-version=2021-04-01"
+        token = emulator.credential.get_token(f"{emulator.resource_manager}/.default").token
+        bearer = {"Authorization": f"Bearer {token}"}
+        groups = f"/subscriptions/{emulator.subscription_id}/resourcegroups?api-version=2021-04-01"
+        url = f"{emulator.resource_manager}{groups}"
         answer = client.get(url, headers=bearer)
         assert [group["name"] for group in answer.json()["value"]] == ["research"]
         emulator.advance(3600)
