@@ -42,6 +42,11 @@ def prepared() -> BatchEmulator:
     made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "work"}})
     for name, command in (("f", "exit 2"), ("t", "sleep 900"), ("w", "sleep 900")):
         made.batch("POST", "/jobs/j/tasks", {"id": name, "commandLine": command})
+    own = {"jobPreparationTask": {"commandLine": "exit 1"}, "jobReleaseTask": {"commandLine": "true"}}
+    made.batch("POST", "/jobs", {"id": "prepared", "poolInfo": {"poolId": "wide"}} | own)
+    many = {"numberOfInstances": 3, "coordinationCommandLine": "true"}
+    for job, more in (("j", {"multiInstanceSettings": many}), ("prepared", {})):
+        made.batch("POST", f"/jobs/{job}/tasks", {"id": "many", "commandLine": "sleep 900"} | more)
     again = {"recurrenceInterval": "PT10M"}
     made.batch("POST", "/jobschedules", _SCHEDULE | {"id": "s", "schedule": again})
     made.batch("POST", f"/pools/work/nodes/{made.nodes('work')[0]['id']}/users", {"name": "guest"})
@@ -80,6 +85,10 @@ _CHANGES: dict[str, Any] = {
 DATA_PLANE: dict[str, list[Exchange]] = {
     "Account_ListPoolNodeCounts": [Exchange(query={"$filter": "poolId eq 'p'"})],
     "Account_ListSupportedImages": [Exchange(query={"maxresults": "5"})],
+    "Application_Get": [Exchange(), Exchange(404, {"applicationId": "none"})],
+    "Application_List": [Exchange()],
+    "ComputeNodeExtension_Get": [Exchange(names={"extensionName": "batchNodeExtension"})],
+    "ComputeNodeExtension_List": [Exchange(), Exchange(query={"$select": "provisioningState"})],
     "ComputeNode_AddUser": [Exchange(201, body={"name": "u", "isAdmin": True, "expiryTime": "2026-07-02T00:00:00Z"})],
     "ComputeNode_DeleteUser": [Exchange(), Exchange(404, {"userName": "none"})],
     "ComputeNode_DisableScheduling": [Exchange(body={"nodeDisableSchedulingOption": "taskcompletion"})],
@@ -91,6 +100,8 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "ComputeNode_Reimage": [Exchange(409)],
     "ComputeNode_UpdateUser": [Exchange(body={"password": "another"})],
     "ComputeNode_UploadBatchServiceLogs": [Exchange(body=_UPLOAD)],
+    "File_DeleteFromComputeNode": [Exchange(names={"poolId": "p", "filePath": "startup/stdout.txt"})],
+    "File_DeleteFromTask": [Exchange(names={"taskId": "f", "filePath": "stderr.txt"})],
     "File_GetFromComputeNode": [Exchange(names={"poolId": "p", "filePath": "startup/stdout.txt"})],
     "File_GetFromTask": [Exchange(names={"taskId": "f", "filePath": "stderr.txt"})],
     "File_GetPropertiesFromComputeNode": [Exchange(names={"poolId": "p", "filePath": "startup/stdout.txt"})],
@@ -118,6 +129,7 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "Job_Patch": [Exchange(body={"priority": 7, "constraints": {"maxWallClockTime": "PT1H"}})],
     "Job_Terminate": [Exchange(202, body={"terminateReason": "enough"})],
     "Job_Update": [Exchange(body={"poolInfo": {"poolId": "p"}})],
+    "Job_ListPreparationAndReleaseTaskStatus": [Exchange(names={"jobId": "prepared"}), Exchange(409)],
     "Pool_Add": [Exchange(201, body=_POOL)],
     "Pool_Delete": [Exchange(202)],
     "Pool_DisableAutoScale": [Exchange(names={"poolId": "auto"})],
@@ -129,6 +141,10 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "Pool_Exists": [Exchange()],
     "Pool_Get": [Exchange(names={"poolId": name}) for name in ("p", "full", "auto", "work")],
     "Pool_List": [Exchange(), Exchange(query={"$filter": "startswith(id, 'a')"})],
+    "Pool_ListUsageMetrics": [
+        Exchange(),
+        Exchange(query={"starttime": "2026-07-01T06:00:00Z", "endtime": "2026-07-01T07:00:00Z"}),
+    ],
     "Pool_Patch": [Exchange(body=_CHANGES)],
     "Pool_RemoveNodes": [Exchange(202, {"poolId": "wide"}, {"nodeList": []})],
     "Pool_Resize": [Exchange(202, body={"targetDedicatedNodes": 3, "targetLowPriorityNodes": 1})],
@@ -139,7 +155,9 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "Task_Delete": [Exchange()],
     "Task_Get": [Exchange(names={"taskId": name}) for name in ("f", "t", "w")],
     "Task_List": [Exchange()],
+    "Task_ListSubtasks": [Exchange(names={"taskId": name}) for name in ("t", "many")],
     "Task_Reactivate": [Exchange(204, {"taskId": "f"})],
+    "Task_Update": [Exchange(body={"constraints": {"maxWallClockTime": "PT1H"}})],
     "Task_Terminate": [Exchange(204)],
 }
 _ON_ARM = {
@@ -201,6 +219,7 @@ NAMES = {
     "poolName": "work",
     "jobId": "j",
     "jobScheduleId": "s",
+    "applicationId": "tool",
     "taskId": "t",
     "userName": "guest",
     "applicationName": "tool",

@@ -49,7 +49,9 @@ FILTERS: dict[str, Allowed] = {
     "jobs": {"id": _NAME, **_CHANGES, **_EXECUTION, "executionInfo/poolId": _NAME},
     "jobschedules": {"id": _NAME, **_CHANGES},
     "jobpreparationandreleasetaskstatus": {"nodeId": _ONE},
-    "poolusagemetrics": {"poolId": _ONE, "startTime": _ORDER, "endTime": _ORDER},
+    "poolusagemetrics": {"poolId": _NAME},
+    "listapplicationsummariesresponses": {},
+    "extensions": {},
     "tasks": {
         "id": _NAME,
         **_CHANGES,

@@ -55,6 +55,56 @@ def test_a_schedule_without_recurrence_runs_one_job_and_is_completed_with_it(azu
     assert ended["executionInfo"]["endTime"] == job["executionInfo"]["endTime"]
 
 
+def test_a_schedule_and_its_job_are_shown_as_recorded(azure: BatchEmulator) -> None:
+    schedule = {"startWindow": "PT01H00M00S", "recurrenceInterval": "P1DT00H00M00S"}
+    more = {"constraints": {"maxTaskRetryCount": 2}, "onAllTasksComplete": "terminatejob"}
+    body = {"id": "s", "schedule": schedule, "jobSpecification": {"poolInfo": {"poolId": "pool_id"}} | more}
+    made = azure.batch("POST", "/jobschedules", body, version="2022-10-01.16.0")
+    limits = {"maxWallClockTime": "P10675199DT2H48M5.4775807S", "maxTaskRetryCount": 2}
+    specification = {
+        "priority": 0,
+        "maxParallelTasks": -1,
+        "allowTaskPreemption": False,
+        "usesTaskDependencies": False,
+        "onAllTasksComplete": "terminatejob",
+        "onTaskFailure": "noaction",
+        "constraints": limits,
+        "poolInfo": {"poolId": "pool_id"},
+    }
+    shown = get(azure)
+    now, base = shown["creationTime"], made.headers["Location"].removesuffix("/jobschedules/s")
+    assert shown.pop("odata.metadata") == f"{base}/$metadata#jobschedules/@Element"
+    assert shown == {
+        "id": "s",
+        "url": f"{base}/jobschedules/s",
+        "eTag": made.headers["ETag"],
+        "lastModified": now,
+        "creationTime": now,
+        "state": "active",
+        "stateTransitionTime": now,
+        "schedule": {"startWindow": "PT1H", "recurrenceInterval": "P1D"},
+        "jobSpecification": specification,
+        "executionInfo": {
+            "nextRunTime": now.replace("07-01T", "07-02T"),
+            "recentJob": {"url": f"{base}/jobs/s:job-1", "id": "s:job-1"},
+        },
+    }
+    [job] = azure.batch("GET", "/jobschedules/s/jobs").body["value"]
+    assert job.keys() == specification.keys() | {
+        "id",
+        "url",
+        "eTag",
+        "lastModified",
+        "creationTime",
+        "state",
+        "stateTransitionTime",
+        "executionInfo",
+    }
+    assert job["executionInfo"] == {"startTime": job["creationTime"], "poolId": "pool_id"}
+    azure.clock.advance(60)
+    assert jobs(azure) == [("s:job-1", "completed")]  # it has no tasks, so that all of them are completed
+
+
 def test_jobs_are_created_at_each_recurrence_whoever_reads_it(azure: BatchEmulator) -> None:
     start = add(azure, {"recurrenceInterval": "PT1H"}).headers["Last-Modified"]
     azure.clock.advance(3 * 3600 + 60)

@@ -167,7 +167,7 @@ def delete(call: Call) -> Reply:
     item = resources.find(call.store, call.now, account_id(call))
     if item is None:
         return Reply(204)
-    for kind in ("pools", "pools/users", "jobs", "jobs/tasks", "jobschedules"):
+    for kind in ("pools", "pools/users", "jobs", "jobs/tasks", "jobschedules", "deletedfiles"):
         for inner in call.store.items(f"{KIND}/{kind}", item.key):
             call.store.delete(inner.key)
     return _begin(call, item, "Deleting", DELETE_S)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import task_results, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, task_results, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
@@ -21,6 +21,7 @@ from batchimg_magics.emulator.batch.routes.pools import load
 from batchimg_magics.emulator.http.dates import batch_timestamp, header_date, ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.fleet.nodes import Node
@@ -31,6 +32,11 @@ routes = Routes("batch")
 _OF_NODE = "/pools/{pool}/nodes/{node}"
 _OF_TASK = "/jobs/{job}/tasks/{task}"
 evidence = Evidence("Files of nodes and tasks")
+DELETED = f"{accounts.KIND}/deletedfiles"
+evidence.rule(
+    "The deletion of a directory with contents without recursive=true is refused with IOError.",
+    "OpenAPI says only that it fails",
+)
 LOG_FILES = evidence.assumed(8, "files", "in the response to an upload of node logs", "no recording shows one")
 
 
@@ -72,8 +78,7 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
         found += _outputs("startup/", task["commandLine"], code, node.booted)
     for item, state in task_scheduling.pool_tasks(call.store, pool):
         if state.node == node.id and state.started is not None and state.started <= call.now:
-            job = item.key.split("/jobs/")[1].split("/")[0]
-            found += _task_outputs(f"workitems/{job}/job-1/{item.doc['id']}/", item.doc["commandLine"], state, call.now)
+            found += _task_outputs(_task_folder(item), item.doc["commandLine"], state, call.now)
     return sorted(found, key=lambda file: file.path)
 
 
@@ -82,16 +87,55 @@ def _task_outputs(where: str, command: str, state: task_scheduling.TaskState, no
     return _outputs(where, command, code, state.started or now)
 
 
+def _deleted(call: Call, node: str) -> dict[str, float]:
+    """Return when paths on a node, given by its key, were deleted."""
+    item = call.store.get(f"{node}/deletedfiles")
+    return item.doc["paths"] if item is not None else {}
+
+
+def _present(call: Call, node: str, files: list[File], below: str = "") -> list[File]:
+    """Return those of the files on a node that were not deleted since they were written."""
+    deleted = _deleted(call, node)
+    if not deleted:
+        return files
+    return [file for file in files if not _is_deleted(deleted, f"{below}{file.path}".lower(), file.written)]
+
+
+def _is_deleted(deleted: dict[str, float], path: str, written: float) -> bool:
+    return any(written <= at and f"{path}/".startswith(f"{gone}/") for gone, at in deleted.items())
+
+
 def _of_node(call: Call) -> list[File]:
     _, pool = load(call)
-    return _node_files(call, pool, nodes.need(call, pool))
+    node = nodes.need(call, pool)
+    return _present(call, f"{pool.key}/nodes/{node.id}", _node_files(call, pool, node))
 
 
 def _of_task(call: Call) -> list[File]:
     _, item, state = tasks.load(call)
     if state.started is None or state.state(call.now) == "active":
         return []
-    return _task_outputs("", item.doc["commandLine"], state, call.now)
+    files = _task_outputs("", item.doc["commandLine"], state, call.now)
+    return _present(call, f"{state.pool}/nodes/{state.node}", files, _task_folder(item))
+
+
+def _task_folder(item: Item) -> str:
+    """Return the directory of a task on its node."""
+    job = item.key.split("/jobs/")[1].split("/")[0]
+    return f"workitems/{job}/job-1/{item.doc['id']}/"
+
+
+def _delete(call: Call, node: str, files: list[File], below: str = "") -> Reply:
+    """Delete a file or a directory on a node; a directory with contents only with ``recursive``."""
+    path = call.params["path"].strip("/").lower()
+    inside = [file for file in files if file.path.lower().startswith(f"{path}/")]
+    if not inside and not any(file.path.lower() == path for file in files):
+        raise refusal("FileNotFound")
+    if inside and call.query.get("recursive", "false").lower() != "true":
+        raise refusal("IOError", ("Reason", "The directory is not empty"))
+    paths = _deleted(call, node) | {f"{below}{path}".lower(): call.now}
+    call.store.put(Item(f"{node}/deletedfiles", DELETED, {"paths": paths}))
+    return Reply(200)
 
 
 def _view(call: Call, file: File) -> dict[str, Any]:
@@ -156,6 +200,14 @@ def node_file_properties(call: Call) -> Reply:
     return _read(call, _of_node(call))
 
 
+@routes.on("DELETE", _OF_NODE + "/files/{path}")
+def delete_node_file(call: Call) -> Reply:
+    """Delete a file of a node."""
+    files = _of_node(call)
+    _, pool = load(call)
+    return _delete(call, f"{pool.key}/nodes/{nodes.need(call, pool).id}", files)
+
+
 @routes.on("GET", _OF_TASK + "/files")
 def list_task_files(call: Call) -> Reply:
     """List a task's files."""
@@ -172,6 +224,14 @@ def read_task_file(call: Call) -> Reply:
 def task_file_properties(call: Call) -> Reply:
     """Answer with the properties of a file of a task."""
     return _read(call, _of_task(call))
+
+
+@routes.on("DELETE", _OF_TASK + "/files/{path}")
+def delete_task_file(call: Call) -> Reply:
+    """Delete a file of a task."""
+    files = _of_task(call)
+    _, item, state = tasks.load(call)
+    return _delete(call, f"{state.pool}/nodes/{state.node}", files, _task_folder(item))
 
 
 @routes.on("POST", _OF_NODE + "/uploadbatchservicelogs")

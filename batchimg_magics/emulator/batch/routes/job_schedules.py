@@ -14,7 +14,7 @@ from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch.routes.jobs import page, specification
 from batchimg_magics.emulator.batch.routes.pools import done
-from batchimg_magics.emulator.http.dates import batch_timestamp, etag, timestamp_of_ticks
+from batchimg_magics.emulator.http.dates import batch_timestamp, duration, duration_s, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ def _checked(call: Call, allowed: frozenset[str], kind: str) -> dict[str, Any]:
     if (schedule := body.get("schedule")) is not None:
         body["schedule"] = clean(schedule, _SCHEDULE, "Schedule")
         job_schedules.recurrence(body["schedule"], call.now)
+        for name in ("startWindow", "recurrenceInterval"):
+            if name in body["schedule"]:
+                body["schedule"][name] = duration(duration_s(body["schedule"][name]) or 0.0)
     if (wanted := body.get("jobSpecification")) is not None:
         body["jobSpecification"] = specification(wanted)
         _check_auto_pool(call, body["jobSpecification"]["poolInfo"])

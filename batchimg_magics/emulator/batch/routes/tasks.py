@@ -22,6 +22,7 @@ from batchimg_magics.emulator.http.dates import (
     timestamp_of_ticks,
 )
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.jobs import Job
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/jobs/{job}")
+evidence = Evidence("Subtasks")
+evidence.rule(
+    "A multi-instance task takes the slots of one node only; its subtasks name no node.",
+    "the emulator executes no command, so that the nodes of subtasks do nothing",
+)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: The maximum number of tasks in one addtaskcollection.
 COLLECTION_LIMIT = 100
@@ -198,6 +204,42 @@ def get(call: Call) -> Reply:
     job, item, state = _load_checked(call)
     body = {"odata.metadata": f"{call.base}/$metadata#tasks/@Element"}
     return Reply(200, body | paging.select_members(call, _view(call, job, item, state)), _headers(state))
+
+
+@routes.on("PUT", "/tasks/{task}")
+def replace(call: Call) -> Reply:
+    """Replace the constraints of a task; missing ones get their defaults."""
+    _, item, state = _load_checked(call)
+    body = clean(call.body, frozenset({"constraints"}), "TaskUpdateParameter")
+    if state.state(call.now) == "completed":
+        raise refusal("TaskCompleted")
+    item.doc["constraints"] = tasks.CONSTRAINTS | body.get("constraints", {})
+    state.modified = change_ticks(call.now, state.modified)
+    task_scheduling.save_task(call.store, item, state)
+    return done(call, 200, _headers(state))
+
+
+@routes.on("GET", "/tasks/{task}/subtasksinfo")
+def list_subtasks(call: Call) -> Reply:
+    """List the subtasks of a multi-instance task, which run as long as the task; of another task there are none."""
+    _, item, state = load(call)
+    instances = int((item.doc.get("multiInstanceSettings") or {}).get("numberOfInstances", 1))
+    started = state.started is not None and state.state(call.now) != "active"
+    rows = [_subtask(call, number, state) for number in range(1, instances)] if started else []
+    metadata = f"{call.base}/$metadata#subtasks"
+    return Reply(200, {"odata.metadata": metadata, "value": [paging.select_members(call, row) for row in rows]})
+
+
+def _subtask(call: Call, number: int, state: TaskState) -> dict[str, Any]:
+    """Return how a subtask is shown."""
+    now = state.state(call.now)
+    shown = {"id": number, "state": now, "startTime": batch_timestamp(state.started or 0.0)}
+    if now == "running":
+        return shown | {"stateTransitionTime": shown["startTime"]}
+    info = _execution(state, now)
+    kept = {name: info[name] for name in ("endTime", "exitCode", "failureInfo", "result") if name in info}
+    before = {"previousState": "running", "previousStateTransitionTime": shown["startTime"]}
+    return shown | kept | before | {"stateTransitionTime": info["endTime"]}
 
 
 @routes.on("DELETE", "/tasks/{task}")
