@@ -66,4 +66,4 @@ def test_sizes_and_quotas_are_listed(instant_emulator: AzureCli) -> None:
         "batch", "location", "list-skus", "-l", "eastus", "--query", "[?name=='Standard_D4s_v5']"
     )
     assert [sku["familyName"] for sku in skus] == ["standardDSv5Family"]
-    assert instant_emulator.az("batch", "location", "quotas", "show", "-l", "eastus") == {"accountQuota": 50}
+    assert instant_emulator.az("batch", "location", "quotas", "show", "-l", "eastus") == {"accountQuota": 3}

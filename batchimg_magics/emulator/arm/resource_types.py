@@ -169,14 +169,18 @@ def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
 
 
 def need_source(call: Call, key: object, parameter: str) -> Item:
-    """Return a resource that a body names as its source, or refuse."""
+    """Return a resource that a body names as its source, or refuse.
+
+    Its id may lack the first slash: azure-mgmt-compute's own tests, which Microsoft ran against Azure, send such an id.
+    """
+    text = f"/{str(key).strip('/')}"
     try:
-        resources.split_id(str(key))
+        resources.split_id(text)
     except ValueError:
         raise invalid(parameter, f"The value of parameter {parameter} is invalid.") from None
-    item = assumed_resources.find_or_assume(call, str(key))
+    item = assumed_resources.find_or_assume(call, text)
     if item is None:
-        raise Refusal(404, "NotFound", f"Resource {str(key).rpartition('/')[2]} is not found.")
+        raise Refusal(404, "NotFound", f"Resource {text.rpartition('/')[2]} is not found.")
     return item
 
 

@@ -86,6 +86,14 @@ def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compu
     assert resource("snapshots/os").lower() in source.source_keys
 
 
+def test_the_id_of_a_source_may_lack_its_first_slash(compute: ComputeEmulator) -> None:
+    properties = of_disks("disks/gen1-vm_OsDisk_1", managedDisk={"id": resource("disks/gen1-vm_OsDisk_1")[1:]})
+    made = compute.ask("PUT", "images/i", {"location": "eastus", "properties": properties})
+    assert made.properties["provisioningState"] == "Creating"
+    other = of_disks("disks/none", managedDisk={"id": resource("disks/none")[1:]})
+    assert compute.ask("PUT", "images/n", {"location": "eastus", "properties": other}).code == "NotFound"
+
+
 def test_an_image_does_not_need_its_vm_but_needs_its_disks(compute: ComputeEmulator) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
     assert isinstance(what_it_is(compute, "images/i"), BootableImage)
