@@ -6,8 +6,9 @@ READY := $(VENV)/.ready
 AZCLI := build/azcli-venv
 NPM := build/npm
 AXE := build/axe
+STRANGERS := build/strangers
 
-.PHONY: help demo test test-azcli test-lab test-npm lint lab crash bench docs picture clean
+.PHONY: help demo test test-azcli test-lab test-npm test-strangers lint lab crash bench docs picture clean
 
 help:
 	@echo "make demo   run the quickstart notebook on the emulator and print its tables"
@@ -15,6 +16,7 @@ help:
 	@echo "make test-azcli  run Azure's own command line against batchimg emulator (installs azure-cli, which is big)"
 	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium, node and npm)"
 	@echo "make test-npm  let npm's clients work against batchimg emulator (needs node and npm)"
+	@echo "make test-strangers  let programs that others wrote work with the emulator (installs them below build/, which takes long)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  interrupt every verb that changes resources at every request, and run it again (CRASH=--every=4: some)"
@@ -68,6 +70,44 @@ test-lab: $(VENV)/.playwright $(AXE)/.ready
 
 test-npm: $(READY) $(NPM)/.ready
 	$(BIN)/python -m tests.npm $(NPM)
+
+# Programs of others, each in an environment of its own. Versions are exact; these installations reach the registries.
+$(STRANGERS)/%/.ready: tests/strangers/environments/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+# The packages that Ansible's collection for Azure needs are in a list of the collection.
+$(STRANGERS)/ansible/.ready: tests/strangers/environments/ansible.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	$(@D)/bin/python -m pip install --quiet --requirement $(@D)/lib/python3*/site-packages/ansible_collections/azure/azcollection/requirements.txt
+	touch $@
+
+# Tasks of a workflow install Snakemake's storage plugin themselves; they find it in this folder.
+$(STRANGERS)/snakemake/.ready: tests/strangers/environments/snakemake.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	$(@D)/bin/python -m pip download --quiet --dest $(@D)/wheels $$(grep storage $<)
+	touch $@
+
+# The sources of Azure's SDKs contain their tests.
+$(STRANGERS)/sdk-sources/.ready: tests/strangers/environments/sdk-sources.txt
+	mkdir -p $(@D)
+	$(PYTHON) -m pip download --quiet --no-deps --no-binary :all: --dest $(@D) --requirement $<
+	cd $(@D) && for archive in *.tar.gz; do tar xzf $$archive; done
+	touch $@
+
+$(STRANGERS)/node/.ready: tests/strangers/environments/package.json
+	mkdir -p $(@D)
+	cp $< $(@D)
+	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+STRANGERS_READY := $(foreach name,ansible custodian libcloud node sdk-sources sdk-tests sdk-tests-before snakemake,$(STRANGERS)/$(name)/.ready)
+
+test-strangers: $(READY) $(AZCLI)/.ready $(STRANGERS_READY)
+	PATH="$(CURDIR)/$(AZCLI)/bin:$$PATH" $(BIN)/python -m pytest tests/strangers $(ONLY)
 
 lint: $(READY)
 	$(BIN)/ruff format --check

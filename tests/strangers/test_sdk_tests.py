@@ -1,0 +1,89 @@
+"""The own tests of Azure's SDKs for Python, from their sources: live, as they are, against the emulator.
+
+Microsoft ran them against Azure. Their repository's test tools are in no registry: ``testutils`` has what they ask of
+them. `LEFT` names each test that does not pass, and says why.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.strangers.cloud import Cloud, environment_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TESTUTILS = Path(__file__).parent / "testutils"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources of one client.
+
+    Parameters
+    ----------
+    folder
+        Of the sources.
+    environment
+        The environment in which the tests run.
+    left
+        The tests that do not pass, and the reason of each.
+    """
+
+    folder: str
+    environment: str
+    left: Mapping[str, str] = field(default_factory=dict)
+
+
+SOURCES = [
+    Sources("azure_batch-15.1.0", "sdk-tests"),
+    Sources("azure_mgmt_batch-19.0.0", "sdk-tests"),
+    Sources("azure_mgmt_compute-39.0.0", "sdk-tests"),
+    Sources("azure_mgmt_batch-18.0.0", "sdk-tests-before"),
+    Sources("azure_mgmt_compute-34.1.0", "sdk-tests-before"),
+]
+
+
+def outcomes(cloud: Cloud, sources: Sources, folder: Path) -> dict[str, str]:
+    """Run the tests of some sources, and return for each test ``passed``, or what pytest says about it."""
+    python = environment_folder(sources.environment) / "bin" / "python"
+    tree = environment_folder("sdk-sources") / sources.folder
+    report = folder / "report.xml"
+    options = [
+        "-c",
+        TESTUTILS / "sdk-tests.ini",
+        f"--rootdir={tree}",
+        f"--junit-xml={report}",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = cloud.run(
+        *(python, "-m", "pytest", *options, tree / "tests"),
+        cwd=folder,
+        AZURE_TEST_RUN_LIVE="true",
+        PYTHONPATH=str(TESTUTILS),
+        PYTHONDONTWRITEBYTECODE="1",
+    )
+    assert report.exists(), f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    print(done.stdout[-6000:])  # noqa: T201 - pytest shows it if the outcomes are not as expected
+    return dict(_outcome(case) for case in ET.parse(report).iter("testcase"))  # noqa: S314 - pytest wrote it
+
+
+def _outcome(case: ET.Element) -> tuple[str, str]:
+    name = f"{case.attrib['classname'].rpartition('.')[2]}.{case.attrib['name']}"
+    for result in case:
+        if result.tag in ("failure", "error", "skipped"):
+            return name, f"{result.tag}: {result.attrib.get('message', '')}"
+    return name, "passed"
+
+
+@pytest.mark.parametrize("sources", SOURCES, ids=lambda sources: sources.folder)
+def test_all_pass_but_those_that_are_left(cloud: Cloud, sources: Sources, tmp_path: Path) -> None:
+    found = outcomes(cloud, sources, tmp_path)
+    failed = {name: outcome for name, outcome in found.items() if outcome != "passed"}
+    assert failed.keys() == sources.left.keys(), "\n".join(f"{name}: {text[:300]}" for name, text in failed.items())
