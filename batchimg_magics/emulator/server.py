@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--no-tls", help="Serve HTTP instead of HTTPS", dest="tls", action="store_false")
     shell = shells.default_shell()
     words = f"Print the variables for this shell, or as one line of JSON (default: {shell})"
-    option("--shell", help=words, choices=list(shells.SHELLS), default=shell)
+    option("--shell", help=words, choices=shells.SHELLS, default=shell)
     return parser
 
 
@@ -195,7 +195,7 @@ def introduction(url: str, emulator: Emulator, made: certificates.Certificates |
         url, subscription=emulator.subscription_id, account=emulator.account, trusted=made, existing=os.environ
     )
     heading = f"The emulator ({emulator.state_path}) is at {url}; stop it with Ctrl-C. It has no real resources."
-    return shells.introduction(shell, heading, variables, os.environ)
+    return shells.introduction(shell, heading, variables, urlsplit(url).hostname or "")
 
 
 def _exec(words: list[str]) -> int:
@@ -208,7 +208,8 @@ def _exec(words: list[str]) -> int:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchimg-", ignore_cleanup_errors=True))
         made = _certificates(asked, folder, hosts.LOCALHOST)
-        proxy = stack.enter_context(_proxy(asked, made))
+        refused = _RefusedHosts()
+        proxy = stack.enter_context(_proxy(asked, made, refused))
         own = Path(folder) / "azure"
         own.mkdir()
         variables = environment.proxied_environment(
@@ -222,28 +223,37 @@ def _exec(words: list[str]) -> int:
         variables |= program.azure_cli_folders(own, os.environ)
         if program.is_azure_cli(command[0]) and (problem := program.sign_in_azure_cli(command[0], variables)):
             raise _FailedError(f"az could not sign in to the emulator: {problem}")
+        refused.is_running = True
         return program.run_program(command, variables)
 
 
-def _report(line: str) -> None:
-    sys.stderr.write(f"{_PROG} {EXEC}: {line}\n")
-    sys.stderr.flush()
+class _RefusedHosts:
+    """Reports each refused host once, on standard error, while the program of the user runs."""
+
+    def __init__(self) -> None:
+        self._reported: set[str] = set()
+        self.is_running = False
+
+    def __call__(self, host: str, line: str) -> None:
+        if self.is_running and host not in self._reported:
+            self._reported.add(host)
+            sys.stderr.write(f"{_PROG} {EXEC}: {line}\n")
+            sys.stderr.flush()
 
 
 @contextlib.contextmanager
-def _proxy(asked: argparse.Namespace, made: certificates.Certificates) -> Iterator[str]:
+def _proxy(asked: argparse.Namespace, made: certificates.Certificates, refused: _RefusedHosts) -> Iterator[str]:
     """Run the proxy for a running server, or with a server of its own; yield the proxy's URL."""
+    allowed = asked.allow_internet
     if asked.url:
         trust = ssl.create_default_context(cafile=made.authority)
-        proxy = Proxy(_address(asked.url), trust, allow_internet=asked.allow_internet, report=_report)
+        proxy = Proxy(_address(asked.url), trust, allow_internet=allowed, report=refused)
         with running.run_proxy(proxy) as url:
             yield url
         return
     with (
         _opened(asked) as emulator,
-        running.run_server(
-            emulator.app, asked.speed, made, allow_internet=asked.allow_internet, report=_report
-        ) as started,
+        running.run_server(emulator.app, asked.speed, made, allow_internet=allowed, report=refused) as started,
     ):
         yield started.proxy
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ NODE_VARIABLE = "NODE_EXTRA_CA_CERTS"
 #: certificates" of Apple.
 _LIFETIME = dt.timedelta(days=397)
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
+_CERTIFICATE = re.compile(_BEGIN + b".*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +79,8 @@ def make_certificates(
     made = Certificates(folder / "server.pem", folder / "server.key", authority, home / "bundle.pem")
     _write(made.key, own.private_key_pem.bytes(), mode=0o600)
     _write(made.certificate, b"".join(part.bytes() for part in own.cert_chain_pems))
-    _write(made.bundle, _bundle(signer.cert_pem.bytes(), home, environment))
+    _write(made.bundle, _bundle(signer.cert_pem.bytes(), environment))
     return made
-
-
-def find_authority(home: Path) -> Path | None:
-    """Return the file of the authority that another process created, None if there is none."""
-    authority = home / "authority.pem"
-    return authority if authority.exists() else None
 
 
 def _authority(home: Path) -> tuple[trustme.CA, Path]:
@@ -107,17 +103,21 @@ def _authority(home: Path) -> tuple[trustme.CA, Path]:
     return trustme.CA.from_pem(certificate, key), public
 
 
-def _bundle(authority: bytes, home: Path, environment: Mapping[str, str]) -> bytes:
-    """Return the usual authorities, those that the environment names already, and that of the emulator."""
+def _bundle(authority: bytes, environment: Mapping[str, str]) -> bytes:
+    """Return the usual authorities, those that the environment names already, and that of the emulator, each once.
+
+    In a shell in which the lines of an earlier server were pasted, the environment names the bundle itself: it is kept.
+    """
     import certifi
 
-    own = home.resolve()
-    parts = [Path(certifi.where()).read_bytes()]
-    files = {Path(environment[name]) for name in (*BUNDLE_VARIABLES, NODE_VARIABLE) if environment.get(name)}
-    for file in sorted(files):
-        if own not in file.resolve().parents:
-            parts += _contents(file)
-    return b"\n".join([*dict.fromkeys(part.strip() for part in parts), authority])
+    named = sorted({environment[name] for name in (*BUNDLE_VARIABLES, NODE_VARIABLE) if environment.get(name)})
+    contents = [
+        Path(certifi.where()).read_bytes(),
+        *(one for name in named for one in _contents(Path(name))),
+        authority,
+    ]
+    found = (b"\n".join(one.split(b"\r\n")) for content in contents for one in _CERTIFICATE.findall(content))
+    return b"\n".join(dict.fromkeys(found)) + b"\n"
 
 
 def _contents(path: Path) -> list[bytes]:

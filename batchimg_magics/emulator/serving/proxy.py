@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 #: Larger request heads are refused.
 HEAD_LIMIT_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
+_CHUNKS_TO_DISCARD = 32
 #: The headers that concern the connection with the proxy only. Source: RFC 9110, 7.6.1.
 _CONNECTION_HEADERS = frozenset({"connection", "keep-alive", "proxy-authorization", "proxy-connection", "host"})
-_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})")
+_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 #: Resource Manager, sign-in and Batch of Microsoft's other clouds: never reached, as the emulator stands for Azure.
 #: Source: the cloud metadata in azure-cli-core.
 _OTHER_CLOUDS = (
@@ -64,7 +65,7 @@ class Proxy:
     allow_internet
         Whether hosts that are not Azure's are connected.
     report
-        Called with a line about a refused host, once for each host.
+        Called with each refused host, and a line about it.
     """
 
     def __init__(
@@ -73,13 +74,12 @@ class Proxy:
         trust: ssl.SSLContext,
         *,
         allow_internet: bool = False,
-        report: Callable[[str], None] | None = None,
+        report: Callable[[str, str], None] | None = None,
     ) -> None:
         self._server = server
         self._trust = trust
         self._allow_internet = allow_internet
         self._report = report
-        self._reported: set[str] = set()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection of a program."""
@@ -97,6 +97,10 @@ class Proxy:
             up_reader, up_writer = await _open(target)
         except asyncio.LimitOverrunError:
             await _refuse(writer, 431, "The head of the request is too large.")
+            writer.write_eof()
+            for _ in range(_CHUNKS_TO_DISCARD):  # closed with unread data, a connection loses its answer
+                if not await reader.read(_CHUNK_BYTES):
+                    break
             return
         except _RefusedError as refused:
             await _refuse(writer, refused.status, str(refused))
@@ -121,13 +125,12 @@ class Proxy:
             found = _AUTHORITY.fullmatch(asked)
             if found is None:
                 raise _RefusedError(400, "CONNECT needs a host and a port.")
-            return self._tunnel((found["v6"] or found["host"]).lower(), int(found["port"])), None
+            return self._tunnel(*_host_and_port(found)), None
         url = urlsplit(asked)
-        if url.scheme.lower() != "http" or not _AUTHORITY.fullmatch(
-            f"{url.netloc}:80" if url.port is None else url.netloc
-        ):
+        found = _AUTHORITY.fullmatch(url.netloc if ":" in url.netloc.rpartition("]")[2] else f"{url.netloc}:80")
+        if url.scheme.lower() != "http" or found is None:
             raise _RefusedError(400, "This is a proxy: it takes CONNECT, and the full URLs of plain HTTP.")
-        target = self._plain((url.hostname or "").lower(), url.port or 80)
+        target = self._plain(*_host_and_port(found))
         kept = [one for one in headers if one.partition(":")[0].strip().lower() not in _CONNECTION_HEADERS]
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         # One request on a connection: the next one of the program may be for another host.
@@ -159,18 +162,25 @@ class Proxy:
         return _Target(host, port)
 
     def _refused(self, host: str, line: str) -> _RefusedError:
-        if self._report is not None and host not in self._reported:
-            self._reported.add(host)
-            self._report(line)
+        if self._report is not None:
+            self._report(host, line)
         return _RefusedError(403, line)
+
+
+def _host_and_port(found: re.Match[str]) -> tuple[str, int]:
+    port = int(found["port"])
+    if not 0 < port <= 65_535:
+        raise _RefusedError(400, f"{port} is not a port.")
+    return (found["v6"] or found["host"]).lower().rstrip("."), port
 
 
 async def _open(target: _Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         name = "localhost" if target.tls else None
         return await asyncio.open_connection(target.host, target.port, ssl=target.tls, server_hostname=name)
-    except OSError as error:
-        raise _RefusedError(502, f"{target.host} cannot be reached: {error.strerror or 'no address'}") from error
+    except (OSError, UnicodeError) as error:  # a label of the name may be too long
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it has no address"
+        raise _RefusedError(502, f"{target.host} cannot be reached: {reason}") from error
 
 
 async def _refuse(writer: asyncio.StreamWriter, status: int, line: str) -> None:

@@ -87,7 +87,7 @@ def run_server(
     made: Certificates,
     *,
     allow_internet: bool = False,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str, str], None] | None = None,
 ) -> Iterator[Running]:
     """Run the server and its proxy, each on a free port, while the block runs.
 

@@ -13,7 +13,6 @@ from batchimg_magics.emulator.serving.environment import CLOUD, DIRECT_HOSTS, NO
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_HOSTS = ",".join(DIRECT_HOSTS)
 _SIGN_IN = "az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID"
 #: PowerShell takes each of these for a single quote.
 _POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
@@ -27,7 +26,9 @@ def default_shell(environment: Mapping[str, str] = os.environ, system: str = os.
     return {"fish": "fish", "pwsh": "powershell"}.get(name, "bash")
 
 
-def introduction(shell: str, heading: str, variables: Mapping[str, str], existing: Mapping[str, str]) -> str:
+def introduction(
+    shell: str, heading: str, variables: Mapping[str, str], host: str, existing: Mapping[str, str] = os.environ
+) -> str:
     """Return the text that a user pastes into a shell, or that a program reads.
 
     Parameters
@@ -38,18 +39,24 @@ def introduction(shell: str, heading: str, variables: Mapping[str, str], existin
         What the emulator says about itself: a comment.
     variables
         The variables to set, except `NO_PROXY`.
+    host
+        Of the server: no proxy may be used for it.
     existing
         JSON: the environment whose `NO_PROXY` is extended; a shell extends its own.
     """
-    return SHELLS[shell](heading, variables, existing)
+    heading = " ".join(heading.splitlines())  # a file name with a line break must not end the comment
+    direct = list(dict.fromkeys([*DIRECT_HOSTS, host.strip("[]")]))
+    if shell == "json":
+        return _json(variables, direct, existing)
+    return _LINES[shell](heading, variables, direct)
 
 
-def _bash(heading: str, variables: Mapping[str, str], _existing: Mapping[str, str]) -> str:
+def _bash(heading: str, variables: Mapping[str, str], direct: list[str]) -> str:
     return _lines(
         f"# {heading}",
         *(f"export {name}={_quote_bash(value)}" for name, value in variables.items()),
         'export NO_PROXY="${NO_PROXY:-${no_proxy:-}}"',
-        f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{_HOSTS}"',
+        f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{",".join(direct)}"',
         'export no_proxy="$NO_PROXY"',
         "# The Azure CLI, with a separate configuration directory:",
         "export AZURE_CONFIG_DIR=$(mktemp -d)",
@@ -57,12 +64,12 @@ def _bash(heading: str, variables: Mapping[str, str], _existing: Mapping[str, st
     )
 
 
-def _fish(heading: str, variables: Mapping[str, str], _existing: Mapping[str, str]) -> str:
+def _fish(heading: str, variables: Mapping[str, str], direct: list[str]) -> str:
     return _lines(
         f"# {heading}",
         *(f"set -gx {name} {_quote_fish(value)}" for name, value in variables.items()),
         "set -q NO_PROXY; or set -gx NO_PROXY $no_proxy",
-        f"set -gx NO_PROXY (string join , -- $NO_PROXY {' '.join(DIRECT_HOSTS)})",
+        f"set -gx NO_PROXY (string join , -- $NO_PROXY {' '.join(direct)})",
         "set -gx no_proxy $NO_PROXY",
         "# The Azure CLI, with a separate configuration directory:",
         "set -gx AZURE_CONFIG_DIR (mktemp -d)",
@@ -70,14 +77,15 @@ def _fish(heading: str, variables: Mapping[str, str], _existing: Mapping[str, st
     )
 
 
-def _powershell(heading: str, variables: Mapping[str, str], _existing: Mapping[str, str]) -> str:
+def _powershell(heading: str, variables: Mapping[str, str], direct: list[str]) -> str:
     folder = "Join-Path ([IO.Path]::GetTempPath()) ([guid]::NewGuid())"
+    hosts = ",".join(direct)
     words = re.sub(r"\$(AZURE\w+)", r"$env:\1", _SIGN_IN)
     return _lines(
         f"# {heading}",
         *(f"$env:{name} = {_quote_powershell(value)}" for name, value in variables.items()),
         "if (-not $env:NO_PROXY) { $env:NO_PROXY = $env:no_proxy }",
-        f"$env:NO_PROXY = if ($env:NO_PROXY) {{ \"$env:NO_PROXY,{_HOSTS}\" }} else {{ '{_HOSTS}' }}",
+        f'$env:NO_PROXY = if ($env:NO_PROXY) {{ "$env:NO_PROXY,{hosts}" }} else {{ "{hosts}" }}',
         "$env:no_proxy = $env:NO_PROXY",
         "# The Azure CLI, with a separate configuration directory:",
         f"$env:AZURE_CONFIG_DIR = (New-Item -ItemType Directory -Path ({folder})).FullName",
@@ -85,19 +93,19 @@ def _powershell(heading: str, variables: Mapping[str, str], _existing: Mapping[s
     )
 
 
-def _json(_heading: str, variables: Mapping[str, str], existing: Mapping[str, str]) -> str:
-    """One line, so that a program can read it while the server runs."""
+def _json(variables: Mapping[str, str], direct: list[str], existing: Mapping[str, str]) -> str:
+    """Return one line, so that a program can read it while the server runs."""
     kept = next((existing[name] for name in NO_PROXY_VARIABLES if existing.get(name)), "")
-    direct = dict.fromkeys(NO_PROXY_VARIABLES, f"{kept},{_HOSTS}" if kept else _HOSTS)
-    return _lines(json.dumps({**variables, **direct}))
+    hosts = ",".join([kept, *direct] if kept else direct)
+    return _lines(json.dumps({**variables, **dict.fromkeys(NO_PROXY_VARIABLES, hosts)}))
 
 
-SHELLS: dict[str, Callable[[str, Mapping[str, str], Mapping[str, str]], str]] = {
+_LINES: dict[str, Callable[[str, Mapping[str, str], list[str]], str]] = {
     "bash": _bash,
     "fish": _fish,
     "powershell": _powershell,
-    "json": _json,
 }
+SHELLS = (*_LINES, "json")
 
 
 def _lines(*lines: str) -> str:
