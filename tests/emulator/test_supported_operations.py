@@ -81,6 +81,18 @@ def test_every_operation_of_the_clients_can_be_asked_for() -> None:
     assert [row.called for row in rows if row.done is None] == []
 
 
+def test_every_operation_of_batch_is_done_or_has_a_reason() -> None:
+    rows = {
+        package: coverage.operations(coverage.clients()[package]) for package in ("azure-batch", "azure-mgmt-batch")
+    }
+    assert [row.called for row in rows["azure-batch"] if not row.done] == []
+    left = [row.called for row in rows["azure-mgmt-batch"] if not row.done]
+    assert all(coverage.reason("azure-mgmt-batch", called) for called in left)
+    assert {called.partition(".")[0] for called in left} <= {"batch_account", "operations"}
+    assert coverage.reason("azure-mgmt-compute", "availability_sets.get")
+    assert coverage.reason("azure-batch", "create_job") == ""
+
+
 def test_what_is_not_done_is_not_called_done() -> None:
     assert ("batch_account", "get_detector") not in done("azure-mgmt-batch")
     assert ("ssh_public_keys", "get") not in done("azure-mgmt-compute")  # a path that reads what was imported
