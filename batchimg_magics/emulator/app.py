@@ -17,7 +17,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator.arm import api_versions, bodies, locks, open_world, pages, policies, resources
+from batchimg_magics.emulator.arm import (
+    api_versions,
+    bodies,
+    locks,
+    missing_routes,
+    open_world,
+    pages,
+    policies,
+    resources,
+)
 from batchimg_magics.emulator.batch.model import network_access
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
@@ -43,6 +52,12 @@ _PACKAGE = __name__.rpartition(".")[0]
 ROUTE_PACKAGES = ("network", "compute.routes", "batch.routes", "services")
 #: The default start of simulated time with an instant or a manual clock, so that results are the same every time.
 DEFAULT_START = datetime(2026, 7, 1, 9, tzinfo=UTC)
+#: What a request without a route asks, by plane.
+_SERVICES = {
+    "batch": "this operation of the Azure Batch service",
+    "login": "this operation of the sign-in service",
+    "prices": "this operation of the price list",
+}
 #: Header with the client's own request id -> header that asks to return it; of Batch, and of ARM.
 _RETURNED_IDS = {
     "client-request-id": "return-client-request-id",
@@ -184,12 +199,12 @@ class App:
         call.now = self.clock.now()
         plane = destination.plane
         if plane is None:
-            raise planes.unknown_route(call.method, f"{call.host}{call.path}", call.api_version)
+            raise planes.unknown_host(call.method, call.host, call.path)
         self._authenticate(call, plane)
         route, params = self.router.find(plane, call.method, call.path, call.api_version)
         if route is None:
             planes.check_version(plane, call.api_version)
-            raise planes.unknown_route(call.method, call.path, call.api_version)
+            raise _unknown_route(call, plane)
         if route.versioned:
             planes.check_version(plane, call.api_version)
         planes.check_names(plane, params.values())
@@ -331,6 +346,12 @@ def _split(url: str) -> tuple[str, str, dict[str, str], Destination]:
     destination = planes.find_destination(host, parts.path)
     query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
     return host, f"{parts.scheme}://{parts.netloc}{destination.prefix}", query, destination
+
+
+def _unknown_route(call: Call, plane: Plane) -> Refusal:
+    if plane == "arm":
+        return missing_routes.refusal(call)
+    return planes.unknown_route(call.method, call.path, call.api_version, what=_SERVICES.get(plane, ""))
 
 
 def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:

@@ -44,7 +44,7 @@ def check(call: Call, pattern: str) -> None:
     namespace, words = _cached_segments(pattern) if "{namespace}" not in pattern else type_segments(call.path)
     kind, versions = find_type(namespace, words)
     if versions and call.api_version.lower() not in versions:
-        raise _unknown_version(call, namespace, kind, versions)
+        raise unknown_version(call, namespace, kind, versions)
     place = call.params.get("location")
     if place is not None and regions.region_name(place) not in regions.DISPLAY_NAMES:
         raise _not_registered(call, str(place), kind, versions)
@@ -72,7 +72,8 @@ def type_segments(path: str) -> tuple[str, tuple[str, ...]]:
 _cached_segments = functools.cache(type_segments)
 
 
-def _unknown_version(call: Call, namespace: str, kind: str, versions: tuple[str, ...]) -> Refusal:
+def unknown_version(call: Call, namespace: str, kind: str, versions: tuple[str, ...]) -> Refusal:
+    """Return the refusal of an api-version that a type does not have."""
     version = call.api_version
     if namespace == OWN_NAMESPACE and kind in ("subscriptions", "resourceGroups"):
         message = f"The api-version '{version}' is invalid. The supported versions are '{','.join(versions)}'."

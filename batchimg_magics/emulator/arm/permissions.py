@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.arm.role_definitions import find_definition
 from batchimg_magics.emulator.arm.scopes import is_within
 from batchimg_magics.emulator.http.messages import Call, Refusal
 
@@ -33,8 +34,8 @@ def permissions(store: Store, scope: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for assignment in store.items(ASSIGNMENTS, "/subscriptions"):
         if is_within(scope, assignment.doc["properties"]["scope"]):
-            role = store.get(str(assignment.doc["properties"]["roleDefinitionId"]))
-            found += role.doc["properties"]["permissions"] if role is not None else []
+            role = find_definition(store, str(assignment.doc["properties"]["roleDefinitionId"]))
+            found += role["properties"]["permissions"] if role is not None else []
     return found
 
 

@@ -30,9 +30,17 @@ def _tables() -> dict[str, tuple[str, dict[str, tuple[str, tuple[str, ...]]]]]:
     }
 
 
-def namespaces() -> tuple[str, ...]:
-    """Return the namespaces with known types, in Azure's spelling."""
-    return tuple(name for name, _ in _tables().values())
+@functools.cache
+def all_namespaces() -> dict[str, str]:
+    """Return the namespaces of Azure's resource providers in Azure's spelling, by lower case."""
+    raw = resources.files("batchimg_magics.emulator.catalog").joinpath("data/namespaces.json").read_bytes()
+    names: list[str] = msgspec.json.decode(raw)
+    return {name.lower(): name for name in names} | {key: name for key, (name, _) in _tables().items()}
+
+
+def has_types(namespace: str) -> bool:
+    """Tell whether the types of a namespace are known here."""
+    return namespace.lower() in _tables()
 
 
 def types_of(namespace: str) -> dict[str, tuple[str, ...]]:

@@ -58,6 +58,8 @@ _BATCH_ROOTS = frozenset(
     }
 )  # fmt: skip
 _LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/|^/metadata/identity/", re.IGNORECASE)
+#: Paths of Microsoft Graph, on hosts of this machine.
+_GRAPH_PATH = re.compile(r"/(v1\.0|beta)/", re.IGNORECASE)
 _VERSIONS = {
     "arm": re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE),
     "batch": re.compile(r"\d{4}-\d\d-\d\d(\.\d+\.\d+)?"),
@@ -106,6 +108,8 @@ def find_destination(host: str, path: str) -> Destination:
     if first == "_sim":
         return Destination("sim", path)
     if is_local(host):
+        if _GRAPH_PATH.match(path):
+            return Destination(None, path)
         plane = _plane_by_path(path, first.lower())
         return (
             Destination(plane, path)
@@ -219,10 +223,27 @@ def unauthenticated(plane: Plane, problem: str, code: str = "", status: int = 40
     return Refusal(401, code or "AuthenticationFailed", problem, headers={"WWW-Authenticate": asks})
 
 
-def unknown_route(method: str, path: str, version: str) -> Refusal:
-    """Return the refusal of a request that the emulator does not implement."""
+def unknown_route(method: str, path: str, version: str, *, what: str = "") -> Refusal:
+    """Return the refusal of a request that the emulator does not implement.
+
+    Parameters
+    ----------
+    method, path, version
+        Of the request.
+    what
+        What is missing, e.g. ``virtualMachineScaleSets of Microsoft.Compute``.
+    """
     asked = f"{method} {path}" + (f" (api-version {version})" if version else "")
-    return Refusal(501, "NotImplemented", f"The emulator does not implement {asked}.")
+    missing = f"{what}: {asked}" if what else asked
+    message = f"The emulator does not implement {missing}. The page docs/coverage.md lists what it implements."
+    return Refusal(501, "NotImplemented", message)
+
+
+def unknown_host(method: str, host: str, path: str) -> Refusal:
+    """Return the refusal of a request to a service that is no part of the emulator."""
+    is_graph = host.startswith("graph.") or (is_local(host) and _GRAPH_PATH.match(path))
+    what = "Microsoft Graph (users, groups and service principals)" if is_graph else "this service"
+    return unknown_route(method, f"{host}{path}", "", what=what)
 
 
 def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: str, now: float) -> dict[str, Any]:

@@ -17,6 +17,24 @@ evidence.rule(
 _LIST_SINCE = "2019-05-01"
 #: From this version on, one object. Source: go-azure-sdk, whose client reads both forms.
 _OBJECT_SINCE = "2022-09-01"
+#: The ends of host names, as in the metadata of Azure. They lead nowhere from here: the emulator has none of these
+#: services.
+_SUFFIXES = {
+    "acrLoginServer": "azurecr.io",
+    "attestationEndpoint": "attest.azure.net",
+    "azureDataLakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.net",
+    "azureDataLakeStoreFileSystem": "azuredatalakestore.net",
+    "azureFrontDoorEndpointSuffix": "azurefd.net",
+    "keyVaultDns": "vault.azure.net",
+    "mariadbServerEndpoint": "mariadb.database.azure.com",
+    "mhsmDns": "managedhsm.azure.net",
+    "mysqlServerEndpoint": "mysql.database.azure.com",
+    "postgresqlServerEndpoint": "postgres.database.azure.com",
+    "sqlServerHostname": "database.windows.net",
+    "storage": "core.windows.net",
+    "storageSyncEndpointSuffix": "afs.azure.net",
+    "synapseAnalytics": "dev.azuresynapse.net",
+}
 routes = Routes("arm", versioned=False)
 
 
@@ -52,12 +70,14 @@ def _cloud(call: Call) -> dict[str, Any]:
         "gallery": manager,
         "sqlManagement": manager,
         "vmImageAliasDoc": manager,
-        "suffixes": {
-            "storage": "core.windows.net",
-            "keyVaultDns": "vault.azure.net",
-            "acrLoginServer": "azurecr.io",
-            "sqlServerHostname": "database.windows.net",
-        },
+        "microsoftGraphResourceId": manager,
+        "appInsightsResourceId": manager,
+        "appInsightsTelemetryChannelResourceId": manager,
+        "attestationResourceId": manager,
+        "logAnalyticsResourceId": manager,
+        "ossrdbmsResourceId": manager,
+        "synapseAnalyticsResourceId": manager,
+        "suffixes": _SUFFIXES,
     }
 
 

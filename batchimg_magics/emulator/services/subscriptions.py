@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from batchimg_magics.emulator.arm import assumed_resources, resources
+from batchimg_magics.emulator.arm import assumed_resources, missing_routes, resources
 from batchimg_magics.emulator.arm.permissions import permissions
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, RESTRICTED_NAMES
 from batchimg_magics.emulator.http.messages import Call, Reply, Routes
-from batchimg_magics.emulator.http.planes import unknown_route
 from batchimg_magics.emulator.http.tokens import tenant_id
 from batchimg_magics.emulator.network.reads import document_of
 from batchimg_magics.emulator.services import tenants
@@ -79,7 +78,7 @@ def _read_imported(call: Call) -> Reply:
     """Answer with an imported resource of a type without rules."""
     item = resources.find(call.store, call.now, call.path.rstrip("/"))
     if item is None:
-        raise unknown_route(call.method, call.path, call.api_version)
+        raise missing_routes.refusal(call)
     return Reply(200, resources.document_at(item, call.now))
 
 
