@@ -9,6 +9,7 @@ import msgspec
 
 from batchimg_magics.emulator.arm import bodies, resources
 from batchimg_magics.emulator.batch.model import accounts
+from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -40,10 +41,20 @@ routes = Routes("arm")
 def list_groups(call: Call) -> Reply:
     """Answer with the resource groups of a subscription."""
     resources.need_subscription(call)
+    wanted = _row_filter(call)
     groups = call.store.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
-    return Reply(
-        200, {"value": [shown for item in groups if (shown := resources.document_at(item, call.now)) is not None]}
-    )
+    shown = [document for item in groups if (document := resources.document_at(item, call.now)) is not None]
+    return Reply(200, {"value": _top(call, [document for document in shown if wanted(document)])})
+
+
+def _top(call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first rows, if the request asks for a number of them."""
+    text = call.query.get("$top", "")
+    if not text:
+        return rows
+    if not text.isdecimal() or not int(text):
+        raise Refusal(400, "InvalidTopInQueryString", f"Invalid $top '{text}' specified in the query string.")
+    return rows[: int(text)]
 
 
 @routes.on("GET", _GROUP)
@@ -82,13 +93,30 @@ def put_group(call: Call) -> Reply:
     return Reply(201 if old is None else 200, document)
 
 
+@routes.on("PATCH", _GROUP)
+def patch_group(call: Call) -> Reply:
+    """Change the tags of a resource group; nothing else of it can change."""
+    resources.need_group(call)
+    body = bodies.body_of(call)
+    key = f"/subscriptions/{call.params['subscription']}/resourcegroups/{call.params['group']}"
+    group = call.store.get(key)
+    document = _new_group(call, {}) if group is None else group.doc
+    if "name" in body and str(body["name"]).lower() != document["name"].lower():
+        message = f"The resource group name '{body['name']}' does not match that of the URL, '{document['name']}'."
+        raise Refusal(400, "ResourceGroupNameMismatch", message)
+    if body.get("tags") is not None:
+        document["tags"] = body["tags"]
+    call.store.put(Item(key.lower(), GROUPS, document) if group is None else group)
+    return Reply(200, document)
+
+
 def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     group = call.params["group"]
     document: dict[str, Any] = {
         "id": f"/subscriptions/{call.params['subscription']}/resourceGroups/{group}",
         "name": group,
         "type": "Microsoft.Resources/resourceGroups",
-        "location": body.get("location", ""),
+        "location": region_name(body.get("location", "")),
         "properties": {"provisioningState": "Succeeded"},
     }
     return document | ({"tags": body["tags"]} if "tags" in body else {})
@@ -160,7 +188,7 @@ def _list(call: Call) -> Reply:
         if "createdtime" in expand:
             row["createdTime"] = _created(call, item, document)
         rows.append(row)
-    return Reply(200, {"value": rows})
+    return Reply(200, {"value": _top(call, rows)})
 
 
 def _created(call: Call, item: Item, document: dict[str, Any]) -> str:

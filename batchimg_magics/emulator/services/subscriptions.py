@@ -1,8 +1,8 @@
-"""Subscriptions, regions, permissions, and reads of imported resources of types without rules."""
+"""Subscriptions, regions, and the permissions of the caller."""
 
 from __future__ import annotations
 
-from batchimg_magics.emulator.arm import assumed_resources, missing_routes, resources
+from batchimg_magics.emulator.arm import assumed_resources, resources
 from batchimg_magics.emulator.arm.permissions import permissions
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, RESTRICTED_NAMES
 from batchimg_magics.emulator.http.messages import Call, Reply, Routes
@@ -74,16 +74,7 @@ def _scope_of(call: Call) -> str:
     return call.path.rstrip("/")[: -len(_PERMISSIONS)]
 
 
-def _read_imported(call: Call) -> Reply:
-    """Answer with an imported resource of a type without rules."""
-    item = resources.find(call.store, call.now, call.path.rstrip("/"))
-    if item is None:
-        raise missing_routes.refusal(call)
-    return Reply(200, resources.document_at(item, call.now))
-
-
 for _depth in (1, 2, 3):
     _tail = "".join(f"/{{kind{number}}}/{{name{number}}}" for number in range(1, _depth + 1))
     _path = f"/subscriptions/{{subscription}}/resourcegroups/{{group}}/providers/{{namespace}}{_tail}"
-    routes.on("GET", _path)(_read_imported)
     routes.on("GET", f"{_path}{_PERMISSIONS}")(list_resource_permissions)
