@@ -33,7 +33,7 @@ def _target(call: Call) -> Item:
         item = call.store.get(key)
         if item is not None:
             return item
-        group = {"id": key, "name": call.params["group"], "type": "Microsoft.Resources/resourceGroups"}
+        group: dict[str, Any] = {"id": key, "name": call.params["group"], "type": "Microsoft.Resources/resourceGroups"}
         group |= {"location": "", "properties": {"provisioningState": "Succeeded"}}
         return Item(key.lower(), "microsoft.resources/resourcegroups", document or group)
     found = assumed_resources.find_or_assume(call, key)
