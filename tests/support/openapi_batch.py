@@ -128,7 +128,7 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "Job_List": [Exchange()],
     "Job_Patch": [Exchange(body={"priority": 7, "constraints": {"maxWallClockTime": "PT1H"}})],
     "Job_Terminate": [Exchange(202, body={"terminateReason": "enough"})],
-    "Job_Update": [Exchange(body={"poolInfo": {"poolId": "p"}})],
+    "Job_Update": [Exchange(body={"poolInfo": {"poolId": "work"}})],
     "Job_ListPreparationAndReleaseTaskStatus": [Exchange(names={"jobId": "prepared"}), Exchange(409)],
     "Pool_Add": [Exchange(201, body=_POOL)],
     "Pool_Delete": [Exchange(202)],

@@ -204,12 +204,22 @@ def test_a_job_can_be_disabled_terminated_and_deleted(azure: BatchEmulator) -> N
     assert azure.batch("PATCH", "/jobs/j", {"priority": 5}, if_match="0x0").code == "ConditionNotMet"
     assert azure.batch("PATCH", "/jobs/j", {"priority": 5}).status == 200
     assert azure.batch("POST", "/jobs/j/terminate").status == 202
+    assert azure.batch("GET", "/jobs/j").body["state"] == "terminating"
+    assert task(azure, "late").code == "JobBeingTerminated"
+    azure.clock.advance(16)
     ended = azure.batch("GET", "/jobs/j").body
     assert (ended["state"], ended["executionInfo"]["terminateReason"]) == ("completed", "UserTerminate")
     assert task(azure, "late").code == "JobCompleted"
     assert azure.states() == {"idle": 5}
     assert azure.batch("DELETE", "/jobs/j").status == 202
+    assert azure.batch("GET", "/jobs/j").body["state"] == "deleting"
+    again = {"id": "j", "poolInfo": {"poolId": "p"}}
+    refused = (azure.batch("POST", "/jobs", again), azure.batch("DELETE", "/jobs/j"))
+    assert [answer.code for answer in refused] == ["JobBeingDeleted"] * 2
+    azure.clock.advance(15)
     assert azure.batch("GET", "/jobs/j").code == "JobNotFound"
+    assert azure.batch("GET", "/jobs").body["value"] == []
+    assert azure.batch("POST", "/jobs", again).status == 201
 
 
 def test_a_job_may_end_with_its_tasks(azure: BatchEmulator) -> None:

@@ -198,9 +198,10 @@ def test_terminating_and_deleting_take_their_time(azure: BatchEmulator) -> None:
     assert get(azure)["state"] == "completed"
     assert azure.batch("PATCH", "/jobschedules/s", {"metadata": []}).code == "JobScheduleCompleted"
     assert azure.batch("DELETE", "/jobschedules/s").status == 202
-    assert azure.batch("GET", "/jobs/s:job-1").code == "JobNotFound"
+    assert azure.batch("GET", "/jobs/s:job-1").body["state"] == "deleting"
     assert (get(azure)["state"], add(azure).code) == ("deleting", "JobScheduleExists")
     azure.clock.advance(20)
+    assert azure.batch("GET", "/jobs/s:job-1").code == "JobNotFound"
     assert azure.batch("GET", "/jobschedules/s").code == "JobScheduleNotFound"
     assert azure.batch("HEAD", "/jobschedules/s").status == 404
     assert add(azure).status == 201

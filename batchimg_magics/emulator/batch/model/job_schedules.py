@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.batch.model import jobs, pools
-from batchimg_magics.emulator.batch.model.jobs import Job
 from batchimg_magics.emulator.batch.rest.errors import bad_property, refusal
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal
@@ -28,6 +27,7 @@ from batchimg_magics.emulator.world.store import Item
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batchimg_magics.emulator.batch.model.jobs import Job
     from batchimg_magics.emulator.http.messages import Call
 
 KIND = jobs.SCHEDULES
@@ -277,11 +277,9 @@ def _start(call: Call, account: Item, schedule: JobSchedule, due: float) -> floa
 
 def _recent_job(call: Call, account: Item, schedule: JobSchedule) -> Job | None:
     """Return the last job of a schedule as it is at a time; None if there is none any more."""
-    item = call.store.get(f"{account.key}/jobs/{schedule.state.recent.lower()}") if schedule.state.recent else None
-    if item is None:
-        return None
-    job = Job(item.key, item.doc, item.hidden)
-    jobs.bring_up_to_date(call, account, job)
+    job = jobs.find(call, account, schedule.state.recent) if schedule.state.recent else None
+    if job is not None:
+        jobs.bring_up_to_date(call, account, job)
     return job
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, task_scheduling, tasks
 from batchimg_magics.emulator.batch.model.tasks import JobTerms
-from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
+from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
@@ -33,6 +33,12 @@ EMPTY_JOB_S = evidence.assumed(
     "after which a scheduled job that ends with its tasks ends if it has none",
     "OpenAPI: if a job contains no tasks, all its tasks are considered complete",
 )
+TERMINATION_S = evidence.recorded(
+    16.0, "s", "from terminating to completed", "a job without tasks; assumed for others, too"
+)
+DELETION_S = evidence.recorded(12.0, "s", "until a deleted job is gone", "10 to 15 s")
+#: State of a job that has ended or is ending -> the code of the refusal.
+_CLOSED = {"completed": "JobCompleted", "terminating": "JobBeingTerminated", "deleting": "JobBeingDeleted"}
 #: The properties of a job that does not specify them.
 DEFAULTS: dict[str, Any] = {
     "priority": 0,
@@ -56,7 +62,8 @@ class Job:
     doc
         Its document without members that change over time.
     hidden
-        state, since, created, modified, pool (key), pool_name, reason, schedule (key), error (code and message).
+        state, since, created, modified, pool (key), pool_name, reason, schedule (key), error (code and message);
+        ends: when its termination or deletion ends.
     """
 
     key: str
@@ -65,7 +72,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """``active``, ``disabled`` or ``completed``."""
+        """``active``, ``disabled``, ``terminating``, ``completed`` or ``deleting``."""
         return str(self.hidden["state"])
 
     @property
@@ -104,7 +111,6 @@ def create(
     pool
         Key of the auto pool that the jobs of the schedule share, if there is one.
     """
-    check_manager(body)
     shared = pools.find(call, account, pool.rpartition("/")[2]) if pool else None
     pool_key, pool_name = (shared.key, shared.name) if shared else _pool_of(call, account, body["poolInfo"])
     document = with_defaults(body)
@@ -135,14 +141,6 @@ def create_failed(call: Call, account: Item, body: dict[str, Any], schedule: str
     call.store.put(Item(f"{account.key}/jobs/{body['id'].lower()}", KIND, body, hidden))
 
 
-def check_manager(body: dict[str, Any]) -> None:
-    """Refuse a job manager task without id or command."""
-    manager = body.get("jobManagerTask")
-    for name in ("id", "commandLine"):
-        if manager is not None and not manager.get(name):
-            raise missing_property(name)
-
-
 def _manager_task(manager: dict[str, Any]) -> dict[str, Any]:
     """Return the task for a job manager task."""
     own = ("killJobOnCompletion", "runExclusive", "allowLowPriorityNode")
@@ -154,12 +152,8 @@ def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | Non
     if "poolId" in info:
         name = str(info["poolId"])
         return pools.pool_key(account, name), name
-    automatic = info.get("autoPoolSpecification")
-    if automatic is None:
-        raise missing_property("poolId")
-    body = automatic.get("pool")
-    if body is None:
-        raise missing_property("pool")
+    automatic = info["autoPoolSpecification"]
+    body = automatic["pool"]
     name = f"{automatic.get('autoPoolIdPrefix', '')}{call.store.new_guid('autopool').upper()}"
     pool_rules.check_new_pool(call, account, body, "batch")
     config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS} | {"id": name}
@@ -169,10 +163,24 @@ def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | Non
     return pool.key, name
 
 
+def move_to_pool(call: Call, account: Item, job: Job) -> None:
+    """Bind a job and its waiting tasks to the pool that its document names; an auto pool stays the same."""
+    name = job.doc["poolInfo"].get("poolId")
+    if name is None or name == job.hidden["pool_name"]:
+        return
+    job.hidden |= {"pool": pools.pool_key(account, name), "pool_name": name}
+    for item in call.store.items(task_scheduling.KIND, job.key):
+        state = task_scheduling.state_of(item)
+        if state.node is None:
+            state.pool = job.pool or ""
+            task_scheduling.save_task(call.store, item, state)
+    register_tasks(call, account, job)
+
+
 def check_quota(call: Call, account: Item) -> None:
     """Refuse one more job or schedule if the account has its quota of them."""
     open_items = sum(
-        item.hidden["state"] != "completed"
+        item.hidden["state"] not in ("completed", "deleting")
         for kind in (KIND, SCHEDULES)
         for item in call.store.items(kind, account.key)
     )
@@ -193,17 +201,40 @@ def bring_up_to_date(call: Call, account: Item, job: Job) -> None:
     finish(call, job)
 
 
+def find(call: Call, account: Item, name: str) -> Job | None:
+    """Return a job of an account, None if it does not exist (any more)."""
+    item = call.store.get(f"{account.key}/jobs/{name.lower()}")
+    if item is None or _is_gone(call, item):
+        return None
+    return Job(item.key, item.doc, item.hidden)
+
+
+def _is_gone(call: Call, item: Item) -> bool:
+    return item.hidden["state"] == "deleting" and float(item.hidden["ends"]) <= call.now
+
+
+def need_open(job: Job) -> None:
+    """Refuse a request that changes a job if the job has ended, or is ending."""
+    if job.state in _CLOSED:
+        raise refusal(_CLOSED[job.state])
+
+
 def current_jobs(call: Call, account: Item) -> Iterator[Job]:
     """Yield the jobs of an account in order of their ids, brought up to date."""
     for item in call.store.items(KIND, account.key):
+        if _is_gone(call, item):
+            continue
         job = Job(item.key, item.doc, item.hidden)
-        if job.state == "active":
+        if job.state in ("active", "terminating"):
             bring_up_to_date(call, account, job)
         yield job
 
 
 def finish(call: Call, job: Job) -> None:
     """Complete a job whose end has come: its time is over, or its job manager task or all its tasks are completed."""
+    if job.state == "terminating" and job.hidden["ends"] <= call.now:
+        job.hidden |= {"state": "completed", "since": job.hidden["ends"]}
+        save(call, job)
     if job.state != "active":
         return
     if (end := _end(call, job)) is not None:
@@ -230,6 +261,13 @@ def _end(call: Call, job: Job) -> tuple[float, str] | None:
     return min(ends, default=None)
 
 
+def terminate(call: Call, job: Job, reason: str) -> None:
+    """Begin to terminate a job: it is completed some seconds later."""
+    complete(call, job, call.now, reason)
+    job.hidden |= {"state": "terminating", "ends": call.now + TERMINATION_S}
+    save(call, job)
+
+
 def complete(call: Call, job: Job, moment: float, reason: str) -> None:
     """Complete a job; its remaining tasks do not run, and its auto pool is deleted."""
     job.hidden |= {"state": "completed", "since": moment, "reason": reason}
@@ -243,10 +281,13 @@ def complete(call: Call, job: Job, moment: float, reason: str) -> None:
 
 
 def delete(call: Call, job: Job) -> None:
-    """Delete a job and its tasks."""
+    """Begin to delete a job: its tasks are deleted, and the job some seconds later."""
+    if job.state == "deleting":
+        return
     for item in call.store.items(task_scheduling.KIND, job.key):
         call.store.delete(item.key)
-    call.store.delete(job.key)
+    job.hidden |= {"state": "deleting", "since": call.now, "ends": call.now + DELETION_S}
+    save(call, job)
     drop_pool(call, job)
 
 

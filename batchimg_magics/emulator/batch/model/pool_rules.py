@@ -214,10 +214,11 @@ def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None
         formats = [_VERSION, _DEFINITION] if call.api_version >= "2021" or not managed else [_IMAGE, _VERSION]
         reason = f"The specified resource id must be of the format {' or '.join(formats)}"
         raise bad_property("virtualMachineImageId", image_id, reason)
-    _check_subscription(account, "virtualMachineImageId", image_id)
+    check_subscription(account, "virtualMachineImageId", image_id)
 
 
-def _check_subscription(account: Item, name: str, resource: str) -> None:
+def check_subscription(account: Item, name: str, resource: str) -> None:
+    """Refuse the id of a resource that is not in the subscription of the account, or is no id."""
     own = account.doc["id"].split("/")[2]
     try:
         subscription = resources.split_id(resource)[0]
@@ -297,7 +298,7 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
         task_rules.check_command(pool["startTask"])
     mount_rules.check_mounts(pool.get("mountConfiguration", []), need_keys=not is_open(store))
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
-        _check_subscription(account, "subnetId", str(subnet))
+        check_subscription(account, "subnetId", str(subnet))
     user_rules.check_users(pool.get("userAccounts", []), need_passwords=not is_open(store))
     if pool.get("resourceTags") and account.doc["properties"].get("poolAllocationMode") != "UserSubscription":
         reason = "Resource tags can be specified only if the pool allocation mode of the account is UserSubscription"

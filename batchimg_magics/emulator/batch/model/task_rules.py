@@ -43,6 +43,11 @@ _OWN_TASKS = {
 }
 
 
+def default_id(name: str) -> str:
+    """Return the id of a task of a job that does not specify it."""
+    return _OWN_TASKS[name][0] if name in _OWN_TASKS else ""
+
+
 def check_command(task: dict[str, Any]) -> None:
     """Refuse what no task of any kind may have; its type has been checked."""
     if not task.get("commandLine", "").strip():

@@ -29,6 +29,10 @@ evidence.rule(
     "A task runs on the node that is free first, regardless of nodeFillType; if its node leaves, it is active again.",
     "the order within a pool is not documented",
 )
+evidence.rule(
+    "A multi-instance task runs on one node, in a pool with communication between nodes and one task slot a node.",
+    "documented: in other pools it stays active; its subtasks are not simulated",
+)
 #: States of nodes that accept tasks, and those in which running tasks continue.
 _ACCEPTING_STATES = frozenset({"idle"})
 _SURVIVING_STATES = frozenset({"idle", "offline", "running", "leavingpool"})
@@ -145,8 +149,16 @@ def _schedule(
     pool: Pool, nodes: dict[str, nodes.Node], listed: list[tuple[Item, TaskState]], now: float
 ) -> list[tuple[Item, TaskState]]:
     """Schedule active tasks on the nodes that are free first; return the scheduled ones."""
-    waiting = [pair for pair in listed if pair[1].node is None and pair[1].waiting and pair[1].ends is None]
     slots = int(pool.doc["taskSlotsPerNode"])
+    fits = slots == 1 and bool(pool.doc.get("enableInterNodeCommunication"))
+    waiting = [
+        pair
+        for pair in listed
+        if pair[1].node is None
+        and pair[1].waiting
+        and pair[1].ends is None
+        and (fits or "multiInstanceSettings" not in pair[0].doc)
+    ]
     free = {
         node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _ACCEPTING_STATES
     }

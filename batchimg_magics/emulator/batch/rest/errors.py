@@ -53,6 +53,7 @@ _ERRORS = {
     "InvalidRequestBody": (400, "The specified Request Body is not syntactically valid."),
     "IOError": (403, "An I/O error occurred when accessing the specified resource."),
     "JobBeingDeleted": (409, "The specified job has been marked for deletion and is being garbage collected."),
+    "JobBeingTerminated": (409, "The specified job is being terminated."),
     "JobCompleted": (409, "The specified job is already in a completed state."),
     "JobExists": (409, "The specified job already exists."),
     "JobPreparationTaskNotSpecified": (409, "The specified job does not have job preparation task."),

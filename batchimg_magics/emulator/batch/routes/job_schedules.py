@@ -81,7 +81,7 @@ def _checked(call: Call, allowed: frozenset[str], kind: str) -> dict[str, Any]:
             if name in body["schedule"]:
                 body["schedule"][name] = duration(duration_s(body["schedule"][name]) or 0.0)
     if (wanted := body.get("jobSpecification")) is not None:
-        body["jobSpecification"] = specification(wanted)
+        body["jobSpecification"] = specification(accounts.need(call), wanted)
         _check_auto_pool(call, body["jobSpecification"]["poolInfo"])
     return body
 

@@ -5,14 +5,12 @@ Source: the recorded job with an auto pool (2025-06-01), its conflict, Microsoft
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.model import accounts, job_schedules, jobs, task_scheduling
-from batchimg_magics.emulator.batch.model.jobs import Job
+from batchimg_magics.emulator.batch.model import accounts, job_rules, job_schedules, jobs, task_scheduling
 from batchimg_magics.emulator.batch.rest import conditions, paging
-from batchimg_magics.emulator.batch.rest.bodies import checked_body, clean
-from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.pools import done
 from batchimg_magics.emulator.http.dates import (
     batch_timestamp,
@@ -24,10 +22,11 @@ from batchimg_magics.emulator.http.messages import Reply, Routes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from batchimg_magics.emulator.batch.model.jobs import Job
     from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/jobs")
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CHANGEABLE = frozenset(
     {
         "priority", "maxParallelTasks", "allowTaskPreemption", "constraints", "poolInfo", "metadata",
@@ -40,12 +39,10 @@ _KNOWN = _CHANGEABLE | {
 }  # fmt: skip
 
 
-def specification(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def specification(account: Item, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return the job specification of a schedule with its defaults, or refuse it."""
     body = clean(body, _KNOWN - {"id"}, "JobSpecification")
-    if "poolInfo" not in body:
-        raise missing_property("poolInfo")
-    jobs.check_manager(body)
+    job_rules.check_job(account, body, scheduled=True)
     return jobs.with_defaults(body)
 
 
@@ -53,10 +50,9 @@ def load(call: Call) -> Job:
     """Return the job of a request, with its tasks scheduled until now, or refuse."""
     account = accounts.need(call)
     job_schedules.run_due(call, account)
-    item = call.store.get(f"{account.key}/jobs/{call.params['job'].lower()}")
-    if item is None:
+    job = jobs.find(call, account, call.params["job"])
+    if job is None:
         raise refusal("JobNotFound")
-    job = Job(item.key, item.doc, item.hidden)
     jobs.bring_up_to_date(call, account, job)
     return job
 
@@ -96,17 +92,11 @@ def _view(call: Call, job: Job) -> dict[str, Any]:
 def add(call: Call) -> Reply:
     """Add a job, and its auto pool if it has one."""
     account = accounts.need(call)
-    body = clean(call.body, _KNOWN, "JobAddParameter")
-    name = body.get("id")
-    if name is None:
-        raise missing_property("id")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        raise bad_property("id", name)
-    if "poolInfo" not in body:
-        raise missing_property("poolInfo")
-    key = f"{account.key}/jobs/{name.lower()}"
-    if call.store.get(key) is not None:
-        raise refusal("JobExists")
+    body = clean(call.body, _KNOWN, "JobAddParameter", call.api_version)
+    job_rules.check_job(account, body)
+    name = body["id"]
+    if (existing := jobs.find(call, account, name)) is not None:
+        raise refusal("JobBeingDeleted" if existing.state == "deleting" else "JobExists")
     if call.store.get(f"{account.key}/jobschedules/{name.lower()}") is not None:
         raise refusal("JobScheduleWithSameIdExists")
     jobs.check_quota(call, account)
@@ -140,21 +130,22 @@ def get(call: Call) -> Reply:
 @routes.on("PATCH", "/{job}")
 def patch(call: Call) -> Reply:
     """Update a job."""
-    return _change(call, {})
+    return _change(call, clean(call.body, _CHANGEABLE, "JobPatchParameter", call.api_version), {})
 
 
 @routes.on("PUT", "/{job}")
 def replace(call: Call) -> Reply:
     """Replace the properties of a job that can change; missing ones get their defaults."""
-    return _change(call, {name: value for name, value in jobs.DEFAULTS.items() if name in _CHANGEABLE})
+    body = clean(call.body, _CHANGEABLE, "JobUpdateParameter", call.api_version)
+    return _change(call, body, {name: value for name, value in jobs.DEFAULTS.items() if name in _CHANGEABLE})
 
 
-def _change(call: Call, start: dict[str, Any]) -> Reply:
+def _change(call: Call, body: dict[str, Any], start: dict[str, Any]) -> Reply:
     job = _load_checked(call)
-    if job.state == "completed":
-        raise refusal("JobCompleted")
-    body = clean(call.body, _CHANGEABLE, "JobPatchParameter")
+    jobs.need_open(job)
+    job_rules.check_changes(job, body, replaces=bool(start))
     job.doc = job.doc | start | body
+    jobs.move_to_pool(call, accounts.need(call), job)
     jobs.save(call, job)
     return done(call, 200, job.headers())
 
@@ -162,9 +153,10 @@ def _change(call: Call, start: dict[str, Any]) -> Reply:
 @routes.on("POST", "/{job}/disable")
 def disable(call: Call) -> Reply:
     """Disable a job: its tasks are not scheduled."""
+    clean(call.body or {}, frozenset({"disableTasks"}), "JobDisableParameter", call.api_version)
     job = _load_checked(call)
-    if checked_body(call.body or {}).get("disableTasks") is None:
-        raise missing_property("disableTasks")
+    if job.state == "disabled":
+        raise refusal("JobNotActive")
     return _switch(call, job, "disabled")
 
 
@@ -175,8 +167,7 @@ def enable(call: Call) -> Reply:
 
 
 def _switch(call: Call, job: Job, state: str) -> Reply:
-    if job.state == "completed":
-        raise refusal("JobCompleted")
+    jobs.need_open(job)
     job.hidden |= {"state": state, "since": call.now}
     jobs.save(call, job)
     for item in call.store.items(task_scheduling.KIND, job.key):
@@ -190,10 +181,10 @@ def _switch(call: Call, job: Job, state: str) -> Reply:
 @routes.on("POST", "/{job}/terminate")
 def terminate(call: Call) -> Reply:
     """Terminate a job."""
+    body = clean(call.body or {}, frozenset({"terminateReason"}), "JobTerminateParameter", call.api_version)
     job = _load_checked(call)
-    if job.state == "completed":
-        raise refusal("JobCompleted")
-    jobs.complete(call, job, call.now, str(checked_body(call.body or {}).get("terminateReason", "UserTerminate")))
+    jobs.need_open(job)
+    jobs.terminate(call, job, str(body.get("terminateReason", "UserTerminate")))
     return done(call, 202, job.headers())
 
 
@@ -201,5 +192,7 @@ def terminate(call: Call) -> Reply:
 def delete(call: Call) -> Reply:
     """Delete a job and its tasks."""
     job = _load_checked(call)
+    if job.state == "deleting":
+        raise refusal("JobBeingDeleted")
     jobs.delete(call, job)
     return Reply(202)

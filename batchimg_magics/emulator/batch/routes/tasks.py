@@ -5,10 +5,9 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0) and the REST reference's error cod
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.model import accounts, jobs, task_scheduling, tasks
+from batchimg_magics.emulator.batch.model import accounts, jobs, task_rules, task_scheduling, tasks
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
@@ -36,7 +35,6 @@ evidence.rule(
     "A multi-instance task takes the slots of one node only; its subtasks name no node.",
     "the emulator executes no command, so that the nodes of subtasks do nothing",
 )
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: The maximum number of tasks in one addtaskcollection.
 COLLECTION_LIMIT = 100
 _KNOWN = frozenset(
@@ -50,18 +48,12 @@ _KNOWN = frozenset(
 
 def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: ANN401 - any JSON
     """Add one task, or refuse it."""
-    body = clean(body, _KNOWN, "TaskAddParameter")
-    name = body.get("id")
-    if name is None:
-        raise missing_property("id")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        raise bad_property("id", name)
-    if not body.get("commandLine"):
-        raise missing_property("commandLine")
-    key = f"{job.key}/tasks/{name.lower()}"
+    body = clean(body, _KNOWN, "TaskAddParameter", call.api_version)
+    pool = jobs.pool_of_job(call, accounts.need(call), job)
+    task_rules.check_task(body, job.doc, pool)
+    key = f"{job.key}/tasks/{body['id'].lower()}"
     if call.store.get(key) is not None:
         raise refusal("TaskExists")
-    pool = jobs.pool_of_job(call, accounts.need(call), job)
     return tasks.add(call, pool, job.key, body, job.terms())
 
 
@@ -139,14 +131,14 @@ def _headers(state: TaskState) -> dict[str, str]:
 def _load_open_job(call: Call) -> Job:
     """Return the job of a request that adds tasks, or refuse."""
     job = load_job(call)
-    if job.state == "completed":
-        raise refusal("JobCompleted")
+    jobs.need_open(job)
     return job
 
 
 @routes.on("POST", "/tasks")
 def add(call: Call) -> Reply:
     """Add a task."""
+    clean(call.body, _KNOWN, "TaskAddParameter", call.api_version)  # before it matters whether the job exists
     job = _load_open_job(call)
     item, state = _add(call, job, call.body)
     jobs.register_tasks(call, accounts.need(call), job)
@@ -157,12 +149,12 @@ def add(call: Call) -> Reply:
 @routes.on("POST", "/addtaskcollection")
 def add_collection(call: Call) -> Reply:
     """Add several tasks; each has its own result."""
-    job = _load_open_job(call)
     wanted = (call.body or {}).get("value") if isinstance(call.body, dict) else None
     if not isinstance(wanted, list) or not wanted:
         raise missing_property("value")
     if len(wanted) > COLLECTION_LIMIT:
         raise bad_property("value", None, f"At most {COLLECTION_LIMIT} tasks can be added at a time")
+    job = _load_open_job(call)
     rows = [_add_result(call, job, body) for body in wanted]
     jobs.register_tasks(call, accounts.need(call), job)
     metadata = f"{call.base}/$metadata#taskaddresult"
