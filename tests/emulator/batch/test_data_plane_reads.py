@@ -111,7 +111,10 @@ def test_a_deleted_file_is_gone_from_its_task_and_from_its_node(azure: BatchEmul
 
 
 def test_subtasks_run_as_long_as_their_task(azure: BatchEmulator) -> None:
-    run_job(azure, {"multiInstanceSettings": {"numberOfInstances": 3, "coordinationCommandLine": "true"}})
+    azure.create_pool("mpi", 1, enableInterNodeCommunication=True)
+    azure.clock.advance(900)
+    instances = {"multiInstanceSettings": {"numberOfInstances": 3, "coordinationCommandLine": "true"}}
+    run_job(azure, instances, poolInfo={"poolId": "mpi"})
     azure.batch("POST", "/jobs/j/tasks", {"id": "one", "commandLine": "true"})
     assert azure.batch("GET", "/jobs/j/tasks/one/subtasksinfo").body["value"] == []
     rows = azure.batch("GET", "/jobs/j/tasks/t/subtasksinfo").body["value"]

@@ -201,8 +201,8 @@ def get(call: Call) -> Reply:
 @routes.on("PUT", "/tasks/{task}")
 def replace(call: Call) -> Reply:
     """Replace the constraints of a task; missing ones get their defaults."""
+    body = clean(call.body, frozenset({"constraints"}), "TaskUpdateParameter", call.api_version)
     _, item, state = _load_checked(call)
-    body = clean(call.body, frozenset({"constraints"}), "TaskUpdateParameter")
     if state.state(call.now) == "completed":
         raise refusal("TaskCompleted")
     item.doc["constraints"] = tasks.CONSTRAINTS | body.get("constraints", {})
