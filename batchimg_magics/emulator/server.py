@@ -56,13 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _exec(words[1:]) if words[:1] == [EXEC] else _serve(_parser().parse_args(words))
+        return _exec(words[1:]) if words[:1] == [EXEC] else _serve(make_parser().parse_args(words))
     except _FailedError as failure:
         sys.stderr.write(f"{_PROG}: {failure}\n")
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the options of ``batchimg emulator``."""
     parser = argparse.ArgumentParser(
         prog=_PROG,
         description="Serve the emulator on this machine for other clients: SDKs, the Azure CLI and npm packages. "
@@ -72,7 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     address = hosts.LOCALHOST
     option = parser.add_argument
     option("--port", help=f"Listen on this TCP port; 0 = any free port (default: {PORT})", type=int, default=PORT)
-    option("--host", help=f"Listen on this loopback address (default: {address})", type=hosts.loopback, default=address)
+    where = parser.add_mutually_exclusive_group()
+    words = f"Listen on this loopback address (default: {address})"
+    where.add_argument("--host", help=words, type=hosts.loopback, default=address)
+    # A port that Docker publishes leads to another address of the container than loopback. Who publishes it decides
+    # which machines reach it, so this is an option of its own, and not a value of --host.
+    words = "Listen on every address of this container; publish the port on 127.0.0.1 only"
+    where.add_argument("--container", help=words, dest="host", action="store_const", const=hosts.ANY_ADDRESS)
     _add_shared_options(parser)
     option("--no-tls", help="Serve HTTP instead of HTTPS", dest="tls", action="store_false")
     shell = shells.default_shell()
@@ -81,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _exec_parser() -> argparse.ArgumentParser:
+def make_exec_parser() -> argparse.ArgumentParser:
+    """Return the parser of the options of ``batchimg emulator exec``, before ``--``."""
     parser = argparse.ArgumentParser(
         prog=f"{_PROG} {EXEC}",
         usage=f"{_PROG} {EXEC} [options] -- PROGRAM [argument ...]",
@@ -165,9 +173,7 @@ def _serve(asked: argparse.Namespace) -> int:
             listener = hosts.open_listener(asked.host, asked.port)
         except OSError as error:
             raise _FailedError(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}") from error
-        # uvicorn shuts down in order, and then raises the signal again.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with listener, contextlib.suppress(KeyboardInterrupt):
+        with listener, _ending_in_order():
             made = _certificates(asked, folder, asked.host) if asked.tls else None
             server = running.make_server(emulator.app, asked.speed, made)
             url = f"{'https' if made else 'http'}://{hosts.url_host(asked.host)}:{listener.getsockname()[1]}"
@@ -175,6 +181,17 @@ def _serve(asked: argparse.Namespace) -> int:
             sys.stdout.flush()
             server.run(sockets=[listener])
     return 0
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """End the block at Ctrl-C and SIGTERM, which uvicorn raises again after it has shut down."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def introduction(url: str, emulator: Emulator, made: certificates.Certificates | None, shell: str = "bash") -> str:
@@ -199,7 +216,7 @@ def introduction(url: str, emulator: Emulator, made: certificates.Certificates |
 
 
 def _exec(words: list[str]) -> int:
-    parser = _exec_parser()
+    parser = make_exec_parser()
     at = words.index("--") if "--" in words else len(words)
     asked, command = parser.parse_args(words[:at]), words[at + 1 :]
     if not command:
