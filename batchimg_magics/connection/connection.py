@@ -136,10 +136,15 @@ def check_options(options: ConnectionOptions) -> None:
     Raises
     ------
     SpecError
-        The scenario does not exist.
+        The scenario does not exist, or a file cannot be imported.
     """
-    if options.is_emulator:
-        check_scenario(options.scenario)
+    if not options.is_emulator:
+        return
+    check_scenario(options.scenario)
+    if options.import_files:
+        from batchimg_magics.connection.local_emulator import check_imports
+
+        check_imports(options)
 
 
 # -- the emulator ------------------------------------------------------------------------------------------------
@@ -305,10 +310,14 @@ async def connection_table(connection: Connection) -> Table:
         "speed": None if emulator is None else f"{emulator.speed:g}" if emulator.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),
     }
-    missing = [] if emulator is None else emulator.not_imported()
+    missing = {} if emulator is None else emulator.not_imported()
     warnings = [
-        {"rule": "import", "found": f"an imported document refers to {one}", "fix": "import that document too"}
-        for one in missing
+        {
+            "rule": "import",
+            "found": f"an imported document refers to {one}",
+            "fix": f"import that document too: `{command} > FILE`",
+        }
+        for one, command in missing.items()
     ]
     more = {"warnings": warnings} if warnings else {}
     return Table.from_rows("connect", [row], f"account {azure.scope.account} on {_service(connection)}", **more)

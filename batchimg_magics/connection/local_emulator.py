@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,13 @@ from batchimg_magics.connection.scenarios import check_scenario
 from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.errors import NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
-from batchimg_magics.pool_spec.words import decode_text
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from batchimg_magics.connection.options import ConnectionOptions
     from batchimg_magics.emulator.emulator import Emulator
 
-__all__ = ["DEFAULT_SPEED", "MEMORY", "open_local_emulator"]
+__all__ = ["DEFAULT_SPEED", "MEMORY", "check_imports", "open_local_emulator"]
 
 #: Default speed, in simulated seconds per second: a pool gets its nodes within seconds, slowly enough to watch.
 DEFAULT_SPEED = 60.0
@@ -54,7 +52,7 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
         )
     check_scenario(options.scenario)
     state_path, speed, start = _state_path(options.state), _parse_speed(options.speed), _parse_date(options.date)
-    documents = [document for file in options.import_files for document in _read_documents(file)]
+    documents = check_imports(options) if options.import_files else []
     try:
         emulator = open_emulator(
             state_path, speed=speed, scenario=options.scenario, start=start, seed=options.seed or 0
@@ -115,45 +113,33 @@ def _parse_date(date: str | dt.datetime | None) -> dt.datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
 
 
-def _read_documents(file: str) -> list[dict[str, Any]]:
-    """Read resource documents as the Azure CLI prints them: one, a list, or one after the other, as JSON or YAML."""
-    import yaml
+def check_imports(options: ConnectionOptions) -> list[Any]:
+    """Read the files to import, and check their documents as far as that needs no emulator.
+
+    Raises
+    ------
+    SpecError
+        A file is not the output of a tool of Azure, or a document is not of a resource that can be imported.
+    """
+    from batchimg_magics.emulator.arm.import_files import ImportRefusedError, read_files
+    from batchimg_magics.emulator.arm.imports import read_resources
 
     try:
-        text = decode_text(Path(file).expanduser().read_bytes())
-        parts = _read_json(text) if text.lstrip()[:1] in ("{", "[") else list(yaml.safe_load_all(text))
-    except OSError as error:
-        raise SpecError(
-            f"{file} cannot be read: {error.strerror}", hint="specify a file with the output of `az ... show`"
-        ) from error
-    except (ValueError, yaml.YAMLError) as error:
-        raise SpecError(f"{file} is neither JSON nor YAML", hint="save the unchanged output of `az vm show`") from error
-    documents = [one for part in parts for one in (part if isinstance(part, list) else [part])]
-    if not documents or not all(isinstance(one, dict) for one in documents):
-        raise SpecError(f"{file} has no resource documents", hint="save the unchanged output of `az vm show`")
-    return documents
+        found = read_files(options.import_files)
+        read_resources(found)
+    except ImportRefusedError as error:
+        raise SpecError(str(error), hint=error.hint) from error
+    return list(found)
 
 
-def _read_json(text: str) -> list[Any]:
-    """Return the JSON values in a text, which may be several, one after the other."""
-    decoder, values, place = json.JSONDecoder(), [], 0
-    while rest := text[place:].lstrip():
-        place = len(text) - len(rest)
-        value, place = decoder.raw_decode(text, place)
-        values.append(value)
-    return values
-
-
-def _import_documents(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
-    from batchimg_magics.emulator.arm.imports import ImportRefusedError
+def _import_documents(emulator: Emulator, documents: list[Any], *, deprovisioned: bool | None) -> None:
+    from batchimg_magics.emulator.arm.import_files import ImportRefusedError
 
     if documents:
         try:
             emulator.import_documents(documents, deprovisioned=deprovisioned)
         except ImportRefusedError as error:
-            raise SpecError(
-                str(error), hint="VMs, disks, snapshots, images and Batch accounts can be imported"
-            ) from error
+            raise SpecError(str(error), hint=error.hint) from error
 
 
 def _emulator_scope(emulator: Emulator, account: str | None) -> Scope:

@@ -8,7 +8,8 @@ import msgspec
 
 from batchimg_magics.emulator import state_document
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
+from batchimg_magics.emulator.arm.import_files import ImportRefusedError
+from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.batch.model import scenarios as pool_scenarios
 from batchimg_magics.emulator.compute.guest import system
 from batchimg_magics.emulator.compute.model import core_quotas, vm_view

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.app import DEFAULT_START, App
+from batchimg_magics.emulator.arm.import_shapes import show_command
 from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.arm.resources import NOT_IMPORTED
 from batchimg_magics.emulator.batch.model import scenarios as pool_scenarios
@@ -113,7 +114,7 @@ class Emulator:
         """Return a context in which a foreground call waits, so that instant time may advance."""
         return contextlib.nullcontext() if self._loop is None else self._loop.advancing_time()
 
-    def import_documents(self, documents: list[dict[str, Any]], *, deprovisioned: bool | None = None) -> list[str]:
+    def import_documents(self, documents: list[Any], *, deprovisioned: bool | None = None) -> list[str]:
         """Import resource documents.
 
         Parameters
@@ -135,9 +136,13 @@ class Emulator:
         """
         return import_documents(self.store, self.clock.now(), documents, deprovisioned=deprovisioned)
 
-    def not_imported(self) -> list[str]:
-        """Return the ids of the resources that imported documents refer to, and that were not imported."""
-        return [one for one in self.store.meta(NOT_IMPORTED) or [] if self.store.get(one) is None]
+    def not_imported(self) -> dict[str, str]:
+        """Return the ids of the resources that imported documents refer to, and that were not imported.
+
+        Each has the command of the Azure CLI that prints the missing document.
+        """
+        missing = [one for one in self.store.meta(NOT_IMPORTED) or [] if self.store.get(one) is None]
+        return {one: show_command(one) for one in missing}
 
     @property
     def scenario(self) -> str:

@@ -62,8 +62,9 @@ def connect(session: Session, path: Path, *contents: Any, text: str | None = Non
 
 def test_what_was_not_imported_is_said_and_everything_else_is_judged(session: Session, tmp_path: Path) -> None:
     warnings = connect(session, tmp_path / "vm.json", flat(lab_vm()), flat(disk("lab-os")))["warnings"]
+    show = f"`az network nic show --ids {NIC.lower()} --output json > FILE`"
     assert [(one["found"], one["fix"]) for one in warnings] == [
-        (f"an imported document refers to {NIC.lower()}", "import that document too")
+        (f"an imported document refers to {NIC.lower()}", f"import that document too: {show}")
     ]
     found = session.check("lab-vm", vm_size="Standard_D4s_v3", all=True).set_index("rule")
     assert "networkInterfaces/lab-nic" in found.found["image-origin"]
@@ -115,6 +116,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 def test_rows_of_lists_and_broken_documents_are_refused_in_one_line(session: Session, tmp_path: Path) -> None:
+    session.connect(state=":memory:", speed="max")
     for case, (content, words) in REFUSED.items():
         with pytest.raises(SpecError) as caught:
             connect(session, tmp_path / "a.json", disk("other"), content)
@@ -122,6 +124,7 @@ def test_rows_of_lists_and_broken_documents_are_refused_in_one_line(session: Ses
         assert "\n" not in caught.value.message
     with pytest.raises(SpecError, match="has no resource documents"):
         connect(session, tmp_path / "a.json", None)
+    assert session.connected  # on the connection before
     # Nothing of them is in the emulator.
     session.connect(state=":memory:", speed="max")
     assert "lab-vm" not in set(session.vms().vm)

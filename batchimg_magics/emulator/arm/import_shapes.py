@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.arm.resources import type_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -129,6 +131,10 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 }
 #: The properties without which a resource of a type is not known: each group needs one of its members.
 _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "microsoft.authorization/locks": (("level",),),
+    "microsoft.authorization/policyassignments": (("policyDefinitionId",),),
+    "microsoft.authorization/policydefinitions": (("policyRule",),),
+    "microsoft.batch/batchaccounts": (("accountEndpoint", "poolQuota", "poolAllocationMode"),),
     "microsoft.batch/batchaccounts/pools": (("vmSize",), ("deploymentConfiguration",)),
     "microsoft.compute/disks": (("creationData", "diskSizeGB", "osType"),),
     "microsoft.compute/galleries/images": (("osType",),),
@@ -136,9 +142,34 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "microsoft.compute/images": (("storageProfile",),),
     "microsoft.compute/snapshots": (("creationData", "diskSizeGB", "osType"),),
     "microsoft.compute/virtualmachines": (("storageProfile",), ("hardwareProfile",)),
+    "microsoft.compute/virtualmachines/extensions": (("publisher",), ("type",)),
+    "microsoft.compute/virtualmachinescalesets": (("virtualMachineProfile", "orchestrationMode"),),
+    "microsoft.network/loadbalancers": (("frontendIPConfigurations", "backendAddressPools"),),
     "microsoft.network/networkinterfaces": (("ipConfigurations",),),
+    "microsoft.network/networksecuritygroups": (("securityRules", "defaultSecurityRules"),),
+    "microsoft.network/publicipaddresses": (("publicIPAllocationMethod", "publicIPAddressVersion"),),
     "microsoft.network/virtualnetworks": (("subnets", "addressSpace"),),
+    "microsoft.network/virtualnetworks/subnets": (("addressPrefix", "addressPrefixes"),),
 }
+#: The commands of the Azure CLI that print a resource of a type by its id; ``az resource`` does so for the others.
+_COMMANDS = {
+    "microsoft.compute/disks": "disk",
+    "microsoft.compute/galleries": "sig",
+    "microsoft.compute/galleries/images": "sig image-definition",
+    "microsoft.compute/galleries/images/versions": "sig image-version",
+    "microsoft.compute/images": "image",
+    "microsoft.compute/snapshots": "snapshot",
+    "microsoft.compute/virtualmachines": "vm",
+    "microsoft.network/networkinterfaces": "network nic",
+    "microsoft.network/networksecuritygroups": "network nsg",
+    "microsoft.network/publicipaddresses": "network public-ip",
+    "microsoft.network/virtualnetworks": "network vnet",
+}
+
+
+def show_command(key: str) -> str:
+    """Return the command of the Azure CLI that prints the document of a resource."""
+    return f"az {_COMMANDS.get(type_of(key).lower(), 'resource')} show --ids {key} --output json"
 
 
 def shape_problem(document: dict[str, Any]) -> str | None:
@@ -167,6 +198,27 @@ def references(document: dict[str, Any]) -> Iterator[str]:
         yield from _ids([one.get("managedDisk") for one in disks])
         network = properties.get("networkProfile")
         yield from _ids(network.get("networkInterfaces") if isinstance(network, dict) else None)
+    elif kind == "microsoft.network/networkinterfaces":
+        for subnet in _subnets(properties):
+            yield subnet.partition("/subnets/")[0]
+    elif kind == "microsoft.compute/virtualmachines/extensions":
+        yield str(document["id"]).rpartition("/extensions/")[0]
+    elif kind == "microsoft.compute/galleries/images/versions":
+        yield str(document["id"]).rpartition("/versions/")[0]
+    elif kind == "microsoft.compute/galleries/images":
+        yield str(document["id"]).rpartition("/images/")[0]
+    elif kind == "microsoft.batch/batchaccounts/pools":
+        yield str(document["id"]).rpartition("/pools/")[0]
+        machine = (properties.get("deploymentConfiguration") or {}).get("virtualMachineConfiguration")
+        reference = machine.get("imageReference") if isinstance(machine, dict) else None
+        yield from _ids([reference])
+
+
+def _subnets(interface: dict[str, Any]) -> Iterator[str]:
+    for one in interface.get("ipConfigurations") or ():
+        inner = one.get("properties") if isinstance(one, dict) else None
+        subnet = inner.get("subnet") if isinstance(inner, dict) else None
+        yield from _ids([subnet])
 
 
 def _ids(parts: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm.import_shapes import references, shape_problem
+from batchimg_magics.emulator.arm.import_files import SAVE_AGAIN, ImportRefusedError
+from batchimg_magics.emulator.arm.import_shapes import references, shape_problem, show_command
+from batchimg_magics.emulator.arm.import_tools import (
+    is_pool_of_account_name,
+    normal_times,
+    resource_documents,
+    without_id,
+)
 from batchimg_magics.emulator.arm.resources import NOT_IMPORTED, find, split_id, type_of
 from batchimg_magics.emulator.arm.scopes import split_assigned
 from batchimg_magics.emulator.world.store import Item, Store
@@ -12,6 +19,8 @@ from batchimg_magics.emulator.world.store import Item, Store
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_ACCOUNTS, _POOLS = "microsoft.batch/batchaccounts", "microsoft.batch/batchaccounts/pools"
+_EXTENSIONS = "microsoft.compute/virtualmachines/extensions"
 #: The types that the emulator has rules for.
 KINDS = frozenset(
     {
@@ -30,6 +39,7 @@ KINDS = frozenset(
         "microsoft.compute/images",
         "microsoft.compute/snapshots",
         "microsoft.compute/virtualmachines",
+        "microsoft.compute/virtualmachines/extensions",
         "microsoft.compute/virtualmachinescalesets",
         "microsoft.network/loadbalancers",
         "microsoft.network/networkinterfaces",
@@ -50,6 +60,8 @@ _TOP = frozenset(
 _DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
 #: The members that ``az graph query`` adds.
 _GRAPH = frozenset({"resourceGroup", "subscriptionId", "tenantId"})
+#: The names that the Azure CLI gives to the type of an extension, of which the document has the type of the resource.
+_EXTENSION_TYPE = ("typePropertiesType", "virtualMachineExtensionType")
 #: Names that the Azure CLI spells differently from ARM.
 _SPELLINGS = {
     "dedicatedCoreQuotaPerVmFamily": "dedicatedCoreQuotaPerVMFamily",
@@ -61,10 +73,6 @@ _SPELLINGS = {
     "diskSizeGb": "diskSizeGB",
     "nodeAgentSkuId": "nodeAgentSKUId",
 }
-
-
-class ImportRefusedError(ValueError):
-    """A document that cannot be imported; the message says which one and why."""
 
 
 def import_documents(
@@ -99,12 +107,10 @@ def import_documents(
     ImportRefusedError
         A document has no resource id, or its type is not supported.
     """
-    resources = [arm_document(document, any_type=any_type) for document in _flatten(documents)]
-    for resource in resources:
-        if wrong := shape_problem(resource):
-            raise ImportRefusedError(f"{resource['id']}: {wrong}")
+    resources = read_resources(documents, any_type=any_type)
     generalized = {vm["id"].lower() for vm in resources if _is_generalized(vm)}
     with store.transaction(write=True):
+        _find_accounts(store, resources)
         for resource in resources:
             kind = resource["type"].lower()
             hidden: dict[str, Any] = {}
@@ -115,10 +121,71 @@ def import_documents(
                 hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
             store.put(Item(resource["id"].lower(), kind, resource, hidden))
             add_group(store, now, resource["id"], resource.get("location", ""))
+        _attach_extensions(store, resources)
         wanted = [*(store.meta(NOT_IMPORTED) or []), *(one for resource in resources for one in references(resource))]
         store.set_meta(NOT_IMPORTED, sorted({one.lower() for one in wanted if store.get(one) is None}))
         store.record_time(now)
     return [resource["id"] for resource in resources]
+
+
+def read_resources(documents: Iterable[Any], *, any_type: bool = False) -> list[dict[str, Any]]:
+    """Return documents in the format of ARM, each with the shape that its type needs.
+
+    Parameters
+    ----------
+    documents, any_type
+        As for `import_documents`.
+
+    Raises
+    ------
+    ImportRefusedError
+        As for `import_documents`.
+    """
+    resources = []
+    for where, document in resource_documents(documents):
+        try:
+            resource = arm_document(document, any_type=any_type)
+            _check_shape(resource)
+        except ImportRefusedError as error:
+            raise ImportRefusedError(f"{where}: {error}" if where else str(error), error.hint) from error
+        resources.append(resource)
+    return resources
+
+
+def _check_shape(resource: dict[str, Any]) -> None:
+    if (wrong := shape_problem(resource)) is None:
+        return
+    hint = SAVE_AGAIN if resource["id"].startswith("pools/") else f"`{show_command(resource['id'])} > FILE`"
+    raise ImportRefusedError(f"{resource['id']}: {wrong}", hint)
+
+
+def _find_accounts(store: Store, resources: list[dict[str, Any]]) -> None:
+    """Set the ids of the pools whose documents have only the name of their account, as on the data plane."""
+    pools = [pool for pool in resources if "account" in pool]
+    if not pools:
+        return
+    known = {item.doc["name"].lower(): item.doc["id"] for item in store.items(_ACCOUNTS)}
+    known |= {one["name"].lower(): one["id"] for one in resources if one["type"].lower() == _ACCOUNTS}
+    for pool in pools:
+        name = pool.pop("account")
+        if name.lower() not in known:
+            raise ImportRefusedError(
+                f"pool {pool['name']} is in the Batch account {name}, which is not in the emulator",
+                f"import the account, too: `az batch account show --name {name} --resource-group GROUP > FILE`",
+            )
+        pool["id"] = f"{known[name.lower()]}/pools/{pool['name']}"
+
+
+def _attach_extensions(store: Store, resources: list[dict[str, Any]]) -> None:
+    """Show the imported extensions in the documents of their VMs, as Azure does."""
+    for extension in (one for one in resources if one["type"].lower() == _EXTENSIONS):
+        vm = store.get(extension["id"].rpartition("/extensions/")[0])
+        if vm is not None:
+            listed = vm.doc.get("resources") or []
+            vm.doc["resources"] = [
+                *(one for one in listed if str(one.get("id")).lower() != extension["id"].lower()), extension
+            ]  # fmt: skip
+            store.put(vm)
 
 
 def add_group(store: Store, now: float, key: str, location: str) -> None:
@@ -156,34 +223,51 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
         As for `import_documents`.
     """
     key = document.get("id")
-    if assigned := split_assigned(str(key)):
-        _, kind, name = assigned
-    else:
-        try:
-            of_id = type_of(str(key))
-        except ValueError as error:
-            raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
-        name = str(key).rstrip("/").rpartition("/")[2]
-        kind = str(document.get("type") or of_id)
-        if kind.lower() != of_id.lower():
-            raise ImportRefusedError(f"the type {kind} is not that of the id {key}")
+    if is_pool_of_account_name(document):
+        return {**_without_nulls(normal_times(document)), "type": "Microsoft.Batch/batchAccounts/pools"}
+    kind, name = _kind_and_name(document)
     if kind.lower() not in KINDS and not any_type:
         raise ImportRefusedError(f"{kind} is not a type that the emulator supports ({key})")
     bare: dict[str, Any] = _without_nulls({name: value for name, value in document.items() if name not in _GRAPH})
     if "properties" not in bare:
-        inside = {name: value for name, value in bare.items() if name not in _TOP | _DETAILS}
-        if details := str(bare.get("powerState", "")):
-            status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
-            inside.setdefault("instanceView", {"statuses": [status]})
-        if kind.lower().startswith("microsoft.network/"):
-            inside = {name: _parts(value) for name, value in inside.items()}
-        if isinstance(profile := inside.get("networkProfile"), dict):  # of a VM
-            inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}
-        bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
+        bare = _with_properties(bare, kind.lower())
     if not isinstance(bare["properties"], dict):
-        raise ImportRefusedError(f"{key}: its properties are not an object")
+        raise ImportRefusedError(f"{key}: its properties are not an object", SAVE_AGAIN)
     bare["properties"].setdefault("provisioningState", "Succeeded")
+    if kind.lower() == _POOLS:
+        bare["properties"] = normal_times(bare["properties"])
     return bare | {"id": key, "name": bare.get("name", name), "type": kind}
+
+
+def _kind_and_name(document: dict[str, Any]) -> tuple[str, str]:
+    """Return type and name of a resource by its id, which its type must agree with."""
+    key = document.get("id")
+    if assigned := split_assigned(str(key)):
+        return assigned[1], assigned[2]
+    try:
+        of_id = type_of(str(key))
+    except ValueError as error:
+        raise without_id(document) from error
+    kind = str(document.get("type") or of_id)
+    if kind.lower() != of_id.lower():
+        raise ImportRefusedError(f"the type {kind} is not that of the id {key}", SAVE_AGAIN)
+    return kind, str(key).rstrip("/").rpartition("/")[2]
+
+
+def _with_properties(flat: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return a document that the Azure CLI prints on one level as ARM has it."""
+    inside = {name: value for name, value in flat.items() if name not in _TOP | _DETAILS}
+    if details := str(flat.get("powerState", "")):
+        status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
+        inside.setdefault("instanceView", {"statuses": [status]})
+    if kind == _EXTENSIONS:
+        own = next((inside.pop(name) for name in _EXTENSION_TYPE if name in inside), None)
+        inside |= {"type": own} if own else {}
+    if kind.startswith("microsoft.network/"):
+        inside = {name: _parts(value) for name, value in inside.items()}
+    if isinstance(profile := inside.get("networkProfile"), dict):  # of a VM
+        inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}
+    return {name: value for name, value in flat.items() if name in _TOP} | {"properties": inside}
 
 
 def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -196,23 +280,6 @@ def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def _part(flat: dict[str, Any]) -> dict[str, Any]:
     inside = {name: value for name, value in flat.items() if name not in _TOP}
     return {name: value for name, value in flat.items() if name in _TOP} | {"properties": inside}
-
-
-def _flatten(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
-    for document in documents:
-        if isinstance(document, list):
-            yield from _flatten(document)
-        elif isinstance(document, dict) and "id" not in document and isinstance(_rows_of(document), list):
-            yield from _flatten(_rows_of(document))
-        elif isinstance(document, dict):
-            yield document
-        else:
-            raise ImportRefusedError(f"not a resource document: {str(document)[:80]}")
-
-
-def _rows_of(document: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    """Return the rows of a page of ARM, or of what ``az graph query`` prints."""
-    return document.get("value", document.get("data"))
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
