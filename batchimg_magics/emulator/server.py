@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchimg_magics.emulator import furnish
+from batchimg_magics.emulator.arm.import_files import ImportRefusedError, Sourced, read_files
+from batchimg_magics.emulator.arm.imports import read_resources
 from batchimg_magics.emulator.emulator import Emulator, default_state_path, open_emulator
 from batchimg_magics.emulator.http import planes, scenarios
 from batchimg_magics.emulator.serving import certificates, environment, hosts, program, running, shells
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PORT = 8443
+_IMPORT = "Import resources from the output of `az ... show` (JSON or YAML) in a file or directory; can be repeated"
 SPEED = 60.0
 _PROG = "batchimg emulator"
 EXEC = "exec"
@@ -118,6 +121,7 @@ def _add_shared_options(parser: argparse.ArgumentParser) -> None:
     option("--speed", faster, type=float, default=SPEED, metavar="X")
     keep = "Simulate a failure scenario (default: keep the current one)"
     option("--scenario", keep, choices=list(scenarios.SCENARIOS), metavar="NAME")
+    option("--import", _IMPORT, dest="import_files", action="append", default=[], metavar="FILE")
     option("--control", "Enable the control API under /_sim/", action="store_true")
     option("--no-throttling", "Disable request throttling (429 responses)", dest="throttled", action="store_false")
     kept = "Store the certificate authority in this directory (default: in the user data folder)"
@@ -128,6 +132,8 @@ def _add_shared_options(parser: argparse.ArgumentParser) -> None:
 def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
     """Open the emulator state that the options name."""
     try:
+        documents = read_files(asked.import_files)
+        read_resources(documents)  # before the state is opened
         emulator = open_emulator(
             Path(asked.state).expanduser() if asked.state else default_state_path(),
             speed=asked.speed,
@@ -140,12 +146,27 @@ def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
             f"another process has locked the emulator state {error.path}, because it runs at --speed max\n"
             "  close it there, or use another one: --state FILE, or --state :memory:"
         ) from error
+    except ImportRefusedError as error:
+        raise _FailedError(f"{error}\n  {error.hint}") from error
     except (StateLayoutError, ValueError, OSError) as error:
         raise _FailedError(str(error)) from error
     try:
+        _import(emulator, documents)
         yield emulator
     finally:
         emulator.close()
+
+
+def _import(emulator: Emulator, documents: list[Sourced]) -> None:
+    """Import documents, and tell which ones are missing."""
+    if not documents:
+        return
+    try:
+        emulator.import_documents(documents)
+    except ImportRefusedError as error:
+        raise _FailedError(f"{error}\n  {error.hint}") from error
+    for one, command in emulator.not_imported().items():
+        sys.stderr.write(f"{_PROG}: an imported document refers to {one}; import that document too: {command} > FILE\n")
 
 
 def _certificates(asked: argparse.Namespace, folder: str, address: str) -> certificates.Certificates:
@@ -212,6 +233,8 @@ def introduction(url: str, emulator: Emulator, made: certificates.Certificates |
         url, subscription=emulator.subscription_id, account=emulator.account, trusted=made, existing=os.environ
     )
     heading = f"The emulator ({emulator.state_path}) is at {url}; stop it with Ctrl-C. It has no real resources."
+    if (name := emulator.scenario) != "calm":
+        heading += f" Scenario {name}: {scenarios.SCENARIOS[name].description}."
     return shells.introduction(shell, heading, variables, urlsplit(url).hostname or "")
 
 

@@ -39,7 +39,7 @@ VERB = Verb(
         ),
         Option(
             "--import",
-            "Import resources into the emulator from `az ... show` output (JSON or YAML); can be repeated",
+            "Import resources from `az ... show` output (JSON or YAML) in a file or directory; can be repeated",
             metavar="FILE",
             completion="file",
             dest="import_files",

@@ -21,6 +21,7 @@ from batchimg_magics.emulator import open_emulator, server
 from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION
 from batchimg_magics.emulator.http.tokens import TENANT
 from batchimg_magics.emulator.serving import certificates, hosts, running
+from tests.support.documents import managed, vm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,3 +224,24 @@ def test_a_port_in_use_is_reported(served: dict[str, str], capsys: pytest.Captur
 def test_listener_lets_small_writes_go_at_once() -> None:
     with hosts.open_listener("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on
+
+
+def test_documents_are_imported_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, state = tmp_path / "vm.json", tmp_path / "state.db"
+    words = ["exec", "--state", str(state), "--certificates", str(tmp_path / "tls")]
+    words += ["--import", str(file), "--", "true"]
+    file.write_text("Name  Location\n----  --------\nlab-vm  eastus\n")
+    assert server.main(words) == 1
+    assert "is a table (--output table)" in (told := capsys.readouterr().err)
+    assert "\n  use --output json" in told
+    assert not state.exists()
+    document = vm("lab-vm", managed("lab-os"))
+    file.write_text(json.dumps(document))
+    assert server.main(words) == 0
+    assert "import that document too: az disk show --ids" in capsys.readouterr().err
+    local = open_emulator(state, speed=1.0, scenario="quota")
+    assert local.store.get(document["id"]) is not None
+    assert "Scenario quota: the core quotas of Batch accounts are small." in server.introduction(
+        "https://x", local, None
+    )
+    local.close()

@@ -229,7 +229,8 @@ def _json_values(text: str, name: str) -> Iterator[Any]:
 
 def _broken(name: str, what: str, error: json.JSONDecodeError, text: str) -> ImportRefusedError:
     ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
-    return ImportRefusedError(f"{name} {'ends too early' if ends else 'is not JSON'}: {what}", SAVE_AGAIN)
+    reason = f"it ends too early: {what}" if ends else what
+    return ImportRefusedError(f"{name} is neither JSON nor YAML: {reason}", SAVE_AGAIN)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
