@@ -111,6 +111,8 @@ def without_id(value: Json, where: str = "") -> ImportRefusedError:
             "a pool without its url, which has the name of its account",
             "`az batch pool show --pool-id ID > FILE`",
         )
+    elif "id" in value:
+        text, hint = f"a document without a resource id: its id is {str(value['id'])[:80]!r}", SAVE_AGAIN
     else:
         names = ", ".join(str(name) for name in list(value)[:6])
         text, hint = f"a document without a resource id, with: {names}", SAVE_AGAIN
