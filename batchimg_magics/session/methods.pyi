@@ -51,7 +51,7 @@ class Verbs(ABC):
         date : str | dt.datetime | None
             Set the start date of a new emulator state (default: now; with `speed` max: 2026-07-01).
         import_files : Sequence[str] | None
-            Import resources into the emulator from `az ... show` output (JSON or YAML); can be repeated.
+            Import resources from `az ... show` output (JSON or YAML) in a file or directory; can be repeated.
         deprovisioned : bool | None
             Import the OS disks as generalized (default: only if their VM is marked as generalized). False: Import
             the OS disks as not generalized.
