@@ -60,8 +60,8 @@ def test_an_unknown_route_names_itself_in_the_shape_of_its_plane(azure: Emulator
         (f"{BATCH}/pools", "1", "InvalidQueryParameterValue"),
         (IN_GROUP, "2025-02-30", "InvalidApiVersionParameter"),
         (f"{BATCH}/pools", "2025-13-01", "InvalidQueryParameterValue"),
-        (f"{BATCH}/pools", "2024-07-01", "UnsupportedRequestVersion"),
-        (f"{BATCH}/pools", "2025-06-01.21.0", "UnsupportedRequestVersion"),
+        (f"{BATCH}/pools", "2024-07-01", "InvalidQueryParameterValue"),
+        (f"{BATCH}/pools", "2025-06-01.21.0", "InvalidQueryParameterValue"),
     ],
 )
 def test_an_api_version_has_to_be_there_and_be_one(azure: EmulatorClient, url: str, version: str, code: str) -> None:

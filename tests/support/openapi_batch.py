@@ -192,6 +192,7 @@ ON_ARM: dict[str, list[Exchange]] = {
     "BatchAccount_Get": [Exchange()],
     "BatchAccount_GetKeys": [Exchange()],
     "BatchAccount_List": [Exchange()],
+    "Operations_List": [Exchange()],
     "BatchAccount_ListByResourceGroup": [Exchange()],
     "BatchAccount_RegenerateKey": [Exchange(body={"keyName": "Primary"})],
     "BatchAccount_Update": [Exchange(body={"tags": {"a": "b"}, "properties": {"publicNetworkAccess": "Disabled"}})],

@@ -98,6 +98,7 @@ EXCHANGES: dict[str, list[Exchange]] = {
     "Disks_Get": [Exchange(names={"diskName": name}) for name in ("empty", "copy", "desk-vm_OsDisk_1")],
     "Disks_GrantAccess": [Exchange(202, body=_GRANT)],
     "Disks_List": [Exchange()],
+    "Operations_List": [Exchange()],
     "Disks_ListByResourceGroup": [Exchange()],
     "Disks_RevokeAccess": [Exchange(202)],
     "Disks_Update": [Exchange(202, body=_TAGS | {"properties": {"diskSizeGB": 16}})],

@@ -32,7 +32,7 @@ _ORIGIN_OPTIONS = (
 _RESERVED_LOGIN_PORTS = frozenset({22, 3389})
 #: Error codes for an api-version that is not supported any more.
 _VERSION_ERROR_CODES = frozenset(
-    {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"}
+    {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "InvalidResourceType", "InvalidQueryParameterValue"}
 )
 
 

@@ -38,9 +38,17 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
     "batch": frozenset({"https://batch.core.windows.net"}),
 }
-#: From this version on, api-versions of the data plane are dates only; before, the version of the service follows.
-#: Source: the SDKs.
-_DATED_ONLY = "2025"
+#: The api-versions of the data plane of Batch accounts. Source: the SDKs' change logs and "Batch service REST API
+#: versioning"; the refusal of others: azure-sdk-for-python #19224.
+BATCH_VERSIONS = frozenset(
+    {
+        *("2014-01-01.1.0", "2014-10-01.1.0", "2015-03-01.1.1", "2015-06-01.2.0", "2015-11-01.2.1", "2015-12-01.2.2"),
+        *("2016-02-01.3.0", "2016-07-01.3.1", "2017-01-01.4.0", "2017-05-01.5.0", "2017-06-01.5.1", "2017-09-01.6.0"),
+        *("2018-02-01.6.1", "2018-03-01.6.1", "2018-08-01.7.0", "2018-12-01.8.0", "2019-06-01.9.0", "2019-08-01.10.0"),
+        *("2020-03-01.11.0", "2020-09-01.12.0", "2021-06-01.14.0", "2022-01-01.15.0", "2022-10-01.16.0"),
+        *("2023-05-01.17.0", "2023-11-01.18.0", "2024-02-01.19.0", "2024-07-01.20.0", "2025-06-01"),
+    }
+)
 #: Statuses of responses without a body.
 STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _HOSTS: dict[str, Plane] = {
@@ -60,10 +68,9 @@ _BATCH_ROOTS = frozenset(
 _LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/|^/metadata/identity/", re.IGNORECASE)
 #: Paths of Microsoft Graph, on hosts of this machine.
 _GRAPH_PATH = re.compile(r"/(v1\.0|beta)/", re.IGNORECASE)
-_VERSIONS = {
-    "arm": re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE),
-    "batch": re.compile(r"\d{4}-\d\d-\d\d(\.\d+\.\d+)?"),
-}
+#: A path with an empty parent resource, as SDKs send it; Resource Manager reads it without.
+_EMPTY_PARENT = re.compile(r"(/providers/[^/]+)//+", re.IGNORECASE)
+_ARM_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ def is_local(host: str) -> bool:
 def find_destination(host: str, path: str) -> Destination:
     """Find the plane by the host, and on hosts of this machine by the path."""
     host = host.lower()
+    path = _EMPTY_PARENT.sub(r"\1/", path)
     first, _, rest = path.lstrip("/").partition("/")
     if first == "_sim":
         return Destination("sim", path)
@@ -155,9 +163,11 @@ def whole_second(second: int) -> str:
 
 def check_version(plane: Plane, version: str) -> None:
     """Refuse a request without an api-version, or with an invalid one."""
-    if plane not in _VERSIONS or (_VERSIONS[plane].fullmatch(version) and _is_date(version[:10])):
-        if plane == "batch" and (version < _DATED_ONLY) != ("." in version):
-            raise Refusal(400, "UnsupportedRequestVersion", "The specified request version is not supported.")
+    if plane == "batch":
+        valid = version in BATCH_VERSIONS
+    else:
+        valid = plane != "arm" or bool(_ARM_VERSION.fullmatch(version) and _is_date(version[:10]))
+    if valid:
         return
     details = [("QueryParameterName", "api-version"), ("QueryParameterValue", version)]
     if plane == "batch" and version:

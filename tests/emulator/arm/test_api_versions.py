@@ -131,3 +131,26 @@ def test_actions_have_the_versions_of_their_resource() -> None:
         "Microsoft.Compute", ("virtualMachines",)
     )
     assert find_type("Microsoft.Compute", ("none",)) == ("", ())
+
+
+def test_an_empty_parent_in_a_path_is_left_out(azure: EmulatorClient) -> None:
+    """SDKs send one for a resource without a parent, e.g. ``resources.get``."""
+    url = f"{IN_GROUP}/providers/Microsoft.Compute//disks/prep-vm_OsDisk_1"
+    assert azure.ask("GET", url, version="2023-10-02").body["name"] == "prep-vm_OsDisk_1"
+    lock = f"{url}/providers/Microsoft.Authorization/locks/keep"
+    made = azure.ask("PUT", lock, {"properties": {"level": "CanNotDelete"}}, version="2016-09-01")
+    assert made.status == 201
+    assert "//disks" not in made.body["id"]
+    assert azure.ask("DELETE", lock, version="2016-09-01").status == 200
+
+
+@pytest.mark.parametrize("version", ["2099-01-01", "2024-07-01.21.0", "2021-01-01", "2024-07-01", "latest"])
+def test_an_api_version_of_the_data_plane_has_to_exist(azure: EmulatorClient, version: str) -> None:
+    url = "https://genomicsbatch.eastus.batch.azure.com/pools"
+    refused = azure.ask("GET", url, version=version)
+    assert (refused.status, refused.body["code"]) == (400, "InvalidQueryParameterValue")
+    assert refused.body["values"] == [
+        {"key": "QueryParameterName", "value": "api-version"},
+        {"key": "QueryParameterValue", "value": version},
+    ]
+    assert azure.ask("GET", url, version="2019-08-01.10.0").status == 200
