@@ -342,3 +342,42 @@ def test_formulas_count_tasks_only_from_their_making_on(azure: BatchEmulator) ->
 )
 def test_commands_determine_their_duration_and_exit_code(command: str, seconds: float, code: int) -> None:
     assert commands.command_result(command, 7.0) == commands.CommandResult(seconds, code)
+
+
+@pytest.mark.parametrize(
+    ("first", "wanted", "state"),
+    [
+        ({"commandLine": "sleep 100"}, {"taskIds": ["1"]}, "running"),
+        ({"commandLine": "sleep 100"}, {"taskIdRanges": [{"start": 1, "end": 1}]}, "running"),
+        ({"commandLine": "sleep 100"}, {"taskIdRanges": [{"start": 1, "end": 2}]}, "active"),  # 2 is not added
+        ({"commandLine": "exit 7"}, {"taskIds": ["1"]}, "active"),
+        (
+            {
+                "commandLine": "exit 7",
+                "exitConditions": {"exitCodes": [{"code": 7, "exitOptions": {"dependencyAction": "satisfy"}}]},
+            },
+            {"taskIds": ["1"]},
+            "running",
+        ),
+        (
+            {"commandLine": "exit 7", "exitConditions": {"default": {"dependencyAction": "satisfy"}}},
+            {"taskIds": ["1"]},
+            "running",
+        ),
+    ],
+)
+def test_a_task_waits_for_those_that_it_depends_on(
+    azure: BatchEmulator, first: dict[str, Any], wanted: dict[str, Any], state: str
+) -> None:
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes = 3;"})
+    job(azure, usesTaskDependencies=True)
+    after = {"id": "after", "commandLine": "sleep 1000", "dependsOn": wanted}
+    assert azure.batch("POST", "/jobs/j/tasks", after).status == 201
+    assert azure.batch("POST", "/jobs/j/tasks", {"id": "1"} | first).status == 201
+    formula = {"autoScaleFormula": "x = $ActiveTasks; y = $RunningTasks;"}
+    azure.clock.advance(50)
+    running = "0" if first["commandLine"] != "sleep 100" and state == "active" else "1"
+    run = azure.batch("POST", "/pools/p/evaluateautoscale", formula).body
+    assert run["results"].endswith(f";x=0;y={running}")
+    azure.clock.advance(100)
+    assert azure.batch("GET", "/jobs/j/tasks/after").body["state"] == state

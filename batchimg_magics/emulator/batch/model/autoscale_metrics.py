@@ -9,11 +9,12 @@ notice that Batch takes no samples of some variables after 31 March 2024.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchimg_magics.emulator.batch.autoscale.samples import RETIRED_METRICS, SAMPLE_S
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.model import task_scheduling
+from batchimg_magics.emulator.batch.model.task_dependencies import TaskDependencies
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -54,12 +55,22 @@ _OF_TASKS = {
 _USABLE = ("idle", "running")
 
 
+class _CountedTask(NamedTuple):
+    """A task: its state, its instances, and when the tasks that it depends on are completed."""
+
+    state: TaskState
+    instances: int
+    ready: float
+
+
 class PoolMetrics:
     """The metrics of a pool at a time, as `autoscale.samples.Metrics` defines them."""
 
     def __init__(self, store: Store, pool: Pool, now: float) -> None:
         self._pool, self._now = pool, now
-        self._tasks = [(state, _instances(item)) for item, state in task_scheduling.pool_tasks(store, pool)]
+        listed = task_scheduling.pool_tasks(store, pool)
+        depends = TaskDependencies(listed)
+        self._tasks = [_CountedTask(state, _instances(item), depends.ready_at(item)) for item, state in listed]
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 
     def now(self) -> float:
@@ -102,7 +113,7 @@ class PoolMetrics:
         tally = {kind: nodes.counts_by_state(self._pool.state.fleet, moment, kind, again=True) for kind in nodes.KINDS}
         usable = sum(tally[kind].get(state, 0) for kind in nodes.KINDS for state in _USABLE)
         if name == "$CPUPercent":
-            busy = len({task.node for task, _ in self._tasks if _state(task, moment) == "running"})
+            busy = len({task.state.node for task in self._tasks if _state(task.state, moment) == "running"})
             return (busy * BUSY_CPU + (usable - busy) * IDLE_CPU) / usable if usable else 0.0
         known = {
             "$CurrentDedicatedNodes": sum(tally["dedicated"].values()),
@@ -113,12 +124,17 @@ class PoolMetrics:
         return float(known.get(name, 0.0))
 
     @staticmethod
-    def _count(task: tuple[TaskState, int], name: str, moment: float) -> int:
-        """Return how many tasks of a metric a task is; a multi-instance task that waits is one for each instance."""
-        state = _state(task[0], moment)
+    def _count(task: _CountedTask, name: str, moment: float) -> int:
+        """Return how many tasks of a metric a task is.
+
+        A multi-instance task that waits is one for each instance; a task that waits for others is none.
+        """
+        state = _state(task.state, moment)
         if state not in _OF_TASKS[name]:
             return 0
-        return task[1] if state == "active" else 1
+        if state != "active":
+            return 1
+        return task.instances if task.ready <= moment else 0
 
 
 def _instances(item: Item) -> int:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 KIND = jobs.SCHEDULES
 MIN_INTERVAL_S = 60.0
+#: The setting that tells that there are schedules, so that most requests need not look for them.
+_ANY_SCHEDULES = "job_schedules"
 evidence = Evidence("Job schedules")
 TERMINATE_S = evidence.assumed(
     16.0, "s", "to terminate a job schedule", "recorded for a job without tasks; no recording has a schedule"
@@ -217,6 +219,7 @@ def create(call: Call, account: Item, doc: dict[str, Any]) -> JobSchedule:
     moment = ticks(call.now)
     state = ScheduleState("active", call.now, moment, moment, recurrence(doc["schedule"], call.now).begin)
     schedule = JobSchedule(f"{account.key}/jobschedules/{doc['id'].lower()}", doc, state)
+    call.store.set_meta(_ANY_SCHEDULES, 1)
     save(call, schedule, new_etag=False)
     run_due(call, account)
     return schedule
@@ -224,6 +227,8 @@ def create(call: Call, account: Item, doc: dict[str, Any]) -> JobSchedule:
 
 def run_due(call: Call, account: Item) -> None:
     """Create the jobs that have become due, and complete the schedules that have ended."""
+    if not call.store.meta(_ANY_SCHEDULES):
+        return
     for item in call.store.items(KIND, account.key):
         if item.hidden["state"] in ("completed", "deleting"):
             continue

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.model.task_dependencies import TaskDependencies, has_dependencies
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -165,20 +166,33 @@ def _schedule(
     for _, state in listed:
         if state.node in free and state.ends is not None:
             _occupy(free[state.node], state.slots, state.ends)
-    given = []
+    given: list[tuple[Item, TaskState]] = []
+    while placed := _place(waiting, free, TaskDependencies(listed), now):
+        given += placed
+        waiting = [pair for pair in waiting if pair[1].node is None]
+        if not any(has_dependencies(item) for item, _ in waiting):
+            break
+    return given
+
+
+def _place(
+    waiting: list[tuple[Item, TaskState]], free: dict[str, list[float]], depends: TaskDependencies, now: float
+) -> list[tuple[Item, TaskState]]:
+    """Give the tasks that can start by now to nodes, and return them."""
+    placed = []
     for pair in waiting:
         state = pair[1]
         able = [(times[state.slots - 1], node_id) for node_id, times in free.items() if len(times) >= state.slots]
         if not able:
             continue
         at, node_id = min(able)
-        start = max(at, state.added)
+        start = max(at, state.added, depends.ready_at(pair[0]))
         if start > now:
             continue
         state.node, state.started, state.ends = node_id, start, start + state.seconds
         _occupy(free[node_id], state.slots, state.ends)
-        given.append(pair)
-    return given
+        placed.append(pair)
+    return placed
 
 
 def _occupy(times: list[float], slots: int, until: float) -> None:
