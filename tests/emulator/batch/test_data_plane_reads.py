@@ -110,6 +110,15 @@ def test_a_deleted_file_is_gone_from_its_task_and_from_its_node(azure: BatchEmul
     assert azure.batch("DELETE", "/pools/p/nodes/none/files/a").code == "NodeNotFound"
 
 
+def test_a_reimaged_node_has_its_files_again(azure: BatchEmulator) -> None:
+    where = f"/pools/p/nodes/{azure.nodes()[0]['id']}"
+    assert azure.batch("DELETE", f"{where}/files/shared").status == 200
+    assert azure.batch("GET", f"{where}/files/shared").code == "FileNotFound"
+    azure.batch("POST", f"{where}/reimage", {})
+    azure.clock.advance(3600)
+    assert azure.batch("GET", f"{where}/files/shared").status == 200
+
+
 def test_subtasks_run_as_long_as_their_task(azure: BatchEmulator) -> None:
     azure.create_pool("mpi", 1, enableInterNodeCommunication=True)
     azure.clock.advance(900)

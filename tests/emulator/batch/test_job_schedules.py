@@ -125,7 +125,9 @@ def created_times(rows: list[dict[str, Any]]) -> list[str]:
 def test_a_job_is_late_while_the_one_before_is_active_and_skipped_after_its_start_window(azure: BatchEmulator) -> None:
     long = MANAGER | {"commandLine": "/bin/sh -c 'sleep 4500'"}  # an hour and a quarter
     add(azure, {"recurrenceInterval": "PT1H", "startWindow": "PT30M"}, jobManagerTask=long)
-    azure.clock.advance(2 * 3600)
+    azure.clock.advance(3600 + 300)
+    assert jobs(azure) == [("s:job-1", "active")]
+    azure.clock.advance(3600 - 300)
     rows = azure.batch("GET", JOBS).body["value"]
     assert [row["state"] for row in rows] == ["completed", "active"]
     late = azure.batch("GET", "/jobs/s:job-1").body["executionInfo"]["endTime"]

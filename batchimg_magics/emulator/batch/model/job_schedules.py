@@ -261,7 +261,7 @@ def _run_recurrences(call: Call, account: Item, schedule: JobSchedule) -> None:
         state.due = following if math.isfinite(following) else None
         if start is not None and start > plan.after_s:
             state.due = None
-        elif start is not None and start <= plan.limit(due):
+        elif start is not None:
             _create_job(dataclasses.replace(call, now=start), account, schedule)
     if state.due is not None and state.due > plan.after_s:
         state.due = None

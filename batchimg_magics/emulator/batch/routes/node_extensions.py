@@ -34,7 +34,6 @@ _OWN = {
     "linux": ("Microsoft.Azure.Extensions", "CustomScript", "2.0", "Enable succeeded"),
     "windows": ("Microsoft.Compute", "CustomScriptExtension", "1.8", "Finished executing command"),
 }
-_SECRETS = ("protectedSettings", "protectedSettingsFromKeyVault")
 
 
 def _rows(call: Call, pool: Pool) -> list[dict[str, Any]]:
@@ -58,7 +57,7 @@ def _view(call: Call, extension: dict[str, Any], message: str) -> dict[str, Any]
     return {
         "provisioningState": "Succeeded",
         "instanceView": {"name": extension["name"], "statuses": [status]},
-        "vmExtension": {name: value for name, value in extension.items() if name not in _SECRETS},
+        "vmExtension": extension,
     }
 
 
