@@ -6,14 +6,13 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0), TaskDependencies, ExitConditions 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
     from batchimg_magics.emulator.world.store import Item
 
 evidence = Evidence("Dependencies of tasks")
@@ -21,6 +20,14 @@ evidence.rule(
     "A task waits for all ids of a range that it depends on, also for those of tasks that are not added yet.",
     "the documents do not say what a range means that has gaps",
 )
+
+
+class TaskEnd(Protocol):
+    """How a task ended, or will end."""
+
+    ends: float | None
+    exit_code: int
+    terminated: bool
 
 
 def has_dependencies(item: Item) -> bool:
@@ -37,7 +44,7 @@ class TaskDependencies:
         All tasks that others may depend on, with their states.
     """
 
-    def __init__(self, tasks: Iterable[tuple[Item, TaskState]]) -> None:
+    def __init__(self, tasks: Iterable[tuple[Item, TaskEnd]]) -> None:
         self._by_key = {item.key: (item, state) for item, state in tasks}
 
     def ready_at(self, item: Item) -> float:
@@ -71,14 +78,14 @@ def _keys(item: Item) -> Iterator[str]:
             yield f"{job}/tasks/{number}"
 
 
-def _satisfies(task: dict[str, Any], state: TaskState) -> bool:
+def _satisfies(task: dict[str, Any], state: TaskEnd) -> bool:
     """Tell whether the end of a task satisfies tasks that depend on it."""
     failed = state.terminated or state.exit_code != 0
     options = _exit_options(task.get("exitConditions", {}), state, failed=failed)
     return bool(options.get("dependencyAction", "block" if failed else "satisfy") == "satisfy")
 
 
-def _exit_options(conditions: dict[str, Any], state: TaskState, *, failed: bool) -> dict[str, Any]:
+def _exit_options(conditions: dict[str, Any], state: TaskEnd, *, failed: bool) -> dict[str, Any]:
     if not state.terminated:
         for row in conditions.get("exitCodes", []):
             if int(row["code"]) == state.exit_code:
