@@ -186,6 +186,7 @@ TAKEN: dict[str, Json] = {
         },
         windows=True,
     ),
+    "blobs on Windows": mounts({"azureBlobFileSystemConfiguration": BLOBS | {"accountKey": "k"}}, windows=True),
     "containers": machine(containerConfiguration={"type": "DockerCompatible", "containerImageNames": ["a"]})
     | start(containerSettings={"imageName": "a", "workingDirectory": "ContainerImageDefault"}),
     "both stacks": families("IPv6", "IPv4"),

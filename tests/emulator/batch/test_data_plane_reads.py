@@ -31,7 +31,7 @@ def azure() -> BatchEmulator:
 def test_a_node_has_the_extensions_of_its_pool_and_batchs_own(azure: BatchEmulator) -> None:
     where = f"/pools/p/nodes/{azure.nodes()[0]['id']}/extensions"
     listed = azure.batch("GET", where).body["value"]
-    assert [row["vmExtension"]["name"] for row in listed] == ["batchNodeExtension", "secretext"]
+    assert [row["vmExtension"]["name"] for row in listed] == ["secretext", "batchNodeExtension"]
     for version, level in (("2025-06-01", "Info"), ("2023-05-01.17.0", 0)):
         found = azure.batch("GET", f"{where}/secretext", version=version).body
         assert found["odata.metadata"].endswith("$metadata#extensions/@Element")

@@ -153,6 +153,7 @@ def test_tasks_that_fit_their_job_are_taken(azure: BatchEmulator) -> None:
     for job, more in (
         ("dependent", {"dependsOn": {"taskIds": ["a"], "taskIdRanges": [{"start": 1, "end": 5}]}} | exits),
         ("container", {"containerSettings": {"imageName": "i"}}),
+        ("auto", {"containerSettings": {"imageName": "i"}}),
         ("j", {"requiredSlots": 200, "dependsOn": {}, "userIdentity": {"username": "u"}}),
     ):
         assert azure.batch("POST", f"/jobs/{job}/tasks", {"id": "t", "commandLine": "true"} | more).status == 201
@@ -163,6 +164,25 @@ def test_tasks_that_fit_their_job_are_taken(azure: BatchEmulator) -> None:
         {"id": "u", "commandLine": "true", "dependsOn": {"taskIds": ["x" * 64] * 1001}},
     )
     assert refused.code == "TaskDependencyListTooLong"
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_constraints_that_a_change_does_not_name_have_their_defaults(azure: BatchEmulator, method: str) -> None:
+    name = f"changed-by-{method}"
+    pool = {"poolInfo": {"poolId": "p"}}
+    azure.batch("POST", "/jobs", {"id": name, "constraints": {"maxWallClockTime": "PT1H"}} | pool)
+    changed = azure.batch(method, f"/jobs/{name}", {"constraints": {"maxTaskRetryCount": 3}} | pool)
+    assert changed.status == 200
+    constraints = azure.batch("GET", f"/jobs/{name}").body["constraints"]
+    assert constraints == {"maxWallClockTime": "P10675199DT2H48M5.4775807S", "maxTaskRetryCount": 3}
+
+
+def test_a_collection_of_tasks_is_at_most_a_megabyte_long(azure: BatchEmulator) -> None:
+    long = {"commandLine": "true", "environmentSettings": [{"name": "LONG", "value": "x" * 10_500}]}
+    tasks = [{"id": f"long{number}"} | long for number in range(100)]
+    refused = azure.batch("POST", "/jobs/j/addtaskcollection", {"value": tasks})
+    assert (refused.status, refused.code) == (413, "RequestBodyTooLarge")
+    assert azure.batch("POST", "/jobs/j/addtaskcollection", {"value": tasks[:99]}).status == 200
 
 
 def test_the_tasks_of_a_job_keep_their_ids(azure: BatchEmulator) -> None:

@@ -25,6 +25,7 @@ _WRAPPED_SINCE = "2016"
 #: code -> (status, message).
 _ERRORS = {
     "ActiveJobAndScheduleQuotaReached": (409, "Active job and schedule quota for the account has been reached."),
+    "RequestBodyTooLarge": (413, "The size of the request body exceeds the maximum size permitted."),
     "AutoScalingFormulaTooLong": (400, "The specified auto-scaling formula exceeds lengths limit."),
     "AutoScalingFormulaSyntaxError": (400, "The specified auto-scaling formula has a syntax error."),
     "CloudServiceConfigurationRetired": (

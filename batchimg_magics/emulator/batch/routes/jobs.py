@@ -144,6 +144,8 @@ def _change(call: Call, body: dict[str, Any], start: dict[str, Any]) -> Reply:
     job = _load_checked(call)
     jobs.need_open(job)
     job_rules.check_changes(job, body, replaces=bool(start))
+    if "constraints" in body:
+        body["constraints"] = jobs.DEFAULTS["constraints"] | body["constraints"]
     job.doc = job.doc | start | body
     jobs.move_to_pool(call, accounts.need(call), job)
     jobs.save(call, job)

@@ -43,8 +43,9 @@ def _rows(call: Call, pool: Pool) -> list[dict[str, Any]]:
         return []
     publisher, kind, version, message = _OWN[nodes.os_of(pool)]
     own = {"name": "batchNodeExtension", "publisher": publisher, "type": kind, "typeHandlerVersion": version}
-    rows = [_view(call, own | {"autoUpgradeMinorVersion": True}, message)]
-    return rows + [_view(call, extension, "Plugin enabled") for extension in machine.get("extensions", [])]
+    rows = [_view(call, extension, "Plugin enabled") for extension in machine.get("extensions", [])]
+    # The order is that of azure-batch's own tests.
+    return [*rows, _view(call, own | {"autoUpgradeMinorVersion": True}, message)]
 
 
 def _view(call: Call, extension: dict[str, Any], message: str) -> dict[str, Any]:
@@ -70,8 +71,9 @@ def _load(call: Call) -> list[dict[str, Any]]:
 @routes.on("GET", "")
 def list_extensions(call: Call) -> Reply:
     """List a node's extensions."""
-    rows = sorted(_load(call), key=lambda row: str(row["vmExtension"]["name"]))
-    return paging.page(call, "extensions", rows, key=lambda row: str(row["vmExtension"]["name"]))
+    rows = _load(call)
+    places = {row["vmExtension"]["name"]: f"{place:04}" for place, row in enumerate(rows)}
+    return paging.page(call, "extensions", rows, key=lambda row: places[row["vmExtension"]["name"]])
 
 
 @routes.on("GET", "/{extension}")

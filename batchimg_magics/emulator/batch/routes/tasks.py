@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from batchimg_magics.emulator.batch.model import accounts, jobs, task_rules, task_scheduling, tasks
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
@@ -35,8 +37,10 @@ evidence.rule(
     "A multi-instance task takes the slots of one node only; its subtasks name no node.",
     "the emulator executes no command, so that the nodes of subtasks do nothing",
 )
-#: The maximum number of tasks in one addtaskcollection.
+#: The maximum number of tasks in one addtaskcollection, and the length of its body in bytes. Source: azure-batch's
+#: text of it, "must be less than 1MB"; its own tests divide a longer one.
 COLLECTION_LIMIT = 100
+_LONGEST_COLLECTION_BYTES = 1_048_576
 _KNOWN = frozenset(
     {
         "id", "displayName", "commandLine", "containerSettings", "exitConditions", "resourceFiles", "outputFiles",
@@ -149,6 +153,8 @@ def add(call: Call) -> Reply:
 @routes.on("POST", "/addtaskcollection")
 def add_collection(call: Call) -> Reply:
     """Add several tasks; each has its own result."""
+    if int(call.headers.get("content-length") or len(msgspec.json.encode(call.body))) >= _LONGEST_COLLECTION_BYTES:
+        raise refusal("RequestBodyTooLarge")
     wanted = (call.body or {}).get("value") if isinstance(call.body, dict) else None
     if not isinstance(wanted, list) or not wanted:
         raise missing_property("value")
