@@ -97,7 +97,9 @@ def _passing_signals_on(running: list[subprocess.Popen[bytes]]) -> Iterator[None
             running[0].send_signal(number)
 
     numbers = [getattr(signal, name) for name in _PASSED_ON if hasattr(signal, name)]
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    # A signal that is ignored, as nohup does, is ignored by the program, too.
+    passed = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in passed}
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.emulator import open_emulator, server
+from batchimg_magics.session.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +84,17 @@ def test_program_gets_its_environment_whatever_the_user_has(
     assert found["AZURE_CONFIG_DIR"] != str(tmp_path)
 
 
+def test_state_of_notebooks_is_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("BATCHIMG_STATE")
+    with Session() as notebook:
+        notebook.connect(speed=60, scenario="quota")
+        assert run(tmp_path, ASK, "https://management.azure.com/_sim/faults", options=("--control",)) == 0
+    (answer,) = json.loads(capfd.readouterr().out)
+    assert json.loads(answer[1])["scenario"] == "quota"
+
+
 @pytest.mark.parametrize(
     ("program", "status"),
     [
@@ -102,6 +114,15 @@ def test_exit_status_is_that_of_the_program(tmp_path: Path, program: str, status
     assert run(tmp_path, program) == status
 
 
+def test_signal_that_is_ignored_is_ignored_by_the_program(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup batchimg emulator exec ...
+    try:
+        assert run(tmp_path, "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)") == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert capfd.readouterr().out == "True\n"
+
+
 def test_program_that_is_not_there_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text").write_text("no program")
     (tmp_path / "text").chmod(0o755)
@@ -116,7 +137,7 @@ def test_state_that_another_process_has_locked_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = tmp_path / "shared.db"
-    monkeypatch.setenv("BATCHIMG_STATE", str(state))  # that of notebooks is the default
+    monkeypatch.setenv("BATCHIMG_STATE", str(state))
     monkeypatch.setattr("batchimg_magics.emulator.world.store.OPEN_TIMEOUT_S", 0.01)
     other = open_emulator(state)  # at --speed max
     assert run(tmp_path, "") == 1
