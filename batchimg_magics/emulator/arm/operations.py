@@ -86,8 +86,8 @@ OPERATION_TIMINGS = {
     "vm start": OperationTiming(_assumed(20.0, "start of a VM"), 10, 30),
     "vm restart": OperationTiming(_assumed(30.0, "restart of a VM"), 10, 30),
     "vm capture": OperationTiming(_recorded(0.3, "capture of a VM", "one recording: 0.25 s"), 10, 30),
-    "network": OperationTiming(_assumed(1.0, "creation of a network resource"), None, 10),
-    "network deletion": OperationTiming(_assumed(5.0, "deletion of a network security group"), None, 10),
+    "network": OperationTiming(_assumed(1.0, "creation of a network resource"), 1, 10),
+    "network deletion": OperationTiming(_assumed(5.0, "deletion of a network resource"), 10, 10),
     "vm extension": OperationTiming(_assumed(20.0, "removal of a VM extension"), 10, 30),
     "vm runCommand": OperationTiming(
         _recorded(11.0, "run-command on a VM", "one recording of another command: 10.3 s"), 10, 30

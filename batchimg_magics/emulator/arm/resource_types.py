@@ -187,6 +187,12 @@ def need_source(call: Call, key: object, parameter: str) -> Item:
 def refuse_during_operation(call: Call, item: Item | None) -> None:
     """Refuse to change a resource that is being changed or deleted."""
     if item is not None and (state := resources.current_operation(item, call.now)):
+        if item.kind.startswith("microsoft.network/"):
+            message = (
+                f"Another operation on this or dependent resource is in progress: '{item.doc['id']}' is in the state "
+                f"'{state}'."
+            )
+            raise Refusal(429, "AnotherOperationInProgress", message, headers={"Retry-After": "10"})
         message = f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
 

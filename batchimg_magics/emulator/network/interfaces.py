@@ -8,21 +8,38 @@ from batchimg_magics.emulator.arm import bodies, permissions, resource_types, re
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.regions import region_name
-from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.network.outbound import find_document
-from batchimg_magics.emulator.network.security_groups import NICS
+from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
+from batchimg_magics.emulator.network import address_ranges, public_addresses
+from batchimg_magics.emulator.network.etags import new_etag
+from batchimg_magics.emulator.network.references import (
+    NICS,
+    bad_reference,
+    check_reference,
+    reference,
+    subscription_of,
+)
+from batchimg_magics.emulator.network.virtual_networks import ranges_of, taken_addresses
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
-ADDRESSES = "Microsoft.Network/publicIPAddresses"
 _JOIN_SUBNET = "Microsoft.Network/virtualNetworks/subnets/join/action"
 _JOIN_GROUP = "Microsoft.Network/networkSecurityGroups/join/action"
 _JOIN_ADDRESS = "Microsoft.Network/publicIPAddresses/join/action"
 evidence = Evidence("Network interfaces")
-evidence.rule("A network interface is deleted at once.", "no recording shows it")
+#: What a body may have, and the document has elsewhere or not at all.
+_NOT_KEPT = frozenset({"deleteOption", "macAddress", "primary", "provisioningState", "resourceGuid", "virtualMachine"})
+_DEFAULTS: dict[str, Any] = {
+    "enableIPForwarding": False,
+    "disableTcpStateTracking": False,
+    "nicType": "Standard",
+    "auxiliaryMode": "None",
+    "auxiliarySku": "None",
+    "hostedWorkloads": [],
+    "tapConfigurations": [],
+}
 evidence.rule(
-    "A subnet or a security group in another subscription or region is refused like a missing one.",
-    "Azure's text asks for resources that exist and are in the same region; no recording shows another subscription",
+    "An interface in a subnet that is delegated is refused in the emulator's own words.",
+    "Azure's users quote several refusals, by the service",
 )
 
 routes = Routes("arm")
@@ -36,7 +53,8 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     before = old.doc["properties"] if old is not None else {}
     owner = before.get("virtualMachine")
     properties = interface_properties(call, key, call.body["properties"])
-    return BuildResult(properties | ({"virtualMachine": owner} if owner else {}))
+    properties["resourceGuid"] = before.get("resourceGuid") or call.store.new_guid("interface")
+    return BuildResult(properties | ({"virtualMachine": owner} if owner else {}), top_level={"etag": new_etag(call)})
 
 
 def interface_properties(call: Call, key: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -52,59 +70,103 @@ def interface_properties(call: Call, key: str, asked: dict[str, Any]) -> dict[st
     listed = bodies.parts(asked.get("ipConfigurations"), "ipConfigurations")
     if not listed:
         raise bodies.missing("networkInterface.properties.ipConfigurations")
-    group = _reference(asked, "networkSecurityGroup")
+    group = reference(asked, "networkSecurityGroup")
     if group:
-        _check_reference(call, key, group, _JOIN_GROUP)
-    settled = {name: one for name, one in asked.items() if name not in ("provisioningState", "deleteOption", "primary")}
-    return settled | {
-        "ipConfigurations": [_configuration(call, key, one, number) for number, one in enumerate(listed)],
-        "enableAcceleratedNetworking": bool(asked.get("enableAcceleratedNetworking")),
-        "provisioningState": "Succeeded",
-    }
+        check_reference(call, key, group, _JOIN_GROUP)
+    used: dict[str, set[str]] = {}
+    settled = {name: one for name, one in asked.items() if one is not None and name not in _NOT_KEPT}
+    names = bodies.part(asked.get("dnsSettings"), "dnsSettings")
+    return (
+        _DEFAULTS
+        | settled
+        | {
+            "ipConfigurations": [_configuration(call, key, one, number, used) for number, one in enumerate(listed)],
+            "enableAcceleratedNetworking": bool(asked.get("enableAcceleratedNetworking")),
+            "dnsSettings": {"dnsServers": [], "appliedDnsServers": []} | names,
+            "provisioningState": "Succeeded",
+        }
+    )
 
 
-def _configuration(call: Call, key: str, asked: dict[str, Any], number: int) -> dict[str, Any]:
+def _configuration(
+    call: Call, key: str, asked: dict[str, Any], number: int, used: dict[str, set[str]]
+) -> dict[str, Any]:
     name = asked.get("name") or f"ipconfig{number + 1}"
     inside = bodies.part(asked.get("properties"), "ipConfigurations.properties")
-    subnet = _reference(inside, "subnet")
+    subnet = reference(inside, "subnet")
     if not subnet:
         raise bodies.missing("ipConfigurations.properties.subnet")
-    _check_reference(call, key, subnet, _JOIN_SUBNET)
-    settled = dict(inside)
+    home = check_reference(call, key, subnet, _JOIN_SUBNET)
+    _refuse_delegated(key, home)
+    own = f"{key}/ipConfigurations/{name}"
+    settled = {word: one for word, one in inside.items() if one is not None and word != "provisioningState"}
     if wanted := bodies.part(settled.pop("publicIPAddressConfiguration", None), "publicIPAddressConfiguration"):
-        settled["publicIPAddress"] = {"id": _create_address(call, key, wanted)}
-    elif address := _reference(inside, "publicIPAddress"):
-        _check_reference(call, key, address, _JOIN_ADDRESS)
-    # A fictitious private address.
-    host = call.store.new_token("address")[:8]
+        title = bodies.text(wanted.get("name"), "publicIPAddressConfiguration.name")
+        group = key.partition("/providers/")[0]
+        address = public_addresses.create_with_vm(call, f"{title}-{key.rpartition('-')[2]}", wanted, group)
+        settled["publicIPAddress"] = {"id": address}
+    elif address := reference(inside, "publicIPAddress"):
+        check_reference(call, key, address, _JOIN_ADDRESS)
+        public_addresses.refuse_other_user(call, address, own)
+    settled |= _private_address(call, key, own, settled, home, used.setdefault(subnet.lower(), set()))
     return {
         "name": name,
-        "id": f"{key}/ipConfigurations/{name}",
-        "properties": {
-            "privateIPAddress": f"10.0.1.{int(host, 16) % 250 + 4}",
-            "privateIPAllocationMethod": "Dynamic",
-            "primary": number == 0,
-            **settled,
-            "provisioningState": "Succeeded",
-        },
+        "id": own,
+        "etag": new_etag(call),
+        "type": f"{NICS}/ipConfigurations",
+        "properties": {"primary": number == 0, **settled, "provisioningState": "Succeeded"},
     }
 
 
-def _create_address(call: Call, key: str, asked: dict[str, Any]) -> str:
-    """Create the public address that the body of a VM describes, and return its id."""
-    name = f"{bodies.text(asked.get('name'), 'publicIPAddressConfiguration.name')}-{key.rpartition('-')[2]}"
-    address = f"{key.partition('/providers/')[0]}/providers/{ADDRESSES}/{name}"
-    host = int(call.store.new_token("public address")[:8], 16) % 200 + 20
-    # 203.0.113.0/24 is reserved for documentation: no host has such an address.
-    properties = {
-        "provisioningState": "Succeeded",
-        "publicIPAllocationMethod": "Static",
-        "ipAddress": f"203.0.113.{host}",
-    }
-    document = {"name": name, "id": address, "type": ADDRESSES, "location": call.body["location"]}
-    document |= {"sku": {"name": "Standard", "tier": "Regional"}, "properties": properties}
-    call.store.put(Item(address.lower(), ADDRESSES.lower(), document))
-    return address
+def _refuse_delegated(key: str, subnet: dict[str, Any] | None) -> None:
+    delegations = ((subnet or {}).get("properties") or {}).get("delegations") or []
+    if subnet is not None and delegations:
+        service = (delegations[0].get("properties") or {}).get("serviceName", "")
+        message = f"Subnet {subnet['id']} is delegated to {service}: {key} cannot be in it."
+        raise Refusal(400, "SubnetWithDelegationCannotBeUsedByResource", message)
+
+
+def _private_address(
+    call: Call, key: str, own: str, asked: dict[str, Any], subnet: dict[str, Any] | None, used: set[str]
+) -> dict[str, Any]:
+    """Return the private address of an IP configuration, which keeps the one that it has."""
+    method = asked.get("privateIPAllocationMethod") or "Dynamic"
+    method = bodies.one_of(method, "privateIPAllocationMethod", ("Dynamic", "Static"))
+    version = asked.get("privateIPAddressVersion") or "IPv4"
+    version = bodies.one_of(version, "privateIPAddressVersion", ("IPv4", "IPv6"))
+    shown = {"privateIPAllocationMethod": method, "privateIPAddressVersion": version}
+    if subnet is None:  # open mode
+        host = int(call.store.new_token("address")[:8], 16) % 250 + 4
+        return shown | {"privateIPAddress": asked.get("privateIPAddress") or f"10.0.1.{host}"}
+    prefixes = [one for one in ranges_of(subnet) if one.version == int(version[-1])]
+    taken = taken_addresses(call, str(subnet["id"]), but=key) | used
+    wanted = _known_address(call, key, own, str(subnet["id"])) if method == "Dynamic" else asked.get("privateIPAddress")
+    if method == "Static":
+        wanted = bodies.text(wanted, "ipConfigurations.properties.privateIPAddress")
+        if problem := address_ranges.problem_of_address(wanted, prefixes):
+            raise Refusal(400, *problem)
+        if wanted in taken:
+            message = f"IP configuration {own} is using the private IP address {wanted} which is already allocated."
+            raise Refusal(400, "PrivateIPAddressIsAllocated", message)
+    address = wanted or address_ranges.free_address(prefixes, taken)
+    if address is None:
+        message = (
+            f"Subnet {subnet['name']} with address prefix {', '.join(map(str, prefixes)) or 'of ' + version} does not "
+            "have enough capacity for 1 IP addresses."
+        )
+        raise Refusal(400, "SubnetIsFull", message)
+    used.add(address)
+    return shown | {"privateIPAddress": address}
+
+
+def _known_address(call: Call, key: str, own: str, subnet: str) -> str | None:
+    """Return the address that an IP configuration has already in a subnet."""
+    item = resources.find(call.store, call.now, key)
+    for one in item.doc["properties"].get("ipConfigurations") or [] if item is not None else ():
+        inside = one.get("properties") or {}
+        if str(one.get("id")).lower() == own.lower() and reference(inside, "subnet").lower() == subnet.lower():
+            return str(inside.get("privateIPAddress") or "") or None
+    return None
 
 
 def create_with_vm(call: Call, vm_id: str, configuration: dict[str, Any]) -> str:
@@ -128,11 +190,11 @@ def attach_to_vm(call: Call, vm_id: str, key: str) -> None:
             return
         message = f"Resource {key} referenced by resource {vm_id} was not found."
         raise Refusal(404, "InvalidResourceReference", message)
-    if region_name(item.doc["location"]) != region_name(call.body["location"]) or _subscription(key) != _subscription(
-        vm_id
-    ):
-        raise _bad_reference(vm_id, key)
-    owner = _reference(item.doc["properties"], "virtualMachine")
+    if region_name(item.doc["location"]) != region_name(call.body["location"]) or subscription_of(
+        key
+    ) != subscription_of(vm_id):
+        raise bad_reference(vm_id, key)
+    owner = reference(item.doc["properties"], "virtualMachine")
     if owner and owner.lower() != vm_id.lower() and resources.find(call.store, call.now, owner) is not None:
         message = f"Network interface {key} is associated with VM {owner} already."
         raise Refusal(400, "NicInUse", message)
@@ -141,59 +203,18 @@ def attach_to_vm(call: Call, vm_id: str, key: str) -> None:
     call.store.put(item)
 
 
-# -- references --------------------------------------------------------------------------------------------------
-
-
-def _reference(document: dict[str, Any], name: str) -> str:
-    return str(bodies.part(document.get(name), name).get("id") or "")
-
-
-def _subscription(key: str) -> str:
-    return key.lower().partition("/resourcegroups/")[0]
-
-
-def _check_reference(call: Call, key: str, other: str, action: str) -> None:
-    """Refuse a reference to a resource that is missing, or in another subscription or region."""
-    permissions.require_linked(call, (other, action))
-    document = find_document(call.store, call.now, other)
-    if document is None:
-        if is_open(call.store):
-            return
-        raise _bad_reference(key, other)
-    place = document.get("location")
-    if place is None:  # a subnet is where its virtual network is
-        place = (find_document(call.store, call.now, other.rpartition("/subnets/")[0]) or {}).get("location")
-    elsewhere = place is not None and region_name(place) != region_name(call.body["location"])
-    if elsewhere or _subscription(other) != _subscription(key):
-        raise _bad_reference(key, other)
-
-
-def _bad_reference(key: str, other: str) -> Refusal:
-    message = (
-        f"Resource {other} referenced by resource {key} was not found. Please make sure that the referenced resource "
-        "exists, and that both resources are in the same region."
-    )
-    return Refusal(400, "InvalidResourceReference", message)
-
-
 # -- deletion ----------------------------------------------------------------------------------------------------
 
 
-def delete(call: Call) -> Reply:
-    """Delete a network interface; 204 if it does not exist. Source of the refusal: Azure's own text."""
-    item = resources.find(call.store, call.now, resources.resource_id(call, NICS))
-    if item is None:
-        resources.need_group(call)
-        return Reply(204)
-    owner = _reference(item.doc["properties"], "virtualMachine")
+def _refuse_in_use(call: Call, item: Item) -> None:
+    """Refuse to delete the network interface of a VM. Source: Azure's own text."""
+    owner = reference(item.doc["properties"], "virtualMachine")
     if owner and resources.find(call.store, call.now, owner) is not None:
         message = (
             f"Network Interface {item.doc['id']} is used by existing resource {owner}. In order to delete the network "
-            "interface, it must be dissociated from the resource."
+            "interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."
         )
         raise Refusal(400, "NicInUse", message)
-    call.store.delete(item.key)
-    return Reply(200)
 
 
 def delete_with_vm(call: Call, vm: Item) -> None:
@@ -206,9 +227,21 @@ def delete_with_vm(call: Call, vm: Item) -> None:
             ends = vm.hidden["work"]["end"]
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
             call.store.put(item)
+            _delete_addresses(call, item, ends)
+
+
+def _delete_addresses(call: Call, nic: Item, ends: float) -> None:
+    """Delete the public addresses with the delete option of an interface that is deleted with its VM."""
+    for one in nic.doc["properties"].get("ipConfigurations") or []:
+        shown = (one.get("properties") or {}).get("publicIPAddress") or {}
+        item = call.store.get(str(shown.get("id") or ""))
+        inside = shown.get("properties") or {}
+        option = inside.get("deleteOption") or (item.doc["properties"].get("deleteOption") if item else "")
+        if item is not None and str(option).lower() == "delete":
+            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
+            call.store.put(item)
 
 
 resource_types.register_writes(
-    routes, ResourceType(NICS, _build, "network", "network deletion"), methods=("PUT", "PATCH")
+    routes, ResourceType(NICS, _build, "network", "network deletion", refuse_delete=_refuse_in_use)
 )
-routes.on("DELETE", resources.path_of(NICS))(delete)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.http.messages import Call, Reply, Routes
+from batchimg_magics.emulator.network import views
 from batchimg_magics.emulator.network.outbound import shown_network
 
 if TYPE_CHECKING:
@@ -16,10 +17,15 @@ NETWORK_KINDS = (
     "Microsoft.Network/loadBalancers",
     "Microsoft.Network/loadBalancers/frontendIPConfigurations",
     "Microsoft.Network/loadBalancers/inboundNatRules",
+    "Microsoft.Network/natGateways",
     "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkInterfaces/ipConfigurations",
     "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/networkSecurityGroups/defaultSecurityRules",
     "Microsoft.Network/networkSecurityGroups/securityRules",
     "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/routeTables",
+    "Microsoft.Network/routeTables/routes",
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/virtualNetworks/subnets",
 )
@@ -49,7 +55,12 @@ def _nested_resources(call: Call, key: str, word: str) -> list[dict[str, Any]]:
 
 
 def _reader(kind: str) -> Callable[[Call], Reply]:
-    return lambda call: Reply(200, shown_network(call.store, document_of(call, resources.resource_id(call, kind))))
+    def answer(call: Call) -> Reply:
+        found = shown_network(call.store, document_of(call, resources.resource_id(call, kind)))
+        (shown,) = views.shown(call, kind, [found])
+        return Reply(200, shown, {"ETag": str(shown["etag"])} if "etag" in shown else {})
+
+    return answer
 
 
 def _lister(kind: str) -> Callable[[Call], Reply]:
@@ -60,7 +71,7 @@ def _lister(kind: str) -> Callable[[Call], Reply]:
             known = {str(row["id"]).lower() for row in rows}
             inside = _nested_resources(call, resources.resource_id(call, above), word)
             rows += [one for one in inside if str(one.get("id")).lower() not in known]
-        return Reply(200, {"value": [shown_network(call.store, row) for row in rows]})
+        return Reply(200, {"value": views.shown(call, kind, [shown_network(call.store, row) for row in rows])})
 
     return answer
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import bodies, resource_types, resources
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
+from batchimg_magics.emulator.network import nested
+from batchimg_magics.emulator.network.etags import new_etag
+from batchimg_magics.emulator.network.references import GROUPS, interfaces_with, subnets_with
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
-GROUPS = "Microsoft.Network/networkSecurityGroups"
-NICS = "Microsoft.Network/networkInterfaces"
-NETWORKS = "Microsoft.Network/virtualNetworks"
 #: Name, priority, direction, access, source and destination of the rules that every group has.
 _DEFAULT_RULES = (
     ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
@@ -48,7 +48,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
         "securityRules": rules,
         "defaultSecurityRules": [_default_rule(key, *one) for one in _DEFAULT_RULES],
     }
-    return BuildResult(properties)
+    return BuildResult(properties, top_level={"etag": new_etag(call)})
 
 
 def _rule(asked: dict[str, Any], key: str) -> dict[str, Any]:
@@ -123,22 +123,10 @@ def _default_rule(
 
 def users_of(call: Call, group: Item) -> list[str]:
     """Return the ids of the network interfaces and subnets that a group is assigned to."""
-    under = f"/subscriptions/{call.params['subscription']}"
-    found = [
-        str(nic.doc["id"])
-        for nic in call.store.items(NICS, under)
-        if resources.document_at(nic, call.now) is not None and _refers(nic.doc["properties"], group)
+    return [
+        *interfaces_with(call, "networkSecurityGroup", group.key),
+        *subnets_with(call, "networkSecurityGroup", group.key),
     ]
-    for network in call.store.items(NETWORKS, under):
-        if resources.document_at(network, call.now) is not None:
-            subnets = network.doc["properties"].get("subnets") or []
-            found += [str(one["id"]) for one in subnets if _refers(one.get("properties") or {}, group)]
-    return found
-
-
-def _refers(properties: dict[str, Any], group: Item) -> bool:
-    reference = properties.get("networkSecurityGroup")
-    return isinstance(reference, dict) and str(reference.get("id", "")).lower() == group.key
 
 
 def _refuse_in_use(call: Call, group: Item) -> None:
@@ -151,6 +139,6 @@ def _refuse_in_use(call: Call, group: Item) -> None:
         raise Refusal(400, "InUseNetworkSecurityGroupCannotBeDeleted", message)
 
 
-resource_types.register_writes(
-    routes, ResourceType(GROUPS, _build, "network", "network deletion", refuse_delete=_refuse_in_use)
-)
+_KIND = ResourceType(GROUPS, _build, "network", "network deletion", refuse_delete=_refuse_in_use)
+resource_types.register_writes(routes, _KIND)
+nested.register(routes, _KIND, "securityRules")

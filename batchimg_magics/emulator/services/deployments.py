@@ -32,6 +32,7 @@ _SCOPES = (
     "/subscriptions/{subscription}/providers/Microsoft.Resources/deployments",
 )
 _DELETE_S = 2.0
+_POLL_S = "5"
 
 routes = Routes("arm")
 
@@ -158,7 +159,7 @@ def put_deployment(call: Call) -> Reply:
     polled = {"begin": call.now, "end": found.end, "deployment": key, "error": hidden["error"]}
     call.store.put(Item(status.lower(), f"{DEPLOYMENTS}/operationStatuses".lower(), {"id": status}, polled))
     item = Item(key.lower(), DEPLOYMENTS.lower(), document, hidden)
-    headers = {"Azure-AsyncOperation": f"{call.base}{status}?api-version={call.api_version}"}
+    headers = {"Azure-AsyncOperation": f"{call.base}{status}?api-version={call.api_version}", "Retry-After": "0"}
     return Reply(201 if old is None else 200, document_of(item, call.now, "Accepted"), headers)
 
 
@@ -254,7 +255,8 @@ def poll(call: Call) -> Reply:
     shown = document_of(deployment, call.now)["properties"]
     state = shown["provisioningState"]
     body: dict[str, Any] = {"status": "Running" if state == "Accepted" else state}
-    return Reply(200, body | ({"error": shown["error"]} if "error" in shown else {}))
+    waiting = {"Retry-After": _POLL_S} if body["status"] == "Running" else {}
+    return Reply(200, body | ({"error": shown["error"]} if "error" in shown else {}), waiting)
 
 
 def delete_deployment(call: Call) -> Reply:

@@ -108,7 +108,8 @@ def plan(template: dict[str, Any], place: Place, scope: Scope) -> list[PlannedRe
 
 def find_planned(found: list[PlannedResource], asked: str) -> list[PlannedResource]:
     """Return the resources that a text names: by id, type and name, name, symbolic name, or copy loop."""
-    wanted = asked.strip("/").lower()
+    # subscriptionResourceId() of a group has the provider; its id has not.
+    wanted = asked.strip("/").lower().replace(f"/providers/{_GROUPS}/", "/resourcegroups/")
     by_id = [one for one in found if one.key.strip("/") == wanted]
     if by_id or asked.startswith("/subscriptions"):
         return by_id
