@@ -38,14 +38,19 @@ SCRIPTS = {
 LONG_S = 7200.0
 
 
+#: The types of Microsoft.Compute with api-versions of their own.
+VERSIONS = {"galleries": "2024-03-03", "disks": "2024-03-02", "snapshots": "2024-03-02"}
+
+
 @dataclass
 class StateFileClient:
     """Sends plain requests to the emulator of a state file that no session has open."""
 
     path: Path
 
-    def ask(self, method: str, path: str, body: Any = None, version: str = "2024-07-01") -> Any:
+    def ask(self, method: str, path: str, body: Any = None, version: str = "") -> Any:
         """Send a request for a path below the Compute provider or from the root, and complete the operation."""
+        version = version or next((one for word, one in VERSIONS.items() if f"{word}/" in path), "2024-07-01")
         store = Store(self.path, start=0)
         clock = ManualClock(store.latest_time())
         try:

@@ -67,7 +67,8 @@ def test_a_public_address_is_a_way_out(compute: ComputeEmulator) -> None:
 )
 def test_a_load_balancer_may_let_out(compute: ComputeEmulator, rules: dict[str, Any], *, out: bool) -> None:
     change_subnet(compute, defaultOutboundAccess=False)
-    document = {"id": BALANCER, "location": "eastus", "properties": rules}
+    ends = {"frontendIPConfigurations": [], "backendAddressPools": []}
+    document = {"id": BALANCER, "location": "eastus", "properties": ends | rules}
     compute.ask("POST", "https://management.azure.com/_sim/import", {"resources": [document]})
     pools = [{"id": f"{BALANCER}/backendAddressPools/nodes"}]
     inside = {"subnet": {"id": SUBNET}, "loadBalancerBackendAddressPools": pools}
