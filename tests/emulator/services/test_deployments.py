@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator, EmulatorResponse
+from batchimg_magics.emulator.furnish import SUBSCRIPTION
+from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator
+from tests.support.templates import DEPLOYMENTS, ONE, SCOPE, VERSION, deploy, template
 
-VERSION = "2024-11-01"
-SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-DEPLOYMENTS = f"{SCOPE}/providers/Microsoft.Resources/deployments"
-ONE = f"{DEPLOYMENTS}/one"
-SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 HIDDEN = "not-a-secret-1"
 NIC, ADDRESS = "Microsoft.Network/networkInterfaces", "Microsoft.Network/publicIPAddresses"
 
@@ -23,19 +19,9 @@ def azure() -> ComputeEmulator:
     return ComputeEmulator()
 
 
-def template(*resources: dict[str, Any], **sections: Any) -> dict[str, Any]:
-    return {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": list(resources), **sections}
-
-
-def put(azure: ComputeEmulator, document: Any, path: str = ONE, **parameters: Any) -> EmulatorResponse:
-    given = {name: {"value": value} for name, value in parameters.items()}
-    body = {"properties": {"mode": "Incremental", "template": document, "parameters": given}}
-    return azure.ask("PUT" if "validate" not in path else "POST", path, body, VERSION)
-
-
 def done(azure: ComputeEmulator, document: Any, **parameters: Any) -> dict[str, Any]:
     """Deploy a template, and return the properties of the deployment when it is over."""
-    begun = put(azure, document, **parameters)
+    begun = deploy(azure, document, **parameters)
     assert begun.status in (200, 201), begun.body
     azure.clock.advance(600)
     return azure.ask("GET", ONE, version=VERSION).properties
@@ -61,7 +47,7 @@ def test_resources_are_made_in_their_order_and_outputs_read_them(azure: ComputeE
         "secret": {"type": "securestring", "value": "[parameters('password')]"},
     }
     parameters = {"password": {"type": "securestring"}, "count": {"type": "int", "defaultValue": 2}}
-    begun = put(azure, template(nic(), address(), outputs=outputs, parameters=parameters), password=HIDDEN)
+    begun = deploy(azure, template(nic(), address(), outputs=outputs, parameters=parameters), password=HIDDEN)
     assert (begun.status, begun.properties["provisioningState"]) == (201, "Accepted")
     polled = begun.headers["Azure-AsyncOperation"]
     assert azure.ask("GET", polled).body == {"status": "Running"}
@@ -69,7 +55,7 @@ def test_resources_are_made_in_their_order_and_outputs_read_them(azure: ComputeE
     running = azure.ask("GET", ONE, version=VERSION).properties
     assert running["provisioningState"] == "Running"
     assert "outputs" not in running
-    active = put(azure, template())
+    active = deploy(azure, template())
     assert (active.status, active.code) == (409, "DeploymentActive")
     azure.clock.advance(600)
     assert azure.ask("GET", polled).body == {"status": "Succeeded"}
@@ -94,7 +80,7 @@ def test_resources_are_made_in_their_order_and_outputs_read_them(azure: ComputeE
     assert exported["contentVersion"] == "1.0.0.0"
     assert azure.ask("HEAD", ONE, version=VERSION).status == 204
     assert len(azure.ask("GET", DEPLOYMENTS, version=VERSION).body["value"]) == 1
-    assert put(azure, template()).status == 200
+    assert deploy(azure, template()).status == 200
     azure.clock.advance(60)
     assert azure.ask("DELETE", ONE, version=VERSION).status == 202
     azure.clock.advance(60)
@@ -221,7 +207,7 @@ def test_nested_and_subscription_deployments_make_groups(azure: ComputeEmulator)
 
 
 def test_a_running_deployment_is_canceled(azure: ComputeEmulator) -> None:
-    put(azure, template(address(), nic()))
+    deploy(azure, template(address(), nic()))
     azure.clock.advance(1.5)
     assert azure.ask("DELETE", ONE, version=VERSION).status == 409
     assert azure.ask("POST", f"{ONE}/cancel", version=VERSION).status == 204
@@ -233,7 +219,7 @@ def test_a_running_deployment_is_canceled(azure: ComputeEmulator) -> None:
 
 
 def test_validation_changes_nothing(azure: ComputeEmulator) -> None:
-    found = put(azure, template(address(), nic()), f"{ONE}/validate")
+    found = deploy(azure, template(address(), nic()), f"{ONE}/validate")
     assert (found.status, found.properties["provisioningState"]) == (200, "Succeeded")
     assert [one["id"].rpartition("/")[2] for one in found.properties["validatedResources"]] == ["ip", "nic"]
     azure.clock.advance(600)
@@ -252,7 +238,7 @@ def test_policies_and_quotas_refuse_a_deployment_before_it_begins(azure: Compute
     assignment = f"{SCOPE}/providers/Microsoft.Authorization/policyAssignments/tagged"
     azure.ask("PUT", assignment, {"properties": {"policyDefinitionId": definition}}, "2023-04-01")
     for path in (ONE, f"{ONE}/validate"):
-        refused = put(azure, template(address("one", tags={"who": "me"}), address()), path)
+        refused = deploy(azure, template(address("one", tags={"who": "me"}), address()), path)
         assert (refused.status, refused.code) == (400, "InvalidTemplateDeployment")
         assert refused.body["error"]["details"][0]["code"] == "RequestDisallowedByPolicy"
     azure.clock.advance(600)
@@ -291,14 +277,16 @@ def test_policies_and_quotas_refuse_a_deployment_before_it_begins(azure: Compute
     ],
 )  # fmt: skip
 def test_invalid_templates_are_refused(azure: ComputeEmulator, document: Any, words: str) -> None:
-    refused = put(azure, document)
+    refused = deploy(azure, document)
     assert (refused.status, refused.code) == (400, "InvalidTemplate"), refused.body
     assert refused.message.startswith("Deployment template validation failed: '")
     assert words in refused.message
 
 
 def test_what_the_emulator_has_not_is_refused_by_name(azure: ComputeEmulator) -> None:
-    unsupported = put(azure, template(outputs={"a": {"type": "string", "value": "[cidrSubnet('10.0.0.0/16', 24, 0)]"}}))
+    unsupported = deploy(
+        azure, template(outputs={"a": {"type": "string", "value": "[cidrSubnet('10.0.0.0/16', 24, 0)]"}})
+    )
     assert (unsupported.status, "cidrSubnet" in unsupported.message) == (501, True)
     for change, word in (
         ({"mode": "Complete"}, "Complete"),
@@ -307,9 +295,9 @@ def test_what_the_emulator_has_not_is_refused_by_name(azure: ComputeEmulator) ->
         body = {"properties": {"mode": "Incremental", "template": template(), **change}}
         refused = azure.ask("PUT", ONE, body, VERSION)
         assert (refused.status, word in refused.message) == (501, True)
-    assert put(azure, template(), f"{ONE}/whatIf".replace("whatIf", "validate")).status == 200
+    assert deploy(azure, template(), f"{ONE}/whatIf".replace("whatIf", "validate")).status == 200
     assert azure.ask("POST", f"{ONE}/whatIf", {"properties": {"mode": "Incremental"}}, VERSION).status == 501
     loose = azure.ask("PUT", ONE, {"properties": {"template": template()}}, VERSION)
     assert (loose.status, loose.code) == (400, "InvalidRequestContent")
-    unknown = put(azure, template(), extra=1)
+    unknown = deploy(azure, template(), extra=1)
     assert "'extra' in the parameters file are not valid" in unknown.message

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.furnish import SUBSCRIPTION
-from tests.emulator.services.test_deployments import ONE, SCOPE, VERSION, put, template
 from tests.support.compute_emulator import ComputeEmulator
+from tests.support.templates import ONE, SCOPE, VERSION, deploy, template
 
 VARIABLES = {
     "list": ["a", "b", "c"],
@@ -110,7 +110,7 @@ def values() -> dict[str, Any]:
         f"o{number}": {"type": _TYPES[type(expected)], "value": f"[{text}]"}
         for number, (text, expected) in enumerate(CASES)
     }
-    begun = put(azure, template(variables=VARIABLES, outputs=outputs, functions=FUNCTIONS))
+    begun = deploy(azure, template(variables=VARIABLES, outputs=outputs, functions=FUNCTIONS))
     assert begun.status == 201, begun.body
     azure.clock.advance(60)
     shown = azure.ask("GET", ONE, version=VERSION).properties
@@ -157,7 +157,7 @@ def test_wrong_arguments_fail_the_deployment(text: str) -> None:
     document = template(
         variables=VARIABLES, functions=FUNCTIONS, outputs={"a": {"type": "object", "value": f"[{text}]"}}
     )
-    put(azure, document)
+    deploy(azure, document)
     azure.clock.advance(60)
     error = azure.ask("GET", ONE, version=VERSION).properties["error"]
     assert error["details"][0]["code"] == "DeploymentOutputEvaluationFailed"
