@@ -34,9 +34,9 @@ def prepared() -> BatchEmulator:
     made.create_pool("full", 600, vmSize="Standard_D2s_v5")
     made.create_pool("auto", enableAutoScale=True, autoScaleFormula="$TargetDedicatedNodes=1;x=nothing")
     made.create_pool("work", 1)
-    # An older pool can be reached by SSH without more ado.
-    old = {"id": "wide", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE, "targetDedicatedNodes": 2}
-    made.batch("POST", "/pools", old, version="2024-02-01.19.0")
+    ssh = {"name": "ssh", "protocol": "tcp", "backendPort": 22}
+    ports = {"frontendPortRangeStart": 15_000, "frontendPortRangeEnd": 15_099}
+    made.create_pool("wide", 2, networkConfiguration={"endpointConfiguration": {"inboundNATPools": [ssh | ports]}})
     made.wait_until_steady("work")
     made.clock.advance(900)
     made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "work"}})

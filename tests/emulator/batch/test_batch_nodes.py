@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.batch_emulator import BatchEmulator
+from tests.support.batch_emulator import MACHINE, BatchEmulator
 
 
 @pytest.fixture
@@ -63,24 +63,114 @@ def test_a_node_that_is_not_up_yet_shows_no_boot() -> None:
     assert not {"lastBootTime", "nodeAgentInfo"} & set(first(azure))
 
 
-def test_old_pools_have_remote_login_and_new_ones_on_demand(azure: BatchEmulator) -> None:
-    assert "endpointConfiguration" not in first(azure)
-    body = {"id": "old", "vmSize": "Standard_D2s_v3", "targetDedicatedNodes": 1}
-    body["virtualMachineConfiguration"] = azure.pool()["virtualMachineConfiguration"]
-    azure.batch("POST", "/pools", body, version="2024-02-01.19.0")
-    azure.wait_until_steady("old")
-    endpoint = azure.nodes("old")[0]["endpointConfiguration"]["inboundEndpoints"][0]
-    assert (endpoint["name"], endpoint["backendPort"], endpoint["frontendPort"]) == ("SSHRule.0", 22, 50000)
-    rule = {"name": "ssh", "protocol": "tcp", "backendPort": 22}
+def reachable(port: int, **addresses: Any) -> dict[str, Any]:
+    rule = {"name": "login", "protocol": "tcp", "backendPort": port}
     ports = {"frontendPortRangeStart": 15000, "frontendPortRangeEnd": 15100}
-    network = {"endpointConfiguration": {"inboundNATPools": [rule | ports]}}
-    azure.create_pool("new", 2, networkConfiguration=network)
+    network: dict[str, Any] = {"endpointConfiguration": {"inboundNATPools": [rule | ports]}}
+    return {"networkConfiguration": network | ({"publicIPAddressConfiguration": addresses} if addresses else {})}
+
+
+@pytest.mark.parametrize("version", ["2024-02-01.19.0", "2025-06-01"])
+def test_a_pool_has_remote_login_only_on_demand(version: str) -> None:
+    azure = BatchEmulator()
+    body = {"id": "p", "vmSize": "Standard_D2s_v3", "targetDedicatedNodes": 1, "virtualMachineConfiguration": MACHINE}
+    assert azure.batch("POST", "/pools", body, version=version).status == 201
+    azure.wait_until_steady()
+    node = first(azure)
+    assert "endpointConfiguration" not in node
+    refused = azure.batch("GET", f"/pools/p/nodes/{node['id']}/remoteloginsettings", version=version)
+    assert (refused.status, refused.code) == (409, "OperationNotValidOnNode")
+
+
+def test_before_december_2025_pools_of_older_api_versions_had_remote_login() -> None:
+    azure = BatchEmulator(start=1_764_000_000.0)  # 2025-11-24
+    body = {"id": "p", "vmSize": "Standard_D2s_v3", "targetDedicatedNodes": 1, "virtualMachineConfiguration": MACHINE}
+    azure.batch("POST", "/pools", body, version="2024-02-01.19.0")
+    azure.wait_until_steady()
+    (endpoint,) = first(azure)["endpointConfiguration"]["inboundEndpoints"]
+    assert (endpoint["name"], endpoint["backendPort"], endpoint["frontendPort"]) == ("SSHRule.0", 22, 50000)
+
+
+def test_each_kind_of_nodes_has_an_address_and_counts_its_ports() -> None:
+    azure = BatchEmulator()
+    azure.create_pool("new", 2, 2, **reachable(22))
     azure.wait_until_steady("new")
-    found = azure.nodes("new")
-    assert {one["endpointConfiguration"]["inboundEndpoints"][0]["frontendPort"] for one in found} == {15000, 15001}
-    login = azure.batch("GET", f"/pools/new/nodes/{found[0]['id']}/remoteloginsettings").body
-    assert login["remoteLoginPort"] in (15000, 15001)
-    assert azure.batch("GET", f"/pools/p/nodes/{first(azure)['id']}/remoteloginsettings").status == 409
+    endpoints: dict[bool, list[Any]] = {}
+    for node in azure.nodes("new"):
+        endpoints.setdefault(node["isDedicated"], []).extend(node["endpointConfiguration"]["inboundEndpoints"])
+    for kind in (True, False):
+        assert sorted(one["frontendPort"] for one in endpoints[kind]) == [15000, 15001]
+    addresses = {one["publicIPAddress"]: one["publicFQDN"] for kind in endpoints.values() for one in kind}
+    assert len(addresses) == len(set(addresses.values())) == 2
+    one = azure.nodes("new")[0]
+    answer = azure.batch("GET", f"/pools/new/nodes/{one['id']}/remoteloginsettings")
+    (endpoint,) = one["endpointConfiguration"]["inboundEndpoints"]
+    assert answer.body["remoteLoginPort"] == endpoint["frontendPort"]
+    assert answer.body["remoteLoginIPAddress"] == endpoint["publicIPAddress"]
+    assert answer.headers["DataServiceId"].endswith("/remoteloginsettings")
+
+
+def test_a_pool_with_two_stacks_has_addresses_of_both() -> None:
+    azure = BatchEmulator()
+    azure.create_pool("both", 2, **reachable(3389, ipFamilies=["IPv4", "IPv6"]))
+    azure.wait_until_steady("both")
+    shown = azure.pool("both")["networkConfiguration"]["publicIPAddressConfiguration"]
+    assert shown["ipFamilies"] == ["IPv4", "IPv6"]
+    found = azure.nodes("both")
+    assert len({one["ipv6Address"] for one in found}) == 2
+    # A Linux pool: the port is that of RDP.
+    login = azure.batch("GET", f"/pools/both/nodes/{found[0]['id']}/remoteloginsettings").body
+    assert login["ipv6RemoteLoginPort"] == login["remoteLoginPort"]
+    assert ":" in login["ipv6RemoteLoginIPAddress"]
+    older = azure.batch("GET", "/pools/both/nodes", version="2024-07-01.20.0").body["value"]
+    assert all("ipv6Address" not in one for one in older)
+
+
+def test_nodes_take_the_recorded_times() -> None:
+    azure = BatchEmulator(seed=1)
+    azure.create_pool("p", 3, 1)
+    azure.wait_until_steady()
+    assert {one["state"] for one in azure.nodes() if one["isDedicated"]} == {"starting"}
+    assert {one["state"] for one in azure.nodes() if not one["isDedicated"]} == {"creating"}
+    azure.clock.advance(11)
+    assert azure.states() == {"starting": 4}
+    names = [one["id"] for one in azure.nodes() if one["isDedicated"]]
+    assert do(azure, "reboot", names[0]).status == 202
+    began = azure.clock.now()
+    azure.batch("POST", "/pools/p/removenodes", {"nodeList": [names[1]]})
+    azure.wait_until_steady()
+    assert azure.clock.now() - began == pytest.approx(40, abs=5)
+    azure.clock.advance(900)
+    assert azure.states() == {"idle": 3}
+    began = azure.clock.now()
+    azure.batch("POST", "/pools/p/removenodes", {"nodeList": [names[2]]})
+    azure.wait_until_steady()
+    assert azure.clock.now() - began == pytest.approx(50, abs=5)
+    do(azure, "reimage", names[0])
+    azure.clock.advance(184)
+    assert azure.states() == {"idle": 1, "reimaging": 1}
+    azure.clock.advance(2)
+    assert azure.states() == {"idle": 1, "starting": 1}
+
+
+def test_a_deleted_pool_of_one_node_is_gone_after_the_recorded_time() -> None:
+    azure = BatchEmulator()
+    azure.create_pool("p", 1)
+    azure.wait_until_steady()
+    azure.batch("DELETE", "/pools/p")
+    azure.clock.advance(100)
+    assert azure.batch("GET", "/pools/p").body["state"] == "deleting"
+    azure.clock.advance(7)
+    assert azure.batch("GET", "/pools/p").code == "PoolNotFound"
+
+
+def test_a_deleted_pool_that_is_stopping_shows_it() -> None:
+    azure = BatchEmulator()
+    azure.create_pool("p", 1)
+    azure.batch("POST", "/pools/p/stopresize")
+    azure.batch("DELETE", "/pools/p")
+    shown = azure.pool()
+    assert (shown["state"], shown["allocationState"]) == ("deleting", "stopping")
 
 
 def test_pages_filters_and_selections(azure: BatchEmulator) -> None:

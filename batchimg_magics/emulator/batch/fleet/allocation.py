@@ -90,6 +90,8 @@ class Cohort(msgspec.Struct, frozen=True, omit_defaults=True):
         Spot: preemptions of a node in an hour.
     leaves
         The removals.
+    place
+        How many nodes of its kind were requested for the pool before.
     """
 
     seed: str
@@ -107,6 +109,7 @@ class Cohort(msgspec.Struct, frozen=True, omit_defaults=True):
     start_task_fails: bool = False
     preempted_per_h: float = 0.0
     leaves: tuple[Removal, ...] = ()
+    place: int = 0
 
     @property
     def suffix(self) -> str:
@@ -155,6 +158,11 @@ def first_wave_s(seed: str) -> float:
 def removal_s(nodes: int) -> float:
     """Return the seconds that the removal of so many nodes takes."""
     return ALLOCATION_TIMES.leave_s + ALLOCATION_TIMES.leave_per_node_s * nodes if nodes else 0.0
+
+
+def removal_of_one_s(state: str) -> float:
+    """Return the seconds that removenodes takes for one node in a state."""
+    return ALLOCATION_TIMES.leave_alone_s["starting" if state in ("creating", "starting") else "idle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +218,7 @@ def _table(cohort: Cohort) -> NodeTable:
     ids, index, draws = _node_ids(cohort.seed, cohort.count, cohort.suffix)
     arrival = cohort.began + cohort.first_s + (index // ALLOCATION_TIMES.wave_nodes) * cohort.wave_s
     arrival = np.where(arrival <= cohort.until, arrival, np.inf)
-    starting = arrival + np.interp(draws[0], _QUANTILES, CREATING_S)
+    starting = arrival + np.interp(draws[0], _QUANTILES, CREATING_S[cohort.kind])
     bad = draws[2] < cohort.unusable
     booted = np.where(
         bad,

@@ -73,8 +73,8 @@ class Fleet(msgspec.Struct, omit_defaults=True):
         The cohorts of its resizes, without those that have no node any more.
     resize
         The last resize.
-    ever
-        How many nodes were requested so far.
+    ever, ever_spot
+        How many nodes were requested so far, and how many of them were spot nodes.
     events
         Node id -> (action, time) in order of time: reboot, reimage, deallocate, start, disable, enable.
     """
@@ -83,6 +83,7 @@ class Fleet(msgspec.Struct, omit_defaults=True):
     cohorts: tuple[Cohort, ...] = ()
     resize: Resize | None = None
     ever: int = 0
+    ever_spot: int = 0
     events: dict[str, list[tuple[str, float]]] = {}
 
 

@@ -203,8 +203,10 @@ def _grow(
         start_task_s=terms.start_task_s,
         start_task_fails=terms.start_task_fails,
         preempted_per_h=terms.preempted_per_h if kind == "spot" else 0.0,
+        place=fleet.ever_spot if kind == "spot" else fleet.ever - fleet.ever_spot,
     )
     fleet.ever += asked
+    fleet.ever_spot += asked if kind == "spot" else 0
     fleet.cohorts = (*fleet.cohorts, cohort)
     last = allocation.last_arrival(cohort)
     if last > cohort.until:
@@ -264,13 +266,15 @@ def remove_nodes(
         There is no such node.
     """
     going: dict[int, list[int]] = {}
+    states: list[str] = []
     for node_id in node_ids:
         node = find_node(fleet, now, node_id)
         if node is None:
             raise KeyError(node_id)
         if node.state != "leavingpool":
             going.setdefault(fleet.cohorts.index(node.cohort), []).append(node.index)
-    gone = now + allocation.removal_s(sum(len(indexes) for indexes in going.values()))
+            states.append(node.state)
+    gone = now + (allocation.removal_s(len(states)) if len(states) != 1 else allocation.removal_of_one_s(states[0]))
     left = [
         _leaving(cohort, going.get(number, []), now, gone, busy or {}) for number, cohort in enumerate(fleet.cohorts)
     ]

@@ -7,10 +7,12 @@ the rest: its nodes, autoscale, the last change. Both planes load and save it he
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.arm.open_world import has_retired
 from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.allocation import Cohort, NodeKind
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
@@ -37,8 +39,11 @@ SCALE_SETTINGS = frozenset(
     }
 )  # fmt: skip
 DEFAULT_TIMEOUT = "PT15M"
-#: From this api-version on, remote access exists only if a pool requests it.
+#: From this api-version on, and for all pools from this day on, remote access exists only if a pool requests it.
+#: Source: Batch, "Configure remote access to compute nodes in an Azure Batch pool".
 REMOTE_LOGIN_UNTIL = "2024-07-01"
+REMOTE_LOGIN = "remote_login_by_default"
+REMOTE_LOGIN_END = datetime(2025, 12, 1, tzinfo=UTC).timestamp()
 
 
 class AutoScale(msgspec.Struct, omit_defaults=True):
@@ -87,7 +92,7 @@ class PoolState(msgspec.Struct, omit_defaults=True):
     top
         The members of ARM beside ``properties``: tags, identity.
     remote
-        Whether its nodes have remote access by default: pools created before 2024-07-01 have.
+        Whether its nodes have remote access by default.
     tasks
         Whether any of its jobs has had a task.
     """
@@ -193,7 +198,11 @@ def new_pool(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, A
     key = pool_key(account, doc["id"])
     now = ticks(call.now)
     name = f"{account.doc['id']}/pools/{doc['id']}"
-    remote = "virtualMachineConfiguration" in doc and call.api_version < REMOTE_LOGIN_UNTIL
+    remote = (
+        "virtualMachineConfiguration" in doc
+        and call.api_version < REMOTE_LOGIN_UNTIL
+        and not has_retired(call.store, REMOTE_LOGIN, call.now, REMOTE_LOGIN_END)
+    )
     state = PoolState(name, now, now + 1, Fleet(call.store.new_token(key)), top=top or {}, remote=remote)
     return Pool(key, doc, state)
 
@@ -210,13 +219,17 @@ def delete(call: Call, pool: Pool) -> None:
     state = pool.state
     none: dict[NodeKind, int] = {"dedicated": 0, "spot": 0}
     had = sum(nodes.current_nodes(state.fleet, call.now, kind) for kind in nodes.KINDS)
+    was_stopping = nodes.allocation_state(state.fleet, call.now)[0] == "stopping"
     resizing.stop_resize(state.fleet, call.now)
     resizing.begin_resize(
         state.fleet, call.now, none, resizing.AllocationTerms(), timeout_s=duration_s(state.timeout) or 900.0
     )
     resize = state.fleet.resize
+    if was_stopping and resize is not None:  # recorded: it stays in this state
+        state.fleet.resize = resize = msgspec.structs.replace(resize, stopped=call.now)
     state.deleted = call.now
-    state.gone = resize.ends if had and resize is not None else call.now + ALLOCATION_TIMES.empty_delete_s
+    ends = resize.ends + ALLOCATION_TIMES.delete_s if had and resize is not None else None
+    state.gone = ends or call.now + ALLOCATION_TIMES.empty_delete_s
     state.auto = None
     save(call, pool)
 
@@ -266,3 +279,4 @@ def _add_present(nodes: Fleet, kind: NodeKind, count: int, since: float) -> None
     cohort = Cohort(seed, kind, nodes.ever, count, began, since, 0.0, 1e-3, "linux/marketplace")
     nodes.cohorts = (*nodes.cohorts, cohort)
     nodes.ever += count
+    nodes.ever_spot += count if kind == "spot" else 0

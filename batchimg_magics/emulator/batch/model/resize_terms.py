@@ -47,7 +47,6 @@ MANAGED_IMAGE_LIMIT: dict[NodeKind, int] = evidence.documented(
     "of all pools together that share a managed image",
     "Microsoft's guide to custom images; its quota page says 2,000 dedicated ones",
 )
-REMOVE_LIMIT = evidence.documented(100, "nodes", "in one removenodes request", "the REST reference")
 evidence.rule(
     "A resize above a quota allocates the nodes within the quota, with an error for the rest.",
     "in the recorded quota failures no node was allocated",
@@ -174,15 +173,17 @@ def stop_pool_resize(call: Call, pool: Pool) -> None:
     pools.save(call, pool, new_etag=False)
 
 
-def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
-    """Remove the nodes in a request."""
-    listed = body.get("nodeList")
-    if not isinstance(listed, list) or not listed:
+def check_removal(body: dict[str, Any]) -> None:
+    """Refuse a request to remove no nodes, or with a timeout that is too short."""
+    if not body["nodeList"]:
         raise missing_property("nodeList")
-    if len(listed) > REMOVE_LIMIT:
-        raise bad_property("nodeList", None, f"At most {REMOVE_LIMIT} nodes can be removed at a time")
     if "resizeTimeout" in body:
         check_timeout(body["resizeTimeout"])
+
+
+def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
+    """Remove the nodes in a request, which has been checked."""
+    listed = body["nodeList"]
     need_steady(call, pool)
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
     option = _option(body)

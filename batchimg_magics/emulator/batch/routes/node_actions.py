@@ -38,8 +38,8 @@ _STATE_ERRORS = {
     "deallocated": "OperationInvalidForCurrentState",
     "preempted": "OperationInvalidForCurrentState",
 }
-#: Recorded: a node was rebooted in the state creating.
-_EXTRA_STATES = {"reboot": ("creating",), "start": ("deallocated",)}
+#: Recorded: nodes were rebooted in the states creating and starting.
+_EXTRA_STATES = {"reboot": ("creating", "starting"), "start": ("deallocated",)}
 #: Action -> the name of its option in the body, and its values.
 _OPTIONS = {
     "reboot": "nodeRebootOption",
@@ -61,14 +61,13 @@ evidence.rule(
 
 def _load(call: Call, verb: str) -> tuple[Pool, Node]:
     """Return the node of a request for an action, or refuse."""
-    _, pool = load(call, writing=True)
-    node = nodes.need(call, pool)
     name = _OPTIONS.get(verb)
     body = clean(call.body or {}, frozenset({name} if name else set()), "NodeOption")
     for option, word in body.items():
         if str(word).lower() not in _WORDS:
             raise bad_property(option, word)
-    return pool, node
+    _, pool = load(call, writing=True)
+    return pool, nodes.need(call, pool)
 
 
 def _record(call: Call, pool: Pool, node: Node, verb: str, status: int) -> Reply:
@@ -145,4 +144,4 @@ def remote_login(call: Call) -> Reply:
         reason = "The pool has no endpoint for remote login; add one to its endpointConfiguration"
         raise refusal("OperationNotValidOnNode", ("Reason", reason))
     body: dict[str, Any] = {"odata.metadata": f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities"}
-    return Reply(200, body | where)
+    return Reply(200, body | where, done(call, 200).headers)

@@ -49,6 +49,14 @@ COUNTS_LAG_S = evidence.assumed(
     5.0, "s", "that node counts lag behind the states of nodes", "that they lag is documented, how much is not"
 )
 evidence.rule(
+    "Nodes of pools with the IP families IPv4 and IPv6 have an IPv6 address, and remote login settings for it.",
+    "the SDKs describe the properties; no recording has such a pool",
+)
+evidence.rule(
+    "A pool without an endpoint for SSH or RDP refuses remote login settings with OperationNotValidOnNode.",
+    "that such pools have none is documented, the answer is not",
+)
+evidence.rule(
     "The errors of an unusable node, and of a failed start task, have the emulator's own texts.",
     "no recording shows such a node",
 )
@@ -69,9 +77,12 @@ _COUNT_NAMES = {
     "waitingforstarttask": "waitingForStartTask",
 }
 #: The default endpoints of nodes by OS, if a pool has none: name, protocol, private port, first public port.
-_REMOTE = {"linux": ("SSHRule", "tcp", 22, 50000), "windows": ("RDPRule", "tcp", 3389, 50000)}
-#: The public addresses of pools. TEST-NET-3 addresses belong to no host.
-_PUBLIC_NET = "203.0.113"
+_REMOTE = {"linux": ("SSHRule", "tcp", 22, 50_000, 5_001), "windows": ("RDPRule", "tcp", 3389, 50_000, 5_001)}
+_LOGIN_PORTS = (22, 3389)
+#: The public addresses of pools. Addresses for documentation belong to no host.
+_PUBLIC_NET, _PUBLIC_NET_6 = "203.0.113", "2001:db8"
+#: The first api-version with pools of two IP stacks.
+_IPV6_SINCE = "2025-06-01"
 
 
 def os_of(pool: Pool) -> str:
@@ -91,6 +102,7 @@ class NodeViews:
         reference = pool_images.reference_of(pool)
         exact = {} if "virtualMachineImageId" in reference else {"exactVersion": "latest"}
         self._machine = {"imageReference": reference | exact} if reference else None
+        self._dual_stack = is_dual_stack(pool) and call.api_version >= _IPV6_SINCE
         self._slots = call.api_version >= _SLOTS_SINCE
         self._certificates = call.api_version < _CERTIFICATES_UNTIL
         task = pool.doc.get("startTask")
@@ -115,6 +127,7 @@ class NodeViews:
         shown |= {
             "allocationTime": batch_timestamp(node.allocated),
             "ipAddress": address(number),
+            **({"ipv6Address": address_6(number)} if self._dual_stack else {}),
             "affinityId": f"TVM:{node.id}",
             **self._common,
             "totalTasksRun": load.run,
@@ -134,7 +147,7 @@ class NodeViews:
             shown["errors"] = problems
         shown["isDedicated"] = node.cohort.kind == "dedicated"
         if self._endpoints is not None:
-            shown["endpointConfiguration"] = {"inboundEndpoints": self._endpoints(number)}
+            shown["endpointConfiguration"] = {"inboundEndpoints": self._endpoints(node)}
         if node.agent_since is not None:
             shown["nodeAgentInfo"] = {"lastUpdateTime": batch_timestamp(node.agent_since), "version": AGENT_VERSION}
         if self._machine is not None:
@@ -148,23 +161,44 @@ def address(number: int) -> str:
     return f"10.{high // 256}.{high % 256}.{low}"
 
 
-def _endpoints(call: Call, pool: Pool) -> Callable[[int], list[dict[str, Any]]] | None:
-    """Return a function from the number of a node to its endpoints; None if the pool has none."""
+def address_6(number: int) -> str:
+    """Return the private IPv6 address of a node of a dual-stack pool."""
+    return f"fd00:db8:deca::{number + 4:x}"
+
+
+def is_dual_stack(pool: Pool) -> bool:
+    """Tell whether the nodes of a pool have IPv6 addresses, too."""
+    addresses = pool.doc.get("networkConfiguration", {}).get("publicIPAddressConfiguration", {})
+    return "IPv6" in addresses.get("ipFamilies", ())
+
+
+def _public_seed(pool: Pool, kind: NodeKind) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_URL, pool.key if kind == "dedicated" else f"{pool.key}/{kind}")
+
+
+def _endpoints(call: Call, pool: Pool) -> Callable[[Node], list[dict[str, Any]]] | None:
+    """Return a function from a node to its endpoints; None if the pool has none.
+
+    Recorded: each kind of nodes has a public address of its own, and counts the ports from the start of the range.
+    """
     rules = _rules(pool)
     if not rules:
         return None
-    seed = uuid.uuid5(uuid.NAMESPACE_URL, pool.key)
     region = accounts.need(call).doc["location"]
     outside = {
-        "publicIPAddress": f"{_PUBLIC_NET}.{1 + seed.int % 254}",
-        "publicFQDN": f"dns{seed}-azurebatch-cloudservice.{region}.cloudapp.azure.com",
+        kind: {
+            "publicIPAddress": f"{_PUBLIC_NET}.{1 + seed.int % 254}",
+            "publicFQDN": f"dns{seed}-azurebatch-cloudservice.{region}.cloudapp.azure.com",
+        }
+        for kind, seed in ((kind, _public_seed(pool, kind)) for kind in nodes.KINDS)
     }
 
-    def of(number: int) -> list[dict[str, Any]]:
+    def of(node: Node) -> list[dict[str, Any]]:
+        number = node.cohort.place + node.index
         return [
-            {"name": f"{rule.name}.{number}", "protocol": rule.protocol}
-            | outside
-            | {"frontendPort": rule.first_port + number, "backendPort": rule.backend_port}
+            {"name": f"{rule.name}.{number % rule.ports}", "protocol": rule.protocol}
+            | outside[node.cohort.kind]
+            | {"frontendPort": rule.first_port + number % rule.ports, "backendPort": rule.backend_port}
             for rule in rules
         ]
 
@@ -179,12 +213,19 @@ class NatPool:
     protocol: str
     backend_port: int
     first_port: int
+    ports: int
 
 
 def _rules(pool: Pool) -> list[NatPool]:
     endpoint = pool.doc.get("networkConfiguration", {}).get("endpointConfiguration", {})
     own = [
-        NatPool(rule["name"], rule["protocol"], rule["backendPort"], rule["frontendPortRangeStart"])
+        NatPool(
+            rule["name"],
+            rule["protocol"],
+            rule["backendPort"],
+            rule["frontendPortRangeStart"],
+            rule["frontendPortRangeEnd"] - rule["frontendPortRangeStart"] + 1,
+        )
         for rule in endpoint.get("inboundNATPools", ())
     ]
     return own or ([NatPool(*_REMOTE[os_of(pool)])] if pool.state.remote else [])
@@ -194,13 +235,16 @@ def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
     """Return address and port for remote login to a node, None if it has no such endpoint."""
     endpoints = _endpoints(call, pool)
     wanted = _REMOTE[os_of(pool)][2]
-    for endpoint in endpoints(node.cohort.first + node.index) if endpoints is not None else ():
-        if endpoint["backendPort"] == wanted:
-            return {
-                "remoteLoginIPAddress": endpoint["publicIPAddress"],
-                "remoteLoginPort": endpoint["frontendPort"],
-            }
-    return None
+    # Recorded: a Linux pool with a NAT pool to port 3389 has remote login settings, too.
+    found = [one for one in endpoints(node) if one["backendPort"] in _LOGIN_PORTS] if endpoints is not None else []
+    if not found:
+        return None
+    endpoint = min(found, key=lambda one: bool(one["backendPort"] != wanted))
+    shown = {"remoteLoginIPAddress": endpoint["publicIPAddress"], "remoteLoginPort": endpoint["frontendPort"]}
+    if is_dual_stack(pool) and call.api_version >= _IPV6_SINCE:
+        public = f"{_PUBLIC_NET_6}::{1 + _public_seed(pool, node.cohort.kind).int % 254:x}"
+        shown |= {"ipv6RemoteLoginIPAddress": public, "ipv6RemoteLoginPort": endpoint["frontendPort"]}
+    return shown
 
 
 def _start_task_info(pool: Pool, result: CommandResult, node: Node, now: float) -> dict[str, Any]:

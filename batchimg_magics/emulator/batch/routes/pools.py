@@ -181,10 +181,10 @@ def delete(call: Call) -> Reply:
 @routes.on("PATCH", "/{pool}")
 def patch(call: Call) -> Reply:
     """Update a pool."""
-    account, pool = load(call, writing=True)
-    conditions.check(call, pool.headers())
     allowed = CHANGEABLE | (_PATCHABLE_EMPTY if call.api_version >= "2024-07-01" else frozenset())
     body = clean(call.body, allowed, "PoolPatchParameter", call.api_version)
+    account, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
     _change(call, account, pool, body)
     return done(call, 200, pool.headers())
 
@@ -192,11 +192,11 @@ def patch(call: Call) -> Reply:
 @routes.on("POST", "/{pool}/updateproperties")
 def update_properties(call: Call) -> Reply:
     """Replace the start task, certificates, packages and metadata of a pool; missing ones are removed."""
-    account, pool = load(call, writing=True)
     body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter", call.api_version)
     for name in ("applicationPackageReferences", "metadata"):
         if name not in body:
             raise missing_property(name)
+    account, pool = load(call, writing=True)
     for name in CHANGEABLE - set(body):
         pool.doc.pop(name, None)
     _change(call, account, pool, body)
@@ -217,13 +217,13 @@ def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None
 @routes.on("POST", "/{pool}/resize")
 def resize(call: Call) -> Reply:
     """Resize a pool; a missing target is 0."""
-    account, pool = load(call, writing=True)
-    conditions.check(call, pool.headers())
     allowed = frozenset({"targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption"})
     body = clean(call.body or {}, allowed, "PoolResizeParameter")
     if not {"targetDedicatedNodes", "targetLowPriorityNodes"} & set(body):
         raise missing_property("targetDedicatedNodes")
     pool_rules.check_scale(body)
+    account, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
     network_rules.check_node_limits(pool.doc, body)
     resize_terms.need_steady(call, pool)
     resize_terms.begin_pool_resize(call, account, pool, body)
@@ -243,10 +243,11 @@ def stop_resize(call: Call) -> Reply:
 @routes.on("POST", "/{pool}/removenodes")
 def remove_nodes(call: Call) -> Reply:
     """Remove single nodes."""
-    _, pool = load(call, writing=True)
-    conditions.check(call, pool.headers())
     allowed = frozenset({"nodeList", "resizeTimeout", "nodeDeallocationOption"})
     body = clean(call.body, allowed, "NodeRemoveParameter")
+    resize_terms.check_removal(body)
+    _, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
     resize_terms.remove_pool_nodes(call, pool, body)
     return done(call, 202, pool.headers())
 
@@ -254,10 +255,11 @@ def remove_nodes(call: Call) -> Reply:
 @routes.on("POST", "/{pool}/enableautoscale")
 def enable_auto_scale(call: Call) -> Reply:
     """Enable autoscale, or change its formula or interval."""
-    account, pool = load(call, writing=True)
-    conditions.check(call, pool.headers())
     allowed = frozenset({"autoScaleFormula", "autoScaleEvaluationInterval"})
     body = clean(call.body or {}, allowed, "PoolEnableAutoScaleParameter")
+    pool_rules.check_scale(body)
+    account, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
     autoscale.enable(call, account, pool, body)
     return done(call, 200, pool.headers())
 
@@ -273,8 +275,8 @@ def disable_auto_scale(call: Call) -> Reply:
 @routes.on("POST", "/{pool}/evaluateautoscale")
 def evaluate_auto_scale(call: Call) -> Reply:
     """Answer with the result of a formula now; nothing changes."""
-    _, pool = load(call)
     body = clean(call.body, frozenset({"autoScaleFormula"}), "PoolEvaluateAutoScaleParameter")
+    _, pool = load(call)
     run = autoscale.evaluate_once(call, pool, body)
     metadata = f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
     return Reply(200, {"odata.metadata": metadata} | run, done(call, 200).headers)
