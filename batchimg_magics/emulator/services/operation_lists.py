@@ -84,7 +84,11 @@ def _namespace(call: Call) -> str:
 @routes.on("GET", "/providers/{provider}/operations")
 def list_operations(call: Call) -> Reply:
     """Answer with the operations of a provider."""
-    return Reply(200, {"value": [one for rows in _operations(_namespace(call)).values() for one in rows]})
+    name = _namespace(call)
+    rows = [one for found in _operations(name).values() for one in found]
+    if name == "Microsoft.Compute":  # its OpenAPI document has no such member
+        rows = [{key: value for key, value in one.items() if key != "isDataAction"} for one in rows]
+    return Reply(200, {"value": rows})
 
 
 def _provider_operations(namespace: str) -> dict[str, Any]:
