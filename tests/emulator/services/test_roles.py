@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from tests.support.compute_emulator import ComputeEmulator, copy_of, resource, version
+from tests.support.compute_emulator import SUBNET, ComputeEmulator, copy_of, resource, version
 
 TOP = f"/subscriptions/{SUBSCRIPTION}"
 IN_GROUP = f"{TOP}/resourceGroups/{GROUP}"
@@ -147,3 +147,22 @@ def test_a_version_of_a_blob_needs_the_keys_of_its_account() -> None:
     }
     refused = emulator.ask("PUT", VERSION_PATH, {"location": "eastus", "properties": properties})
     assert (refused.status, refused.code) == (403, "LinkedAuthorizationFailed")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_pool_in_a_subnet_needs_to_join_it(method: str) -> None:
+    emulator = ComputeEmulator()
+    pool = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/genomicsbatch/pools/p"
+    image = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    machine = {"imageReference": image, "nodeAgentSkuId": "batch.node.ubuntu 24.04"}
+    properties = {"vmSize": "STANDARD_D2S_V3", "deploymentConfiguration": {"virtualMachineConfiguration": machine}}
+    assert emulator.ask("PUT", pool, {"properties": properties}, "2025-06-01").status == 200
+    restrict(emulator, "*", but=("Microsoft.Network/virtualNetworks/subnets/join/action",))
+    asked = properties | {"networkConfiguration": {"subnetId": SUBNET}}
+    url = pool if method == "PATCH" else f"{pool}2"
+    refused = emulator.ask(method, url, {"properties": asked}, "2025-06-01")
+    assert (refused.status, refused.code) == (403, "LinkedAuthorizationFailed")
+    assert (
+        f"'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '{SUBNET}'" in refused.message
+    )
+    assert emulator.ask("PUT", f"{pool}2", {"properties": properties}, "2025-06-01").status == 200

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm import permissions, resources
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -25,6 +25,9 @@ _RESERVED = frozenset({29876, 29877})
 #: Reserved ports for SSH and RDP until this api-version: since it a pool can ask for them itself.
 _LOGIN_PORTS, _LOGIN_PORTS_SINCE = frozenset({22, 3389}), "2024-07-01"
 _RESERVED_FRONTEND = range(50_000, 55_001)
+#: The actions that the caller needs. Source: "Create an Azure Batch pool in a virtual network".
+_JOIN_SUBNET = "Microsoft.Network/virtualNetworks/subnets/join/action"
+_JOIN_ADDRESS = "Microsoft.Network/publicIPAddresses/join/action"
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,75}\w)?", re.ASCII)
 _ADDRESS_ID = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/publicIPAddresses/[^/]+", re.IGNORECASE
@@ -49,6 +52,18 @@ evidence.rule(
     "A pool that asks for more nodes than its own public addresses or its inbound NAT ports allow is refused.",
     "the limits are documented; no recording shows the refusal",
 )
+
+
+def require_joins(call: Call, pool: Any) -> None:  # noqa: ANN401 - any JSON
+    """Refuse a pool in a subnet, or with public addresses, that the caller may not join."""
+    network = pool.get("networkConfiguration") if isinstance(pool, dict) else None
+    if not isinstance(network, dict):
+        return
+    links = [(str(network["subnetId"]), _JOIN_SUBNET)] if network.get("subnetId") else []
+    addresses = network.get("publicIPAddressConfiguration")
+    listed = addresses.get("ipAddressIds") if isinstance(addresses, dict) else None
+    links += [(str(one), _JOIN_ADDRESS) for one in listed] if isinstance(listed, list) else []
+    permissions.require_linked(call, *links)
 
 
 def check_network(call: Call, account: Item, pool: dict[str, Any]) -> None:

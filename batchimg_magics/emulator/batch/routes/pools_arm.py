@@ -146,6 +146,7 @@ def _properties(call: Call) -> dict[str, Any]:
     properties = checked_body(call.body).get("properties", {})
     api_versions.check_pool_names(call, properties, "arm")
     pool = pool_from_arm(properties)
+    network_rules.require_joins(call, pool)
     return pool_rules.pool_body(from_older(pool, call.api_version, "arm"), call.api_version, "Pool")
 
 
