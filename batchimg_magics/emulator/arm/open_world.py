@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 _OPEN = "open_groups"
 #: The setting with which every subscription exists.
 _EVERY_SUBSCRIPTION = "every_subscription"
-evidence = Evidence("Closed world of create_app")
+evidence = Evidence("Open and closed world of create_app")
+evidence.rule(
+    "Open mode asks for no passwords of users and no keys of mounts, for no known VM size and extension, for no core "
+    "quotas, and for no pause between two changes of autoscale; everything else it refuses as the closed world does.",
+    "recordings have no secrets, are of any year and of subscriptions with other quotas, and time stands still in them",
+)
 evidence.rule(
     "Every subscription exists, is empty, and may create a Batch account without a registration of Microsoft.Batch.",
     "no request to Resource Manager creates a subscription",
