@@ -157,6 +157,18 @@ node_evidence.rule(
     "Outside of scenarios spot nodes are not preempted, and nodes become unusable only because of their image.",
     "Azure does not publish the rates of either",
 )
+node_evidence.rule(
+    "In the scenario `bad-start-task` a start task whose command does not tell an exit code ends with 1.",
+    "no command is executed; 1 is what most programs return for a failure",
+)
+node_evidence.rule(
+    "A start task that has failed on a node fails again after a reboot, also if the scenario has ended.",
+    "a simplification on the unkind side: whether it fails is decided when the node is requested",
+)
+node_evidence.rule(
+    "In the scenario `image-deleted` the image is gone when the first resize of its pool has ended.",
+    "the nodes of a resize that is going on would otherwise depend on the moment",
+)
 #: The scenarios by name.
 SCENARIOS: dict[str, Scenario] = {
     "calm": Scenario("no failures"),
