@@ -130,11 +130,7 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
     "microsoft.network/virtualnetworks": _Network,
 }
 #: The properties without which a resource of a type is not known: each group needs one of its members.
-_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "microsoft.authorization/locks": (("level",),),
-    "microsoft.authorization/policyassignments": (("policyDefinitionId",),),
-    "microsoft.authorization/policydefinitions": (("policyRule",),),
-    "microsoft.batch/batchaccounts": (("accountEndpoint", "poolQuota", "poolAllocationMode"),),
+NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "microsoft.batch/batchaccounts/pools": (("vmSize",), ("deploymentConfiguration",)),
     "microsoft.compute/disks": (("creationData", "diskSizeGB", "osType"),),
     "microsoft.compute/galleries/images": (("osType",),),
@@ -143,13 +139,8 @@ _NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "microsoft.compute/snapshots": (("creationData", "diskSizeGB", "osType"),),
     "microsoft.compute/virtualmachines": (("storageProfile",), ("hardwareProfile",)),
     "microsoft.compute/virtualmachines/extensions": (("publisher",), ("type",)),
-    "microsoft.compute/virtualmachinescalesets": (("virtualMachineProfile", "orchestrationMode"),),
-    "microsoft.network/loadbalancers": (("frontendIPConfigurations", "backendAddressPools"),),
     "microsoft.network/networkinterfaces": (("ipConfigurations",),),
-    "microsoft.network/networksecuritygroups": (("securityRules", "defaultSecurityRules"),),
-    "microsoft.network/publicipaddresses": (("publicIPAllocationMethod", "publicIPAddressVersion"),),
     "microsoft.network/virtualnetworks": (("subnets", "addressSpace"),),
-    "microsoft.network/virtualnetworks/subnets": (("addressPrefix", "addressPrefixes"),),
 }
 #: The commands of the Azure CLI that print a resource of a type by its id; ``az resource`` does so for the others.
 _COMMANDS = {
@@ -169,7 +160,11 @@ _COMMANDS = {
 
 def show_command(key: str) -> str:
     """Return the command of the Azure CLI that prints the document of a resource."""
-    return f"az {_COMMANDS.get(type_of(key).lower(), 'resource')} show --ids {key} --output json"
+    try:
+        group = _COMMANDS.get(type_of(key).lower(), "resource")
+    except ValueError:  # of a subscription or of another scope
+        group = "resource"
+    return f"az {group} show --ids {key} --output json"
 
 
 def shape_problem(document: dict[str, Any]) -> str | None:
@@ -181,7 +176,7 @@ def shape_problem(document: dict[str, Any]) -> str | None:
             msgspec.convert(properties, shape)
     except msgspec.ValidationError as error:
         return str(error)
-    for group in _NEEDED.get(kind, ()):
+    for group in NEEDED.get(kind, ()):
         if not any(name in properties for name in group):
             return f"it has no {' or '.join(group)}: it is the row of a list; export the resource with `az ... show`"
     if kind == "microsoft.compute/virtualmachines" and not isinstance(properties["storageProfile"].get("osDisk"), dict):

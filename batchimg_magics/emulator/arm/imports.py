@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm.import_files import SAVE_AGAIN, ImportRefusedError
-from batchimg_magics.emulator.arm.import_shapes import references, shape_problem, show_command
+from batchimg_magics.emulator.arm.import_shapes import NEEDED, references, shape_problem, show_command
 from batchimg_magics.emulator.arm.import_tools import (
     is_pool_of_account_name,
     normal_times,
@@ -58,6 +58,8 @@ _TOP = frozenset(
 )  # fmt: skip
 #: The members that ``az vm show --show-details`` adds; the power state is used.
 _DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
+#: The properties that the row of a list has, as ``az resource list`` prints it.
+_OF_ROWS = frozenset({"changedTime", "createdTime", "provisioningState"})
 #: The members that ``az graph query`` adds.
 _GRAPH = frozenset({"resourceGroup", "subscriptionId", "tenantId"})
 #: The names that the Azure CLI gives to the type of an extension, of which the document has the type of the resource.
@@ -231,6 +233,9 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
     bare: dict[str, Any] = _without_nulls({name: value for name, value in document.items() if name not in _GRAPH})
     if "properties" not in bare:
         bare = _with_properties(bare, kind.lower())
+        if kind.lower() not in NEEDED and bare["properties"].keys() <= _OF_ROWS:
+            hint = f"`{show_command(str(key))} > FILE`"
+            raise ImportRefusedError(f"{key}: it has no properties: it is the row of a list", hint)
     if not isinstance(bare["properties"], dict):
         raise ImportRefusedError(f"{key}: its properties are not an object", SAVE_AGAIN)
     bare["properties"].setdefault("provisioningState", "Succeeded")

@@ -107,6 +107,10 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "an error": (b'{"error": {"code": "A", "message": "gone"}}', "an error of Azure: A: gone", "az vm show"),
     "an error line": (b"ERROR: (ResourceNotFound) gone\n", "has an error message: ERROR: (Re", "az vm show"),
     "the row of a list": (json.dumps([DISK, ROW]).encode(), "x.json, item 2: /subs", f"az vm show --ids {VM['id']}"),
+    "the row of an account": (
+        json.dumps([{**ROW, "id": ACCOUNT_ID, "type": None, "provisioningState": "Succeeded"}]).encode(),
+        "genomicsbatch: it has no properties: it is the row of a list", f"az resource show --ids {ACCOUNT_ID}"
+    ),
     "a second document": (f"{TEXT}\n{{}}".encode(), "x.json, document 2: a document without", "az vm show"),
     "no id, a secret": (b'{"password": "hunter2"}', "without a resource id, with: password", "az vm show"),
     "cut off by PowerShell": (json.dumps(CUT).encode(), "storageProfile was cut off by ConvertTo-Json", "-Depth 20"),
