@@ -55,6 +55,11 @@ DEFAULT_DISK_GIB = evidence.assumed(
 )
 
 
+def premium_tier(size_gib: int) -> str:
+    """Return the performance tier of a premium disk of a size."""
+    return next((row for row in _PREMIUM if size_gib <= row[0]), _PREMIUM[-1])[1]
+
+
 def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
     """Return the properties of a disk of this SKU and size: speeds, bytes, and the tier of premium disks.
 

@@ -85,9 +85,15 @@ _NOT_OFFERED = {
         {"austriaeast", "belgiumcentral", "chilecentral", "indonesiacentral", "malaysiawest", "newzealandnorth"}
     )
 }
-#: The regions with availability zones. Source: Azure's page of availability zones, in part.
+#: The regions with availability zones. Source: Azure's page of availability zones.
 REGIONS_WITH_ZONES = frozenset(
-    {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
+    [
+        *("australiaeast", "brazilsouth", "canadacentral", "centralindia", "centralus", "centraluseuap", "eastasia"),
+        *("eastus", "eastus2", "eastus2euap", "francecentral", "germanywestcentral", "israelcentral", "italynorth"),
+        *("japaneast", "japanwest", "koreacentral", "mexicocentral", "newzealandnorth", "northeurope", "norwayeast"),
+        *("polandcentral", "qatarcentral", "southafricanorth", "southcentralus", "southeastasia", "spaincentral"),
+        *("swedencentral", "switzerlandnorth", "uaenorth", "uksouth", "westeurope", "westus2", "westus3"),
+    ]
 )
 
 

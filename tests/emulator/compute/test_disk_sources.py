@@ -58,7 +58,9 @@ def test_a_disk_of_a_gallery_image(compute: ComputeEmulator) -> None:
 
 
 def test_a_disk_of_a_blob_has_the_given_properties(compute: ComputeEmulator) -> None:
-    creation = {"createOption": "Import", "sourceUri": "https://a.blob.core.windows.net/vhds/os.vhd"}
+    account = resource("x").replace("Microsoft.Compute/x", "Microsoft.Storage/storageAccounts/a")
+    blob = "https://a.blob.core.windows.net/vhds/os.vhd"
+    creation = {"createOption": "Import", "sourceUri": blob, "storageAccountId": account}
     made = compute.make("disks/d", {"creationData": creation, "osType": "Windows", "diskSizeGB": 127}).properties
     assert (made["osType"], made["diskSizeGB"]) == ("Windows", 127)
     bare = {"creationData": {"createOption": "Import"}}
@@ -76,8 +78,8 @@ def test_the_speeds_of_some_skus_are_asked_for(compute: ComputeEmulator) -> None
     fast = compute.make("disks/d", empty | {"diskIOPSReadWrite": 2000}, sku={"name": "UltraSSD_LRS"})
     assert fast.body["sku"] == {"name": "UltraSSD_LRS", "tier": "Ultra"}
     assert (fast.properties["diskIOPSReadWrite"], fast.properties["diskMBpsReadWrite"]) == (2000, 8)
-    plain = compute.make("disks/e", empty | {"diskIOPSReadWrite": 2000}, sku={"name": "Premium_LRS"})
-    assert plain.properties["diskIOPSReadWrite"] == 500
+    plain = compute.refused("disks/e", empty | {"diskIOPSReadWrite": 2000}, sku={"name": "Premium_LRS"})
+    assert plain[:2] == (400, "InvalidParameter")
 
 
 def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: ComputeEmulator) -> None:

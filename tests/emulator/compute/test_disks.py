@@ -54,14 +54,17 @@ def test_a_premium_disk_may_have_a_higher_tier_than_its_size_gives(compute: Comp
     premium = {"name": "Premium_LRS"}
     higher = compute.make("disks/d", {**EMPTY, "tier": "P10"}, sku=premium).properties
     assert (higher["tier"], higher["diskIOPSReadWrite"]) == ("P10", 500)
-    assert compute.make("disks/e", {**EMPTY, "tier": "P1"}, sku=premium).properties["tier"] == "P6"
+    assert compute.refused("disks/e", {**EMPTY, "tier": "P1"}, sku=premium)[:2] == (400, "InvalidParameter")
     grown = compute.make("disks/d", {**EMPTY, "diskSizeGB": 512}, sku=premium).properties
     assert (grown["tier"], grown["diskIOPSReadWrite"]) == ("P20", 2300)
 
 
 def test_the_owner_of_the_key_is_read_from_the_encryption_set(compute: ComputeEmulator) -> None:
     assert compute.make("disks/d", EMPTY).properties["encryption"] == {"type": "EncryptionAtRestWithPlatformKey"}
-    own = {"diskEncryptionSetId": resource("diskEncryptionSets/s")}
+    key = resource("diskEncryptionSets/s")
+    own = {"diskEncryptionSetId": key}
+    assert compute.refused("disks/e", {**EMPTY, "encryption": own})[:2] == (404, "NotFound")
+    compute.store.put(Item(key.lower(), "microsoft.compute/diskencryptionsets", {"id": key, "properties": {}}, {}))
     made = compute.make("disks/e", {**EMPTY, "encryption": own}).properties["encryption"]
     assert made == {"type": "EncryptionAtRestWithCustomerKey", **own}
     both = {"type": "EncryptionAtRestWithPlatformAndCustomerKeys", **own}
@@ -321,7 +324,7 @@ def test_the_source_of_a_disk_stays(compute: ComputeEmulator, kind: str) -> None
     compute.make(f"{kind}/a", {"creationData": first})
     assert compute.make(f"{kind}/a", {"creationData": first}).status == 200
     status, _, message = compute.refused(f"{kind}/a", {"creationData": other})
-    assert (status, message) == (400, "Changing property 'sourceResourceId' is not allowed.")
+    assert (status, message) == (400, "Changing property 'sourceResourceId' is not allowed for existing disk 'a'.")
     status, _, message = compute.refused(f"{kind}/a", {"creationData": {"createOption": "Empty"}})
     assert (status, message) == (400, "Changing property 'createOption' is not allowed.")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.body_shapes import Shapes, Voice
+from batchimg_magics.emulator.compute.model import references
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.arm.resource_types import CheckBody
@@ -42,6 +43,7 @@ _BODIES = {
         _VM,
     ),
 }
+_ZONAL = frozenset({"microsoft.compute/disks", "microsoft.compute/virtualmachines"})
 
 
 @functools.cache
@@ -56,6 +58,9 @@ def check_of(kind: str) -> CheckBody:
     whole, part, voice = _BODIES[kind.lower()]
 
     def check(body: dict[str, Any], *, patched: bool) -> dict[str, Any]:
+        if not patched:
+            word = kind.rpartition("/")[2]
+            references.check_zones(word, body.get("zones"), str(body.get("location")), zonal=kind.lower() in _ZONAL)
         return shapes().settle(body, part if patched else whole, voice, partial=patched)
 
     return check

@@ -10,7 +10,7 @@ from batchimg_magics.emulator.arm import bodies, resource_types
 from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.catalog import marketplace, regions
 from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, OS_DISK_GIB
-from batchimg_magics.emulator.compute.model import bootable_images, lineage
+from batchimg_magics.emulator.compute.model import bootable_images, disk_changes, lineage, references
 from batchimg_magics.emulator.compute.model.bootable_images import ImageProblem
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -92,8 +92,7 @@ def refuse_other_source(old: Item, creation: dict[str, Any]) -> None:
         asked["sourceResourceId"] = asked.pop("sourceUri")
     for name in ("createOption", "sourceResourceId", "sourceUri", "storageAccountId"):
         if name in asked and str(asked[name]).lower() != str(known.get(name, "")).lower():
-            message = f"Changing property '{name}' is not allowed."
-            raise Refusal(400, "PropertyChangeNotAllowed", message, target=name)
+            raise disk_changes.changed(old, name)
 
 
 def copy_percent(item: Item, now: float) -> float:
@@ -113,7 +112,10 @@ def _uploaded(_: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _imported(_: Call, creation: dict[str, Any]) -> DiskSource:
-    bodies.text(creation.get("sourceUri"), "creationData.sourceUri")
+    address = bodies.text(creation.get("sourceUri"), "creationData.sourceUri")
+    bodies.text(creation.get("storageAccountId"), "creationData.storageAccountId")
+    if not address.lower().startswith(("https://", "http://")):
+        raise bodies.invalid("creationData.sourceUri", f"The value '{address}' is not the address of a blob.")
     return DiskSource({"creationData": creation, "diskSizeGB": OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
 
 
@@ -165,6 +167,7 @@ def _source(call: Call, creation: dict[str, Any]) -> Item:
         # Recorded: the finished resource has sourceResourceId in its place.
         creation["sourceResourceId"] = creation.pop("sourceUri")
     key = bodies.text(creation.get("sourceResourceId"), "creationData.sourceResourceId")
+    references.need_linked_subscription(call, key)
     source = resource_types.need_source(call, key, "creationData.sourceResourceId")
     if source.kind not in _DISKS:
         message = f"The source '{key}' has to be a disk or a snapshot."

@@ -52,13 +52,13 @@ def disk_key(disk: dict[str, Any]) -> str:
 
 
 def vm_document(vm: Item, now: float) -> dict[str, Any]:
-    """Return the document of a VM at a time; if it is deallocated, without the sizes of its disks (recorded)."""
+    """Return the document of a VM at a time; a deallocated one has no sizes of its managed disks (recorded)."""
     document = copy.deepcopy(resources.document_at(vm, now) or vm.doc)
     if power_state(vm, now) == "deallocated":
         storage = document["properties"].get("storageProfile") or {}
         for disk in (storage.get("osDisk") or {}, *(storage.get("dataDisks") or [])):
-            disk.pop("diskSizeGB", None)
             if "managedDisk" in disk:
+                disk.pop("diskSizeGB", None)
                 disk["managedDisk"] = {"id": disk["managedDisk"].get("id")}
     return document | {"etag": etag(vm)}
 

@@ -15,7 +15,7 @@ from batchimg_magics.emulator.catalog.disk_skus import (
     disk_properties,
     sku_document,
 )
-from batchimg_magics.emulator.compute.model import body_rules, disk_sources
+from batchimg_magics.emulator.compute.model import body_rules, disk_changes, disk_rules, disk_sources
 from batchimg_magics.emulator.compute.model.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -34,6 +34,8 @@ _DEFAULTS = {
 }
 _ACCESS_POLICIES = ("AllowAll", "AllowPrivate", "DenyAll")
 _SPEEDS = frozenset({"diskIOPSReadWrite", "diskMBpsReadWrite"})
+#: The states of disks that are written to by a link.
+_UPLOADS = frozenset({"ReadyToUpload", "ActiveUpload"})
 #: The properties that the service sets. A body may contain them because the client read them before.
 _READ_ONLY = _SPEEDS | {
     "completionPercent",
@@ -76,16 +78,19 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
     creation = bodies.part(asked.get("creationData"), f"{kind}.creationData")
     if old is None:
         origin = disk_sources.find_disk_source(call, creation, kind)
+        disk_rules.check_security(asked, origin.properties, str(origin.properties["creationData"]["createOption"]))
         created = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
         base, hidden = _DEFAULTS | created | origin.properties | {"diskState": origin.state}, origin.hidden
     else:
         disk_sources.refuse_other_source(old, creation)
+        disk_changes.check_change(call, old, asked, sku)
         base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
     properties = base | {name: one for name, one in asked.items() if name != "creationData"}
     _check_access(properties)
     encryption = bodies.part(properties["encryption"], "encryption")
     whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
     properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
+    disk_rules.check_references(call, properties)
     properties["diskSizeGB"] = _size(properties, base, old)
     properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
     return BuildResult(properties, hidden, initial_properties=asked, top_level={"sku": sku_document(sku)}), sku
@@ -122,6 +127,10 @@ def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) ->
 
 def _disk(call: Call, old: Item | None) -> BuildResult:
     built, sku = _build_common(call, old, "disk", DISK_SKUS)
+    asked = call.body["properties"]
+    disk_rules.check_disk(built, asked, sku, new=old is None)
+    if sku.endswith("_ZRS") and call.body.get("zones"):
+        raise bodies.invalid("zones", f"A disk of the SKU '{sku}' is in all zones, and cannot have one.")
     tier = str(built.properties.pop("tier", ""))
     facts = disk_properties(sku, built.properties["diskSizeGB"], tier)
     if sku in ADJUSTABLE_SPEEDS:
@@ -175,6 +184,9 @@ def _begin_access(call: Call, item: Item) -> Reply:
             f"Cannot perform operation 'grantAccess' on resource '{item.doc['name']}': its network access policy is "
             "'DenyAll'."
         )
+        raise Refusal(409, "OperationNotAllowed", message)
+    if body["access"] == "Write" and item.doc["properties"].get("diskState") not in _UPLOADS:
+        message = f"Write access to '{item.doc['name']}' needs a disk that was created to be uploaded."
         raise Refusal(409, "OperationNotAllowed", message)
     owner = owner_of(call.store, item, call.now)
     if owner is not None and power_state(owner, call.now) != "deallocated":
