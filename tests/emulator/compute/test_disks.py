@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
+from batchimg_magics.emulator.world.store import Item
 from tests.support.compute_emulator import LONG_S, ComputeEmulator, body, copy_of, resource, through_sdk
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ def test_the_source_of_a_disk_stays(compute: ComputeEmulator, kind: str) -> None
     status, _, message = compute.refused(f"{kind}/a", {"creationData": other})
     assert (status, message) == (400, "Changing property 'sourceResourceId' is not allowed for existing disk 'a'.")
     status, _, message = compute.refused(f"{kind}/a", {"creationData": {"createOption": "Empty"}})
-    assert (status, message) == (400, "Changing property 'createOption' is not allowed.")
+    assert (status, message) == (400, "Changing property 'createOption' is not allowed for existing disk 'a'.")
 
 
 def test_a_source_may_be_named_by_an_id_in_source_uri(compute: ComputeEmulator) -> None:

@@ -11,7 +11,8 @@ from batchimg_magics.emulator.arm import bodies, resource_types, resources
 from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
-from batchimg_magics.emulator.compute.model import disk_sources, lineage
+from batchimg_magics.emulator.compute.model import disk_sources, lineage, references
+from batchimg_magics.emulator.compute.model.changes import first_difference, not_allowed
 from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -49,6 +50,8 @@ def check_new_sources(
         The facts about the sources, and the storage profile at first and in the end.
     """
     origin = _whole_id(asked)
+    if origin and (asked.get("osDiskImage") or asked.get("dataDiskImages")):
+        raise bodies.invalid(f"{_STORAGE}.source", "A version has either one source, or one for each of its disks.")
     if origin:
         return _from_whole(call, asked, origin, definition)
     disks = _disks(asked)
@@ -74,8 +77,9 @@ def check_same_sources(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = old.doc["properties"]["storageProfile"]
     wanted = _ids(asked)
     if wanted and wanted != _ids(kept):
-        message = f"Changing property '{_STORAGE}.source' is not allowed."
-        raise Refusal(409, "PropertyChangeNotAllowed", message, target=f"{_STORAGE}.source")
+        raise not_allowed(f"{_STORAGE}.source")
+    if (path := first_difference(asked, kept)) is not None:
+        raise not_allowed(f"{_STORAGE}.{path}".rstrip("."))
     return kept
 
 
@@ -122,6 +126,8 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
     """Return the disk or snapshot that is the source of a disk, None for a blob."""
     source = bodies.part(disk.get("source"), f"{_STORAGE}.source")
     key = str(source.get("id") or "")
+    if source.get("uri") and not key and not source.get("storageAccountId"):
+        raise bodies.missing(f"{_STORAGE}.source.storageAccountId")
     if source.get("uri") or source.get("storageAccountId") or _ACCOUNTS in key.lower():
         account = str(source.get("storageAccountId") or "") or key
         if account:
@@ -129,6 +135,7 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
         return None
     if not key:
         raise bodies.missing(f"{_STORAGE}.source.id")
+    references.need_linked_subscription(call, key)
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _SINGLE:
         raise bodies.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is neither a disk nor a snapshot.")
@@ -140,6 +147,7 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
 def _from_whole(
     call: Call, asked: dict[str, Any], key: str, definition: Item
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    references.need_linked_subscription(call, key)
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _WHOLE:
         raise bodies.invalid(

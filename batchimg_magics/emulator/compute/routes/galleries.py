@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.bodies import text
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
-from batchimg_magics.emulator.compute.model import body_rules
+from batchimg_magics.emulator.compute.model import body_rules, definition_rules
 from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, GALLERIES, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -25,17 +25,6 @@ _ALLOWED_VALUES = {
     "hyperVGeneration": ("V1", "V2"),
     "architecture": ("x64", "Arm64"),
 }
-#: The values of the feature ``SecurityType``: an image without it is Standard. Source: Microsoft's table of features.
-_SECURITY = (
-    "TrustedLaunch",
-    "TrustedLaunchSupported",
-    "ConfidentialVM",
-    "ConfidentialVMSupported",
-    "TrustedLaunchAndConfidentialVmSupported",
-)
-#: The properties of a definition that cannot change.
-_FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features", "purchasePlan")
-
 evidence = Evidence("Galleries and image definitions")
 KEPT_NESTED_S = evidence.assumed(
     20.0,
@@ -50,6 +39,11 @@ routes = Routes("arm")
 def _gallery(call: Call, old: Item | None) -> BuildResult:
     name = call.params["name1"]
     asked = call.body["properties"]
+    sharing = asked.get("sharingProfile") or {}
+    if sharing.get("permissions") == "Community":
+        facts = bodies.part(sharing.get("communityGalleryInfo"), "communityGalleryInfo")
+        for word in ("publisherUri", "publisherContact", "eula", "publicNamePrefix"):
+            text(facts.get(word), f"gallery.properties.sharingProfile.communityGalleryInfo.{word}")
     if old is not None:
         return BuildResult(old.doc["properties"] | asked)
     for other in call.store.items(GALLERIES, f"/subscriptions/{call.params['subscription']}"):
@@ -75,42 +69,18 @@ def _definition(call: Call, old: Item | None) -> BuildResult:
     _refuse_same_identifier(call, gallery, identifier)
     modern = call.api_version >= SECURE_BY_DEFAULT_SINCE
     properties = {"hyperVGeneration": "V2" if modern else "V1", "architecture": "x64"} | asked
-    return BuildResult(properties | _features(properties, modern=modern))
+    definition_rules.check_definition(properties)
+    listed = definition_rules.features(properties, modern=modern)
+    return BuildResult(properties | ({"features": listed} if listed else {}))
 
 
 def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
-    for name in _FIXED:
-        if name in asked and asked[name] != old.doc["properties"].get(name):
-            message = f"Changing property 'galleryImage.properties.{name}' is not allowed."
-            raise Refusal(409, "PropertyChangeNotAllowed", message, target=f"galleryImage.properties.{name}")
-    return BuildResult(old.doc["properties"] | asked)
-
-
-def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
-    """Return the features of a definition, with the default security type of the api-version."""
-    listed = bodies.parts(definition.get("features"), "galleryImage.properties.features")
-    features = [_security_feature(one) if _is_security(one) else one for one in listed]
-    named = next((str(one["value"]) for one in features if _is_security(one)), "")
-    if named and definition["hyperVGeneration"] != "V2":
-        message = f"The feature 'SecurityType' with value '{named}' needs the hyperVGeneration 'V2'."
-        raise bodies.invalid("galleryImage.properties.features", message)
-    if modern and not named and (definition["hyperVGeneration"], definition["architecture"]) == ("V2", "x64"):
-        features = [*features, {"name": "SecurityType", "value": "TrustedLaunchSupported"}]
-    return {"features": features} if features else {}
-
-
-def _is_security(feature: dict[str, Any]) -> bool:
-    return str(feature.get("name", "")).lower() == "securitytype"
-
-
-def _security_feature(feature: dict[str, Any]) -> dict[str, Any]:
-    """Return the feature in Azure's spelling, or refuse its value."""
-    asked = str(feature.get("value"))
-    named = next((one for one in _SECURITY if one.lower() == asked.lower()), None)
-    if named is None:
-        message = f"The value '{asked}' of the feature 'SecurityType' is not one of: {', '.join(_SECURITY)}."
-        raise bodies.invalid("galleryImage.properties.features", message)
-    return feature | {"name": "SecurityType", "value": named}
+    before = old.doc["properties"]
+    definition_rules.check_change(asked, before)
+    if asked.get("allowUpdateImage") and "features" in asked:
+        asked["features"] = definition_rules.features(before | asked, modern=False)
+    kept = {name: one for name, one in asked.items() if name != "allowUpdateImage"}
+    return BuildResult(before | kept)
 
 
 def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from batchimg_magics.emulator.arm.bodies import whole
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.regions import display_name
-from batchimg_magics.emulator.compute.model import body_rules, replication, version_sources
+from batchimg_magics.emulator.compute.model import body_rules, replication, version_rules, version_sources
 from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -47,6 +47,8 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     _check_name(call.params["name3"])
     asked = call.body["properties"]
     before = {} if old is None else old.doc["properties"]
+    version_rules.check_mode(asked.get("publishingProfile") or {}, before.get("publishingProfile", {}))
+    version_rules.check_profile(call, asked.get("publishingProfile") or {}, definition)
     profile = _profile(call, before.get("publishingProfile", {}), asked)
     safety = _safety(before.get("safetyProfile", {}), asked)
     _refuse_removal(call, before, profile, safety)

@@ -9,8 +9,9 @@ from batchimg_magics.emulator.arm import bodies, resource_types
 from batchimg_magics.emulator.arm.permissions import require_linked
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog import regions
-from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
-from batchimg_magics.emulator.compute.model import body_rules, lineage, vm_view
+from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, DEFAULT_DISK_GIB
+from batchimg_magics.emulator.compute.model import body_rules, lineage, references, vm_view
+from batchimg_magics.emulator.compute.model.changes import refuse_changes
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     asked = call.body["properties"]
     if old is not None:
         return _changed(old, asked)
+    _refuse_both(asked)
     if vm := bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
         storage, roots = _of_vm(call, resource_types.need_source(call, vm, "sourceVirtualMachine"))
     else:
@@ -56,6 +58,9 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     _refuse_trusted_launch(roots)
     found = next((one for root in roots if (one := root.doc["properties"].get("hyperVGeneration"))), None)
     generation = asked.get("hyperVGeneration") or found
+    if found and generation != found and roots and roots[0].doc["properties"].get("osType"):
+        message = f"The hyperVGeneration '{generation}' of the image is not that of its source, '{found}'."
+        raise bodies.invalid("hyperVGeneration", message)
     if generation is None and call.api_version >= _GENERATION_REQUIRED_SINCE:
         raise bodies.missing("hyperVGeneration")
     settled = asked | {"hyperVGeneration": bodies.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
@@ -71,18 +76,22 @@ def _build(call: Call, old: Item | None) -> BuildResult:
 
 
 def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
-    """Check a change: the sources of an image cannot change."""
-    source = bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
-    was = (old.doc["properties"].get("sourceVirtualMachine") or {}).get("id")
-    if source is not None and str(source).lower() != str(was).lower():
-        message = "Changing property 'sourceVirtualMachine' is not allowed."
-        raise Refusal(409, "PropertyChangeNotAllowed", message, target="sourceVirtualMachine")
+    """Check a change: only the tags of an image can change."""
+    refuse_changes(asked, old.doc["properties"], ("sourceVirtualMachine", "storageProfile", "hyperVGeneration"))
     kept = {name: one for name, one in old.doc["properties"].items() if name != "provisioningState"}
     return BuildResult(kept, {name: fact for name, fact in old.hidden.items() if name != "work"})
 
 
+def _refuse_both(asked: dict[str, Any]) -> None:
+    """Refuse an image of a VM with disks of its own."""
+    if (asked.get("sourceVirtualMachine") or {}).get("id") and (asked.get("storageProfile") or {}).get("osDisk"):
+        message = "An image has either a sourceVirtualMachine, or the disks of its storageProfile."
+        raise bodies.invalid("sourceVirtualMachine", message)
+
+
 def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
     """Return the storage profile of an image of a VM, and the sources of the image."""
+    _refuse_other_region(call, vm)
     if not vm.hidden.get("generalized"):
         message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
         raise Refusal(409, "OperationNotAllowed", message)
@@ -129,18 +138,32 @@ def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, lis
 
 def _source(call: Call, disk: dict[str, Any]) -> Item | None:
     """Return the disk or snapshot that is the source of a disk of an image, None for a blob."""
+    given = [name for name in ("snapshot", "managedDisk", "blobUri") if disk.get(name)]
+    if len(given) > 1:
+        raise bodies.invalid("storageProfile", f"A disk of an image has one source, and not {' and '.join(given)}.")
+    if str(disk.get("storageAccountType")) in ADJUSTABLE_SPEEDS:
+        message = f"The storage account type '{disk['storageAccountType']}' is not supported for disks of images."
+        raise bodies.invalid("storageAccountType", message)
     reference = bodies.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
     if not reference.get("id"):
         if not disk.get("blobUri"):
             raise bodies.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
         return None
+    references.need_linked_subscription(call, reference["id"])
     source = resource_types.need_source(call, reference["id"], "storageProfile")
+    kind = f"Microsoft.Compute/{'snapshots' if disk.get('snapshot') else 'disks'}"
+    if source.kind != kind.lower():
+        raise bodies.invalid("storageProfile", f"The source '{reference['id']}' of the image is not one of {kind}.")
     require_linked(call, (source.doc["id"], f"{source.doc['type']}/beginGetAccess/action"))
     resource_types.refuse_during_operation(call, source)
+    _refuse_other_region(call, source)
+    return source
+
+
+def _refuse_other_region(call: Call, source: Item) -> None:
     if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
         message = f"The source '{source.doc['name']}' of the image has to be in the image's region."
         raise bodies.invalid("location", message)
-    return source
 
 
 def _size(source: Item | None) -> int:
