@@ -67,7 +67,7 @@ _VM = {
         "osDisk": {"createOption": "FromImage", "managedDisk": {"storageAccountType": "Premium_LRS"}},
         "dataDisks": [{"lun": 0, "createOption": "Empty", "diskSizeGB": 8}],
     },
-    "osProfile": {"computerName": "x", "adminUsername": "u", "adminPassword": "p"},
+    "osProfile": {"computerName": "x", "adminUsername": "u", "adminPassword": "not-a-Secret-1"},
     "securityProfile": {"securityType": "TrustedLaunch", "uefiSettings": {"secureBootEnabled": True}},
     "networkProfile": {"networkInterfaces": [{"id": f"{NETWORK}/networkInterfaces/spare-nic"}]},
 }
@@ -158,7 +158,7 @@ EXCHANGES: dict[str, list[Exchange]] = {
     "VirtualMachines_ConvertToManagedDisks": [Exchange(409)],
     "VirtualMachines_CreateOrUpdate": [
         Exchange(201, {"vmName": "new"}, _located(_VM)),
-        Exchange(200, {}, _located(_VM)),
+        Exchange(200, {}, _located({"hardwareProfile": {"vmSize": "Standard_D2s_v5"}})),
     ],
     "VirtualMachines_Deallocate": [Exchange(202)],
     "VirtualMachines_Delete": [Exchange(202), Exchange(204, {"vmName": "none"})],

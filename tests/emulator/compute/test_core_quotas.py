@@ -26,7 +26,10 @@ def put(compute: ComputeEmulator, name: str, size: str = GPU, **beside: Any) -> 
         "hardwareProfile": {"vmSize": size},
         "storageProfile": {"imageReference": IMAGE, "osDisk": {"createOption": "FromImage"}},
         "osProfile": {"adminUsername": "me", "adminPassword": "not-a-secret-1"},
-        "networkProfile": {"networkInterfaceConfigurations": [{"name": "nic", "properties": NIC}]},
+        "networkProfile": {
+            "networkApiVersion": "2022-11-01",
+            "networkInterfaceConfigurations": [{"name": "nic", "properties": NIC}],
+        },
         **beside.pop("properties", {}),
     }
     body = {"location": "eastus", "properties": properties, **beside}

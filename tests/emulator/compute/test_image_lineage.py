@@ -84,10 +84,6 @@ def buy_disk(compute: ComputeEmulator) -> None:
     change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"purchasePlan": plan})
 
 
-def storage(**profile: Any) -> dict[str, Any]:
-    return {"storageProfile": profile}
-
-
 ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alone]
 
 
@@ -117,9 +113,11 @@ def test_extensions_and_encryption_keep_it_from_reporting(
 @pytest.mark.parametrize("disk", ["gen1-vm_OsDisk_1", "data"])
 def test_a_vm_with_an_encrypted_disk_is_no_source(compute: ComputeEmulator, disk: str) -> None:
     compute.make("disks/data", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4})
-    entry = {"lun": 0, "createOption": "Attach", "managedDisk": {"id": resource("disks/data")}}
-    assert compute.ask("PATCH", "virtualMachines/gen1-vm", {"properties": storage(dataDisks=[entry])}).status == 200
-    compute.clock.advance(LONG_S)
+    entry = {"lun": 0, "name": "data", "createOption": "Attach", "managedDisk": {"id": resource("disks/data")}}
+    vm = compute.store.get(resource("virtualMachines/gen1-vm"))
+    assert vm is not None
+    vm.doc["properties"]["storageProfile"]["dataDisks"] = [entry]
+    compute.store.put(vm)
     change(compute, resource(f"disks/{disk}"), properties={"encryptionSettingsCollection": {"enabled": True}})
     source = {"sourceVirtualMachine": {"id": resource("virtualMachines/gen1-vm")}, "hyperVGeneration": "V1"}
     for path, asked in (("images/i", source), (PATH, version("virtualMachines/gen1-vm"))):

@@ -88,6 +88,7 @@ def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compu
 
 def test_the_id_of_a_source_may_lack_its_first_slash(compute: ComputeEmulator) -> None:
     properties = of_disks("disks/gen1-vm_OsDisk_1", managedDisk={"id": resource("disks/gen1-vm_OsDisk_1")[1:]})
+    properties["hyperVGeneration"] = "V1"
     made = compute.ask("PUT", "images/i", {"location": "eastus", "properties": properties})
     assert made.properties["provisioningState"] == "Creating"
     other = of_disks("disks/none", managedDisk={"id": resource("disks/none")[1:]})

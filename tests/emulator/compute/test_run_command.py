@@ -25,7 +25,10 @@ def compute() -> ComputeEmulator:
 
 def interface(option: str = "Delete", **beside: Any) -> dict[str, Any]:
     inside = {"deleteOption": option, "ipConfigurations": [{"name": "ip", "properties": {"subnet": {"id": SUBNET}}}]}
-    return {"networkInterfaceConfigurations": [{"name": "nic", "properties": inside, **beside}]}
+    return {
+        "networkApiVersion": "2022-11-01",
+        "networkInterfaceConfigurations": [{"name": "nic", "properties": inside, **beside}],
+    }
 
 
 def machine(compute: ComputeEmulator, name: str = "vm", network: Any = None, **storage: Any) -> None:

@@ -39,12 +39,13 @@ MACHINE = {
         "osProfile": {
             "computerName": "x",
             "adminUsername": "u",
-            "adminPassword": "p",
+            "adminPassword": "not-a-Secret-1",
             "linuxConfiguration": {"patchSettings": {"patchMode": "ImageDefault"}},
         },
         "securityProfile": {"securityType": "TrustedLaunch", "uefiSettings": {"secureBootEnabled": True}},
         "networkProfile": {
             "networkInterfaces": [{"id": NICS, "properties": {"primary": True}}],
+            "networkApiVersion": "2022-11-01",
             "networkInterfaceConfigurations": [
                 {"name": "n", "properties": {"ipConfigurations": [{"name": "i", "properties": {}}]}}
             ],

@@ -112,7 +112,10 @@ def test_results_come_back_through_a_fence_for_azure_only(
 ) -> None:
     compute.make(GROUP, {"securityRules": rules}, version="2024-05-01")
     configuration = {"name": "nic", "properties": interface(networkSecurityGroup={"id": GROUP})}
-    compute.make(resource("virtualMachines/vm"), machine(networkInterfaceConfigurations=[configuration]))
+    compute.make(
+        resource("virtualMachines/vm"),
+        machine(networkApiVersion="2022-11-01", networkInterfaceConfigurations=[configuration]),
+    )
     body = {"commandId": "RunShellScript", "script": ["echo a"]}
     begun = compute.ask("POST", "virtualMachines/vm/runCommand", body)
     compute.clock.advance(600)

@@ -108,7 +108,7 @@ def test_what_an_interface_refers_to_has_to_be_near(
     properties = interface(subnet, **({"networkSecurityGroup": {"id": group}} if group else {}))
     if inline:
         configuration = {"name": "nic", "properties": properties}
-        body = machine(networkInterfaceConfigurations=[configuration])
+        body = machine(networkApiVersion="2022-11-01", networkInterfaceConfigurations=[configuration])
         refused = put(compute, resource("virtualMachines/vm"), body, location)
     else:
         refused = put(compute, NIC, properties, location)
@@ -139,7 +139,9 @@ def test_an_interface_of_a_vm_has_the_group_and_the_address_of_its_configuration
     compute.clock.advance(30)
     inside = interface(networkSecurityGroup={"id": GROUP}, deleteOption="Delete")
     inside["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"] = {"name": "ip"}
-    body = machine(networkInterfaceConfigurations=[{"name": "nic", "properties": inside}])
+    body = machine(
+        networkApiVersion="2022-11-01", networkInterfaceConfigurations=[{"name": "nic", "properties": inside}]
+    )
     compute.make(resource("virtualMachines/vm"), body)
     (nic,) = compute.ask("GET", "virtualMachines/vm").properties["networkProfile"]["networkInterfaces"]
     shown = compute.ask("GET", nic["id"], version="2024-05-01").properties

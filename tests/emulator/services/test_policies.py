@@ -96,7 +96,9 @@ def test_a_vm_is_judged_with_the_network_interfaces_in_its_body() -> None:
     body = {
         "location": "eastus",
         "tags": {"owner": "x"},
-        "properties": {"networkProfile": {"networkInterfaceConfigurations": [interface]}},
+        "properties": {
+            "networkProfile": {"networkApiVersion": "2022-11-01", "networkInterfaceConfigurations": [interface]}
+        },
     }
     refused = emulator.ask("PUT", "virtualMachines/v", body)
     assert (refused.code, refused.body["error"]["target"]) == ("RequestDisallowedByPolicy", "v-nic")

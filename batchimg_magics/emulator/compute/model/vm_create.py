@@ -9,7 +9,15 @@ from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
-from batchimg_magics.emulator.compute.model import core_quotas, size_offers, vm_disks, vm_resize
+from batchimg_magics.emulator.compute.model import (
+    core_quotas,
+    size_offers,
+    vm_accounts,
+    vm_changes,
+    vm_disks,
+    vm_resize,
+    vm_rules,
+)
 from batchimg_magics.emulator.compute.model.vm_view import etag, vm_document
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
@@ -22,10 +30,13 @@ if TYPE_CHECKING:
 VMS = "Microsoft.Compute/virtualMachines"
 #: The sizes of VMs without one, by operating system.
 _PATCH_MODES = {"Linux": "ImageDefault", "Windows": "AutomaticByOS"}
+#: Source: Azure's naming rules for VMs.
+_MAX_NAME = 64
 #: Passwords and keys that no response shows.
 _SECRETS = frozenset({"adminPassword", "customData"})
 _KEPT_FACTS = (
     "generalized", "power", "since", "booted", "stops_at", "held", "system", "change", "instance_view", "command_until",
+    "custom_data",
 )  # fmt: skip
 
 
@@ -37,6 +48,10 @@ def put(call: Call, kind: ResourceType) -> Reply:
     old = resources.find(call.store, call.now, key)
     resources.check_conditions(call, old, etag(old) if old is not None else "")
     location = bodies.location_of(call)
+    resource_types.check_name(call.params["name1"], resource_types.NAME_RULE)
+    if len(call.params["name1"]) > _MAX_NAME:
+        message = f"The name of a virtual machine cannot have more than {_MAX_NAME} characters."
+        raise bodies.invalid("name", message)
     resource_types.refuse_during_operation(call, old)
     resources.refuse_other_region(old, location)
     call.body = bodies.with_properties(kind.check_body(call.body, patched=False))
@@ -73,7 +88,12 @@ def build(call: Call, old: Item | None) -> BuildResult:
     security = bodies.part(asked.get("securityProfile"), "securityProfile")
     _refuse_security(size, security)
     _refuse_unavailable(call, old, asked, size)
+    if old is None:
+        vm_rules.check_new(call, asked, size)
+    else:
+        vm_changes.check_change(call, old)
     storage, system = vm_disks.storage_profile(call, old, asked, size)
+    vm_rules.check_licence(asked, system.os_type)
     properties = {
         **{name: one for name, one in asked.items() if name not in ("provisioningState", "instanceView")},
         "hardwareProfile": {"vmSize": size.name} if size else asked["hardwareProfile"],
@@ -92,6 +112,8 @@ def build(call: Call, old: Item | None) -> BuildResult:
     starts = {"end": call.now + seconds, "during": "starting", "after": "running"}
     hidden = {"change": starts, "since": call.now + seconds, "held": [call.now + seconds]}
     hidden |= {"generalized": False, "revision": 1, "booted": call.now + seconds}
+    if custom := (asked.get("osProfile") or {}).get("customData"):
+        hidden["custom_data"] = custom
     return BuildResult(properties, hidden | {"system": list(system.name)}, seconds=seconds)
 
 
@@ -138,6 +160,7 @@ def _os_profile(
     if not profile:
         raise bodies.missing("osProfile")
     bodies.text(profile.get("adminUsername"), "osProfile.adminUsername")
+    vm_accounts.check_profile(profile, system.os_type, call.params["name1"])
     shown_profile = {name: one for name, one in profile.items() if name not in _SECRETS}
     shown_profile.setdefault("computerName", call.params["name1"])
     word = f"{system.os_type.lower()}Configuration"

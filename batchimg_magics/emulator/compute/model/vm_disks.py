@@ -269,8 +269,8 @@ def _attach_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     vm = _vm_id(call)
     owner = item.doc.get("managedBy")
     if owner and owner.lower() != vm.lower() and resources.find(call.store, call.now, owner) is not None:
-        message = f"Cannot attach data disk '{item.doc['name']}' to VM: it is attached to {owner} already."
-        raise Refusal(409, "AttachDiskWhileBeingDetached", message)
+        message = f"Disk '{item.doc['id']}' cannot be attached as the disk is already owned by VM '{owner}'."
+        raise Refusal(409, "ConflictingUserInput", message)
     item.doc["managedBy"] = vm
     call.store.put(item)
     return _disk_entry(disk, item, "Attach")

@@ -121,12 +121,25 @@ def _change(verb: str) -> Callable[[Call], Reply]:
             raise Refusal(409, "OperationNotAllowed", message)
         if verb == "start" and power_state(vm, call.now) == "deallocated" and not is_open(call.store):
             _refuse_above_quota(call, vm)
+        if verb == "powerOff":
+            _refuse_deallocated(call, vm)
         pace = OPERATION_TIMINGS[f"vm {verb}"]
         seconds = operation_s(call, pace.seconds, vm.key + verb)
         change_power_state(call, vm, verb, seconds)
         return Reply(202, None, begin_operation(call, vm.doc["location"], "operations", seconds, pace))
 
     return answer
+
+
+def _refuse_deallocated(call: Call, vm: Item) -> None:
+    """Refuse to power off a VM that is deallocated. Source: terraform-provider-azurerm #28218, AzureTRE #4135."""
+    if power_state(vm, call.now) in ("deallocated", "deallocating"):
+        message = (
+            f"Operation 'powerOff' is not allowed on VM '{vm.doc['name']}' since the VM is either deallocated or "
+            "marked to be deallocated. Please refer to https://aka.ms/vmpowerstates to learn about different VM power "
+            "states."
+        )
+        raise Refusal(409, "OperationNotAllowed", message)
 
 
 def _refuse_above_quota(call: Call, vm: Item) -> None:
