@@ -165,7 +165,10 @@ def test_every_image_source_ends_in_idle_nodes(
         made = versions(session)
     assert throwaways(outside) == []
     (version,) = made.id
-    luns = [one["lun"] for one in outside.ask("GET", version)["properties"]["storageProfile"].get("dataDiskImages", [])]
+    luns = [
+        one["lun"]
+        for one in outside.ask("GET", version, "2024-03-03")["properties"]["storageProfile"].get("dataDiskImages", [])
+    ]
     assert luns == [2 * one for one in range(disks)]
     connect_to(away, outside).create("second", from_version=version, nodes=1, **SIZE)
     assert states(away, "second") == {"idle"}
@@ -181,7 +184,7 @@ def test_a_vhd_becomes_an_image(away: Session, outside: StateFileClient, os_type
     assert states(away, "genomics") == {"idle"}
     (version,) = versions(away).id
     away.close()
-    source = outside.ask("GET", version)["properties"]["storageProfile"]
+    source = outside.ask("GET", version, "2024-03-03")["properties"]["storageProfile"]
     if via == "snapshots":
         account = source["osDiskImage"]["source"]["storageAccountId"]
         assert account.endswith("/providers/Microsoft.Storage/storageAccounts/labstore")
