@@ -41,7 +41,7 @@ COMPUTE_ON_ARM = (
 )
 MISSING = "Microsoft's OpenAPI is not beside this checkout"
 #: Members of answers that the descriptions leave out: what every OData answer has, and what recordings show.
-UNDESCRIBED_FIELDS = frozenset({"odata.metadata", "etag", "tags", "proxyAgentSettings"})
+UNDESCRIBED_FIELDS = frozenset({"odata.metadata", "etag", "tags", "proxyAgentSettings", "isDataAction"})
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,9 @@ def test_the_address_of_a_vm_is_deleted_with_it_if_set(azure: ComputeEmulator, o
     inside = interface(SUBNET, deleteOption="Delete")
     wanted = {"name": "ip", "properties": {"deleteOption": option}}
     inside["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"] = wanted
-    body = machine(networkInterfaceConfigurations=[{"name": "nic", "properties": inside}])
+    body = machine(
+        networkApiVersion="2022-11-01", networkInterfaceConfigurations=[{"name": "nic", "properties": inside}]
+    )
     azure.make(resource("virtualMachines/vm"), body)
     (nic,) = azure.ask("GET", "virtualMachines/vm").properties["networkProfile"]["networkInterfaces"]
     shown = azure.ask("GET", nic["id"], version="2024-05-01").properties
