@@ -13,6 +13,7 @@ from tests.support.batch_clients import BatchClients, run_with_clients
 from tests.support.batch_emulator import MACHINE, BatchEmulator
 
 MANAGER = {"id": "main", "commandLine": "/bin/sh -c 'sleep 600'"}
+GOOD: dict[str, Any] = {"id": "s", "schedule": {}, "jobSpecification": {"poolInfo": {"poolId": "p"}}}
 JOBS = "/jobschedules/s/jobs?$select=id,state,creationTime"
 
 
@@ -142,7 +143,7 @@ def test_a_job_is_late_while_the_one_before_is_active_and_skipped_after_its_star
 
 
 def test_a_schedule_creates_jobs_only_between_its_times(azure: BatchEmulator) -> None:
-    times = {"doNotRunUntil": "2026-07-01T12:00:00Z", "doNotRunAfter": "2026-07-01T13:30:00Z"}
+    times = {"doNotRunUntil": "2026-07-01T14:00:00+02:00", "doNotRunAfter": "2026-07-01T13:30:00Z"}
     add(azure, times | {"recurrenceInterval": "PT1H"})
     assert jobs(azure) == []
     assert get(azure)["executionInfo"]["nextRunTime"] == "2026-07-01T12:00:00Z"
@@ -231,14 +232,16 @@ def test_an_auto_pool_lives_as_long_as_its_job_or_the_schedule(azure: BatchEmula
         ({"id": "s", "schedule": {}, "jobSpecification": {}}, "MissingRequiredProperty"),
         ({"id": "s", "schedule": {}, "jobSpecification": {"poolInfo": {}}}, "MissingRequiredProperty"),
         ({"id": "a b", "schedule": {}, "jobSpecification": {"poolInfo": {"poolId": "p"}}}, "InvalidPropertyValue"),
-        ({"id": "s", "schedule": {"recurrenceInterval": "PT59S"}}, "InvalidPropertyValue"),
-        ({"id": "s", "schedule": {"recurrenceInterval": "1h"}}, "InvalidPropertyValue"),
-        ({"id": "s", "schedule": {"startWindow": "PT1S"}}, "InvalidPropertyValue"),
-        ({"id": "s", "schedule": {"doNotRunUntil": "tomorrow"}}, "InvalidPropertyValue"),
-        ({"id": "s", "schedule": {"doNotRunAfter": "2026-01-01T00:00:00Z"}}, "InvalidPropertyValue"),
-        ({"id": "s", "schedule": {"every": "PT1H"}}, "InvalidRequestBody"),
+        (GOOD | {"schedule": {"recurrenceInterval": "PT59S"}}, "InvalidPropertyValue"),
+        (GOOD | {"schedule": {"recurrenceInterval": "1h"}}, "InvalidRequestBody"),
+        (GOOD | {"schedule": {"startWindow": "PT1S"}}, "InvalidPropertyValue"),
+        (GOOD | {"schedule": {"doNotRunUntil": "tomorrow"}}, "InvalidRequestBody"),
+        (GOOD | {"schedule": {"doNotRunAfter": "2026-01-01T00:00:00Z"}}, "InvalidPropertyValue"),
+        (GOOD | {"schedule": {"every": "PT1H"}}, "InvalidRequestBody"),
         ({"id": "s", "schedule": {}, "jobSpecification": {"id": "j"}}, "InvalidRequestBody"),
-        ({"id": "j", "schedule": {}, "jobSpecification": {"poolInfo": {"poolId": "p"}}}, "JobWithSameIdExists"),
+        (GOOD | {"displayName": "x" * 1025}, "InvalidPropertyValue"),
+        (GOOD | {"jobSpecification": {"poolInfo": {"poolId": "p"}, "priority": 1001}}, "InvalidPropertyValue"),
+        (GOOD | {"id": "j"}, "JobWithSameIdExists"),
     ],
 )
 def test_what_a_schedule_may_not_be(azure: BatchEmulator, body: dict[str, Any], code: str) -> None:

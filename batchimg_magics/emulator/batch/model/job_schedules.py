@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,6 @@ from batchimg_magics.emulator.batch.model import jobs, pools
 from batchimg_magics.emulator.batch.rest.errors import bad_property, refusal
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal
-from batchimg_magics.emulator.world.clock import parse_timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -151,7 +151,7 @@ class JobSchedule:
 
 
 def recurrence(schedule: dict[str, Any], now: float) -> Recurrence:
-    """Return when the jobs of a schedule are due, or refuse it."""
+    """Return when the jobs of a schedule are due, or refuse it; its names and types have been checked."""
     begin = _moment(schedule, "doNotRunUntil", now)
     after = _moment(schedule, "doNotRunAfter", math.inf)
     if after <= begin:
@@ -161,22 +161,18 @@ def recurrence(schedule: dict[str, Any], now: float) -> Recurrence:
 
 
 def _moment(schedule: dict[str, Any], name: str, default: float) -> float:
-    text = schedule.get(name)
-    if text is None:
+    if name not in schedule:
         return default
-    try:
-        return parse_timestamp(text)
-    except (ValueError, AttributeError):
-        raise bad_property(name, text) from None
+    when = datetime.fromisoformat(schedule[name])
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
 def _interval(schedule: dict[str, Any], name: str) -> float:
-    text = schedule.get(name)
-    if text is None:
+    if name not in schedule:
         return math.inf
-    seconds = duration_s(text) if isinstance(text, str) else None
+    seconds = duration_s(schedule[name])
     if seconds is None or seconds < MIN_INTERVAL_S:
-        raise bad_property(name, text, "The value must be a duration of at least one minute")
+        raise bad_property(name, schedule[name], "The value must be at least one minute")
     return seconds
 
 

@@ -5,13 +5,12 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0) and the error codes of the REST re
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.model import accounts, job_schedules, jobs, pool_rules
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
-from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.jobs import page, specification
 from batchimg_magics.emulator.batch.routes.pools import done
 from batchimg_magics.emulator.http.dates import batch_timestamp, duration, duration_s, etag, timestamp_of_ticks
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/jobschedules")
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CHANGEABLE = frozenset({"schedule", "jobSpecification", "metadata"})
 _KNOWN = _CHANGEABLE | {"id", "displayName"}
-_SCHEDULE = frozenset({"doNotRunUntil", "doNotRunAfter", "startWindow", "recurrenceInterval"})
 #: States in which a schedule cannot be changed -> code of the refusal.
 _CLOSED = {
     "completed": "JobScheduleCompleted",
@@ -73,28 +70,19 @@ def _view(call: Call, schedule: JobSchedule) -> dict[str, Any]:
 
 def _checked(call: Call, allowed: frozenset[str], kind: str) -> dict[str, Any]:
     """Return the body of a request, with the defaults of its job specification, or refuse it."""
-    body = clean(call.body, allowed, kind)
+    body = clean(call.body, allowed, kind, call.api_version)
     if (schedule := body.get("schedule")) is not None:
-        body["schedule"] = clean(schedule, _SCHEDULE, "Schedule")
-        job_schedules.recurrence(body["schedule"], call.now)
+        job_schedules.recurrence(schedule, call.now)
         for name in ("startWindow", "recurrenceInterval"):
-            if name in body["schedule"]:
-                body["schedule"][name] = duration(duration_s(body["schedule"][name]) or 0.0)
+            if name in schedule:
+                schedule[name] = duration(duration_s(schedule[name]) or 0.0)
     if (wanted := body.get("jobSpecification")) is not None:
-        body["jobSpecification"] = specification(accounts.need(call), wanted)
-        _check_auto_pool(call, body["jobSpecification"]["poolInfo"])
+        account = accounts.need(call)
+        body["jobSpecification"] = specification(account, wanted)
+        automatic = wanted["poolInfo"].get("autoPoolSpecification")
+        if automatic is not None:
+            pool_rules.check_new_pool(call, account, automatic["pool"], "batch")
     return body
-
-
-def _check_auto_pool(call: Call, info: dict[str, Any]) -> None:
-    automatic = info.get("autoPoolSpecification")
-    if automatic is None:
-        if "poolId" not in info:
-            raise missing_property("poolId")
-        return
-    if automatic.get("pool") is None:
-        raise missing_property("pool")
-    pool_rules.check_new_pool(call, accounts.need(call), automatic["pool"], "batch")
 
 
 @routes.on("POST", "")
@@ -102,16 +90,11 @@ def add(call: Call) -> Reply:
     """Add a schedule; its first job is created at once, if it is due."""
     account = accounts.need(call)
     body = _checked(call, _KNOWN, "JobScheduleAddParameter")
-    for name in ("id", "schedule", "jobSpecification"):
-        if name not in body:
-            raise missing_property(name)
     name = body["id"]
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        raise bad_property("id", name)
     job_schedules.run_due(call, account)
     if any(one.doc["id"].lower() == name.lower() for one in job_schedules.all_of(call, account)):
         raise refusal("JobScheduleExists")
-    if call.store.get(f"{account.key}/jobs/{name.lower()}") is not None:
+    if jobs.find(call, account, name) is not None:
         raise refusal("JobWithSameIdExists")
     jobs.check_quota(call, account)
     schedule = job_schedules.create(call, account, body)
@@ -149,9 +132,6 @@ def patch(call: Call) -> Reply:
 def replace(call: Call) -> Reply:
     """Replace the properties of a schedule that can change."""
     body = _checked(call, _CHANGEABLE, "JobScheduleUpdateParameter")
-    for name in ("schedule", "jobSpecification"):
-        if name not in body:
-            raise missing_property(name)
     _, schedule = _load(call, writing=True)
     schedule.doc.pop("metadata", None)
     job_schedules.update(call, schedule, body)
