@@ -10,7 +10,7 @@ import msgspec
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, furnish
 from batchimg_magics.emulator.world.clock import ManualClock
-from batchimg_magics.emulator.world.store import Store
+from batchimg_magics.emulator.world.store import Item, Store
 
 START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
 ACCOUNT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"
@@ -81,6 +81,11 @@ class BatchEmulator:
         path = path if path.startswith("/subscriptions") else ACCOUNT_ID + path
         joint = "&" if "?" in path else "?"
         return self.send(method, f"https://management.azure.com{path}{joint}api-version={version}", body, **headers)
+
+    def put_resource(self, key: str) -> None:
+        """Put a resource of a type that the emulator does not create into its state."""
+        kind = "/".join(key.split("/")[6:8])
+        self.store.put(Item(key.lower(), kind.lower(), {"id": key, "name": key.rpartition("/")[2], "type": kind}))
 
     def create_pool(self, name: str = "p", dedicated: int = 0, spot: int = 0, **more: Any) -> EmulatorResponse:
         """Add a pool of Ubuntu nodes on the data plane."""

@@ -11,7 +11,9 @@ STORAGE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storage
 
 @pytest.fixture
 def azure() -> BatchEmulator:
-    return BatchEmulator()
+    made = BatchEmulator()
+    made.put_resource(STORAGE)
+    return made
 
 
 def test_private_endpoints_can_connect_to_the_account_and_to_node_management(azure: BatchEmulator) -> None:

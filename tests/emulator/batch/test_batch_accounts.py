@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.batch_emulator import ACCOUNT_ID, GROUP, SUBSCRIPTION, BatchEmulator
+from tests.support.batch_emulator import ACCOUNT_ID, GROUP, SUBSCRIPTION, BatchEmulator, arm_pool_body
 
 OTHER = ACCOUNT_ID.replace("genomicsbatch", "other1")
 PROVIDER = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Batch"
@@ -45,6 +45,9 @@ def test_an_account_is_made_as_recorded(azure: BatchEmulator) -> None:
 
 def test_storage_of_an_account_shows_when_its_keys_were_synchronized(azure: BatchEmulator) -> None:
     storage = {"storageAccountId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"}
+    refused = make(azure, autoStorage=storage)
+    assert refused.body["error"]["details"][0] == {"code": "PropertyName", "message": "storageAccountId"}
+    azure.put_resource(storage["storageAccountId"])
     make(azure, autoStorage=storage)
     first = azure.arm("GET", OTHER).body["properties"]["autoStorage"]
     assert first == storage | {"authenticationMode": "StorageKeys", "lastKeySync": "2026-07-01T09:00:00Z"}
@@ -70,6 +73,8 @@ def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: Batc
     assert (refused.status, refused.code) == (400, "InvalidRequestBody")
     assert "keyVaultReference must be set" in refused.body["error"]["details"][0]["message"]
     vault = {"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v", "url": "https://v/"}
+    assert make(azure, poolAllocationMode="UserSubscription", keyVaultReference=vault).code == "InvalidPropertyValue"
+    azure.put_resource(vault["id"])
     assert make(azure, poolAllocationMode="UserSubscription", keyVaultReference=vault).status == 202
     assert "dedicatedCoreQuota" not in azure.arm("GET", OTHER).body["properties"]
 
@@ -96,7 +101,8 @@ def test_an_account_stays_where_it_is(azure: BatchEmulator) -> None:
 
 
 def test_identities_get_the_ids_of_the_directory(azure: BatchEmulator) -> None:
-    mine = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/x/mine"
+    mine = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/"
+    mine += "userAssignedIdentities/mine"
     azure.arm("PUT", OTHER, {"location": "eastus", "identity": {"type": "SystemAssigned"}})
     system = azure.arm("GET", OTHER).body["identity"]
     assert set(system) == {"type", "principalId", "tenantId"}
@@ -179,3 +185,97 @@ def test_a_region_takes_only_so_many_accounts(azure: BatchEmulator) -> None:
     answers = [make(azure, ACCOUNT_ID.replace("genomicsbatch", f"many{number}")) for number in range(quota + 1)]
     assert [answer.status for answer in answers] == [202] * quota + [409]
     assert answers[-1].code == "SubscriptionQuotaExceeded"
+
+
+IDENTITY = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+)
+KEY = "https://v.vault.azure.net/keys/k/1"
+
+
+def access(**more: Any) -> dict[str, Any]:
+    return {"properties": {"networkProfile": {"accountAccess": {"defaultAction": "Deny"} | more}}}
+
+
+#: What is wrong -> the body of a new account, and the code.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown member": ({"colour": "red"}, "InvalidRequestContent"),
+    "unknown property": ({"properties": {"colour": "red"}}, "InvalidRequestBody"),
+    "region": ({"location": "atlantis"}, "LocationNotAvailableForResourceType"),
+    "mode": ({"properties": {"poolAllocationMode": "Cloud"}}, "InvalidPropertyValue"),
+    "vault without URL": ({"properties": {"keyVaultReference": {"id": "x"}}}, "MissingRequiredProperty"),
+    "vault that is no id": (
+        {"properties": {"keyVaultReference": {"id": "x", "url": "https://v/"}}},
+        "LinkedInvalidPropertyId",
+    ),
+    "storage without id": ({"properties": {"autoStorage": {}}}, "MissingRequiredProperty"),
+    "storage that is no id": ({"properties": {"autoStorage": {"storageAccountId": "x"}}}, "LinkedInvalidPropertyId"),
+    "storage of another type": (
+        {"properties": {"autoStorage": {"storageAccountId": IDENTITY}}},
+        "LinkedInvalidPropertyId",
+    ),
+    "identity": ({"identity": {"type": "Robot"}}, "InvalidPropertyValue"),
+    "no identities": ({"identity": {"type": "UserAssigned"}}, "MissingRequiredProperty"),
+    "identity that is no id": (
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": {"x": {}}}},
+        "LinkedInvalidPropertyId",
+    ),
+    "key source": ({"properties": {"encryption": {"keySource": "Mine"}}}, "InvalidPropertyValue"),
+    "no key": ({"properties": {"encryption": {"keySource": "Microsoft.KeyVault"}}}, "MissingRequiredProperty"),
+    "key without identity": (
+        {
+            "properties": {
+                "encryption": {"keySource": "Microsoft.KeyVault", "keyVaultProperties": {"keyIdentifier": KEY}}
+            }
+        },
+        "InvalidPropertyValue",
+    ),
+    "public access": ({"properties": {"publicNetworkAccess": "Sometimes"}}, "InvalidPropertyValue"),
+    "authentication": ({"properties": {"allowedAuthenticationModes": ["Magic"]}}, "InvalidPropertyValue"),
+    "default action": (access(defaultAction="Maybe"), "InvalidPropertyValue"),
+    "rule": (access(ipRules=[{"action": "Allow", "value": "nonsense"}]), "InvalidPropertyValue"),
+    "rule of IPv6": (access(ipRules=[{"action": "Allow", "value": "2001:db8::/32"}]), "InvalidPropertyValue"),
+    "rule without value": (access(ipRules=[{"action": "Allow"}]), "MissingRequiredProperty"),
+    "rule that denies": (access(ipRules=[{"action": "Deny", "value": "10.0.0.1"}]), "InvalidPropertyValue"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_an_account_is_refused(azure: BatchEmulator, what: str) -> None:
+    more, code = REFUSED[what]
+    refused = azure.arm("PUT", OTHER, {"location": "eastus"} | more)
+    assert (refused.status, refused.code) == (400, code)
+    assert azure.arm("GET", OTHER).status == 404
+
+
+def test_what_an_account_was_made_with_cannot_change(azure: BatchEmulator) -> None:
+    make(azure)
+    azure.clock.advance(15)
+    read = azure.arm("GET", OTHER).body
+    assert azure.arm("PUT", OTHER, read).status == 200
+    vault = {"id": "x", "url": "https://v/"}
+    for method, body, status, code in (
+        ("PUT", {"poolAllocationMode": "UserSubscription", "keyVaultReference": vault}, 400, "InvalidPropertyValue"),
+        ("PATCH", {"poolAllocationMode": "BatchService"}, 400, "InvalidRequestBody"),
+        ("PATCH", {"keyVaultReference": vault}, 400, "InvalidRequestBody"),
+        ("PATCH", {"publicNetworkAccess": "Sometimes"}, 400, "InvalidPropertyValue"),
+    ):
+        refused = azure.arm(method, OTHER, {"location": "westus2", "properties": body})
+        assert (refused.status, refused.code) == (status, code)
+    assert azure.arm("PATCH", OTHER, {"location": "eastus"}).code == "InvalidResourceLocation"
+    changed = azure.arm("PATCH", OTHER, access(ipRules=[{"action": "Allow", "value": "10.0.0.0/8"}]))
+    assert changed.body["properties"]["networkProfile"]["accountAccess"]["defaultAction"] == "Deny"
+
+
+def test_pools_have_user_assigned_identities_only(azure: BatchEmulator) -> None:
+    for identity, code in (
+        ({"type": "SystemAssigned"}, "InvalidPropertyValue"),
+        ({"type": "UserAssigned"}, "MissingRequiredProperty"),
+        ({"userAssignedIdentities": {IDENTITY: {}}}, "MissingRequiredProperty"),
+        ({"type": "None", "userAssignedIdentities": {IDENTITY: {}}}, "InvalidPropertyValue"),
+        ({"type": "UserAssigned", "userAssignedIdentities": {"x": {}}}, "LinkedInvalidPropertyId"),
+    ):
+        refused = azure.arm("PUT", f"{ACCOUNT_ID}/pools/p", arm_pool_body() | {"identity": identity})
+        assert (refused.status, refused.code) == (400, code)
+    mine = {"type": "UserAssigned", "userAssignedIdentities": {IDENTITY: {}}}
+    assert azure.arm("PUT", f"{ACCOUNT_ID}/pools/p", arm_pool_body() | {"identity": mine}).status == 200

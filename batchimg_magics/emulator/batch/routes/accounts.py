@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.batch.model import account_rules
 from batchimg_magics.emulator.batch.model.accounts import (
     ACCOUNT_QUOTA,
     CREATE_S,
@@ -101,6 +102,7 @@ def create(call: Call) -> Reply:
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
     resources.refuse_other_region(found, body["location"])
     if found is not None:
+        account_rules.check_change(call, found, body, whole=True)
         return _change(call, found, body)
     _check(call, body)
     return _begin(call, new_account(call.store, call.now, key, body), "Creating", CREATE_S)
@@ -116,12 +118,7 @@ def _check(call: Call, body: dict[str, Any]) -> None:
             "The specified account name is invalid. It must be 3 to 24 characters of lower case letters and numbers.",
             target="BatchAccount",
         )
-    asked = body.get("properties", {})
-    if asked.get("poolAllocationMode") == "UserSubscription" and "keyVaultReference" not in asked:
-        reason = (
-            "keyVaultReference must be set if poolAllocationMode is specified as 'UserSubscription' on a PUT request"
-        )
-        raise refusal("InvalidRequestBody", ("Reason", reason))
+    account_rules.check_new(call, body)
     under = f"/subscriptions/{call.params['subscription']}"
     existing = [item for item in call.store.items(KIND, under) if resources.document_at(item, call.now) is not None]
     if sum(item.doc["location"] == region for item in existing) >= ACCOUNT_QUOTA:
@@ -148,7 +145,9 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
 @with_request_info
 def update(call: Call) -> Reply:
     """Update an account."""
-    return _change(call, need(call), checked_body(call.body))
+    body, item = checked_body(call.body), need(call)
+    account_rules.check_change(call, item, body, whole=False)
+    return _change(call, item, body)
 
 
 @routes.on("GET", "/{account}")

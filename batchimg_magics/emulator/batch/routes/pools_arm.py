@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.model import (
+    account_rules,
     accounts,
     autoscale,
     job_schedules,
@@ -23,7 +24,7 @@ from batchimg_magics.emulator.batch.rest import api_versions, paging
 from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.dialects import pool_from_arm, pool_to_arm
-from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal, with_request_info
 from batchimg_magics.emulator.http.dates import batch_timestamp, duration, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 
@@ -155,8 +156,19 @@ def _top(call: Call) -> dict[str, Any]:
     body = checked_body(call.body)
     top = {"tags": body["tags"]} if "tags" in body else {}
     if "identity" in body:
+        _check_identity(body["identity"])
         top["identity"] = resources.with_identity_ids(call.store, call.path, body["identity"])
     return top
+
+
+def _check_identity(identity: dict[str, Any]) -> None:
+    """Refuse an identity that no pool has: pools have user-assigned identities only."""
+    kind = identity.get("type")
+    if kind is None:
+        raise missing_property("type")
+    if str(kind).lower() not in ("none", "userassigned"):
+        raise bad_property("type", kind)
+    account_rules.check_identities(identity)
 
 
 @routes.on("PUT", "/pools/{pool}")
