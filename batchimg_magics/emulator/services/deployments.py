@@ -157,7 +157,9 @@ def put_deployment(call: Call) -> Reply:
     }
     call.store.put(Item(key.lower(), DEPLOYMENTS.lower(), document, hidden))
     polled = {"begin": call.now, "end": found.end, "deployment": key, "error": hidden["error"]}
-    call.store.put(Item(status.lower(), f"{DEPLOYMENTS}/operationStatuses".lower(), {"id": status}, polled))
+    call.store.put(
+        Item(status.lower(), f"{DEPLOYMENTS}/operationStatuses".lower(), {"id": status, "properties": {}}, polled)
+    )
     item = Item(key.lower(), DEPLOYMENTS.lower(), document, hidden)
     headers = {"Azure-AsyncOperation": f"{call.base}{status}?api-version={call.api_version}", "Retry-After": "0"}
     return Reply(201 if old is None else 200, document_of(item, call.now, "Accepted"), headers)
@@ -270,7 +272,14 @@ def delete_deployment(call: Call) -> Reply:
     item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + _DELETE_S, "doc": None}
     call.store.put(item)
     path = f"{id_of(call)}/operationStatuses/deletion"
-    call.store.put(Item(path.lower(), f"{DEPLOYMENTS}/deletions".lower(), {"id": path}, {"end": call.now + _DELETE_S}))
+    call.store.put(
+        Item(
+            path.lower(),
+            f"{DEPLOYMENTS}/deletions".lower(),
+            {"id": path, "properties": {}},
+            {"end": call.now + _DELETE_S},
+        )
+    )
     where = f"{call.base}{path}?api-version={call.api_version}"
     return Reply(202, None, {"Location": where, "Retry-After": "5"})
 

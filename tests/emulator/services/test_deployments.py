@@ -301,3 +301,14 @@ def test_what_the_emulator_has_not_is_refused_by_name(azure: ComputeEmulator) ->
     assert (loose.status, loose.code) == (400, "InvalidRequestContent")
     unknown = deploy(azure, template(), extra=1)
     assert "'extra' in the parameters file are not valid" in unknown.message
+
+
+def test_deployments_go_with_their_group(azure: ComputeEmulator) -> None:
+    done(azure, template(address()))
+    group = {"location": "eastus"}
+    assert azure.ask("DELETE", SCOPE, version="2021-04-01").status == 202
+    assert azure.ask("GET", f"{SCOPE}/resources", version="2021-04-01").status == 200
+    azure.clock.advance(3600)
+    assert azure.ask("GET", ONE, version=VERSION).code == "ResourceGroupNotFound"
+    azure.ask("PUT", SCOPE, group, "2021-04-01")
+    assert azure.ask("GET", DEPLOYMENTS, version=VERSION).body["value"] == []
