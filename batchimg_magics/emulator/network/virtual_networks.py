@@ -35,6 +35,8 @@ _REFERENCES = {
     "routeTable": "Microsoft.Network/routeTables/join/action",
     "natGateway": "Microsoft.Network/natGateways/join/action",
 }
+#: How many free addresses are suggested in place of one that is not free.
+_SUGGESTED = 5
 _POLICIES = {"privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled"}
 evidence = Evidence("Virtual networks")
 evidence.rule(
@@ -185,18 +187,22 @@ def check_address(call: Call) -> Reply:
     """Answer whether an address of a virtual network is free, and with other addresses that are."""
     network = resources.need(call, resources.resource_id(call, NETWORKS))
     text = bodies.text(call.query.get("ipaddress"), "ipAddress")
+    free: list[str] = []
     for subnet in network.doc["properties"].get("subnets") or []:
-        prefixes = ranges_of(subnet)
-        if address_ranges.problem_of_address(text, prefixes) is None:
-            taken = taken_addresses(call, str(subnet["id"]))
-            if text not in taken:
-                return Reply(200, {"available": True, "availableIPAddresses": [], "isPlatformReserved": False})
-            free: list[str] = []
-            while len(free) < 5 and (one := address_ranges.free_address(prefixes, taken | {*free})):
-                free.append(one)
-            return Reply(200, {"available": False, "availableIPAddresses": free, "isPlatformReserved": False})
-    message = f"Private static IP address {text} does not belong to any subnet of virtual network {network.doc['id']}."
-    raise Refusal(400, "PrivateIPAddressNotInAnySubnet", message)
+        prefixes, taken = ranges_of(subnet), taken_addresses(call, str(subnet["id"]))
+        inside = address_ranges.problem_of_address(text, prefixes) is None
+        if inside and text not in taken:
+            return Reply(200, {"available": True, "availableIPAddresses": [], "isPlatformReserved": False})
+        if inside:
+            free = []
+        while (inside or not free) and len(free) < _SUGGESTED:
+            one = address_ranges.free_address(prefixes, taken | {*free})
+            if one is None:
+                break
+            free.append(one)
+        if inside:
+            break
+    return Reply(200, {"available": False, "availableIPAddresses": free, "isPlatformReserved": False})
 
 
 def taken_addresses(call: Call, subnet: str, *, but: str = "") -> set[str]:

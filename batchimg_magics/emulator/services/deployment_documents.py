@@ -6,17 +6,20 @@ Source: Microsoft's OpenAPI of Microsoft.Resources/deployments.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.services.deployment_runs import output_resources
+from batchimg_magics.emulator.services.templates.expressions import TemplateError
 from batchimg_magics.emulator.world.chance import NEVER
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.services.deployment_runs import Run
+    from batchimg_magics.emulator.services.templates.planning import PlannedResource
     from batchimg_magics.emulator.services.templates.template import LoadedTemplate
     from batchimg_magics.emulator.world.store import Item
 
@@ -82,8 +85,7 @@ def _providers(loaded: LoadedTemplate) -> list[dict[str, Any]]:
     found: dict[str, dict[str, list[str | None]]] = {}
     for planned in loaded.resources:
         namespace, _, kind = planned.type.partition("/")
-        region = planned.source.get("location")
-        shown = planned.scope.value(region) if isinstance(region, str) else None
+        shown = _region(planned)
         listed = found.setdefault(namespace, {}).setdefault(kind, [])
         listed += [shown] if shown not in listed else []
     return [
@@ -93,6 +95,16 @@ def _providers(loaded: LoadedTemplate) -> list[dict[str, Any]]:
         }
         for namespace, kinds in found.items()
     ]
+
+
+def _region(planned: PlannedResource) -> str | None:
+    """Return the region of a resource, None without one or if it is known only when the template runs."""
+    region = planned.source.get("location")
+    try:
+        found = replace(planned.scope, runtime=None).value(region) if isinstance(region, str) else None
+    except TemplateError:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _dependencies(loaded: LoadedTemplate) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.emulator.furnish import SUBSCRIPTION
 from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator, EmulatorResponse
 from tests.support.network_bodies import interface
 
@@ -141,7 +142,12 @@ def test_interfaces_get_the_lowest_free_addresses_of_their_subnet(azure: Compute
     taken = get(azure, f"{NET}/CheckIPAddressAvailability?ipAddress=10.9.2.4").body
     assert (taken["available"], taken["availableIPAddresses"]) == (False, [])
     assert get(azure, f"{NET}/CheckIPAddressAvailability?ipAddress=10.9.1.9").body["available"] is True
-    assert get(azure, f"{NET}/CheckIPAddressAvailability?ipAddress=10.7.1.9").status == 400
+    outside = get(azure, f"{NET}/CheckIPAddressAvailability?ipAddress=10.9.0.0").body
+    assert (outside["available"], outside["availableIPAddresses"][0]) == (False, "10.9.1.4")
+    usages = get(azure, f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Network/locations/eastus/usages").body[
+        "value"
+    ]
+    assert {one["name"]["value"]: one["currentValue"] for one in usages}["VirtualNetworks"] == 2
 
 
 @pytest.mark.parametrize(

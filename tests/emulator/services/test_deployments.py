@@ -265,6 +265,8 @@ def test_policies_and_quotas_refuse_a_deployment_before_it_begins(azure: Compute
         (template(address("[variables('none')]")), "The template variable 'none' is not found"),
         (template(address("[concat('a']")), "expected token ','"),
         (template(address("[concat('a' 'b')]")), "expected token ','"),
+        (template(address("[" + "not(" * 99 + "true()" + ")" * 99 + "]")), "levels deep"),
+        (template(functions=[{"namespace": "a", "members": {"b": 1}}]), "The functions of the template"),
         (template(address("a/b")), "incorrect segment lengths"),
         (template(address(), address("IP")), "defined multiple times"),
         (template(nic()), "is not defined in the template"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: The longest expression. Source: the limits of templates.
 MAX_EXPRESSION = 24_576
+MAX_DEPTH = 64
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?![\w.]))|(?P<name>[A-Za-z_$][\w$]*)|(?P<sign>\.\?|\[\?|[().,\[\]]))"
 )
@@ -99,7 +100,7 @@ class _Reader:
     def __init__(self, text: str, whole: str) -> None:
         self._whole = whole
         self._tokens = list(self._split(text))
-        self._at = 0
+        self._at = self._depth = 0
 
     def _split(self, text: str) -> Iterator[tuple[str, str]]:
         at, text = 0, text.rstrip()
@@ -133,7 +134,14 @@ class _Reader:
 
     def expression(self) -> Node:
         """Read an expression with its members."""
-        node = self._primary()
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(f"it is nested more than {MAX_DEPTH} levels deep")
+        node = self._members(self._primary())
+        self._depth -= 1
+        return node
+
+    def _members(self, node: Node) -> Node:
         while True:
             _, text = self._peek()
             if text in (".", ".?"):

@@ -71,10 +71,11 @@ class PlannedResource:
     def body(self) -> dict[str, Any]:
         """Return the body of its request."""
         asked = {name: one for name, one in self.source.items() if name not in _TEMPLATE_ONLY}
-        if self.type.lower() != DEPLOYMENTS.lower():
+        if self.type.lower() != DEPLOYMENTS.lower() or not isinstance(asked.get("properties"), dict):
             return self.scope.value(asked)  # type: ignore[no-any-return] # an object stays one
-        inner = dict(asked.get("properties") or {})
-        option = (inner.get("expressionEvaluationOptions") or {}).get("scope", "outer")
+        inner = dict(asked["properties"])
+        options = inner.get("expressionEvaluationOptions")
+        option = options.get("scope", "outer") if isinstance(options, dict) else "outer"
         kept = {"template": inner.pop("template", None)} if str(option).lower() == "inner" else {}
         found: dict[str, Any] = self.scope.value(asked | {"properties": inner})
         return found | {"properties": {**found["properties"], **kept}}

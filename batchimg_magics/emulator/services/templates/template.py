@@ -68,7 +68,8 @@ class LoadedTemplate:
                 raise TemplateError(f"The template output '{name}' is not valid: its type is missing or unknown.")
             if not to_bool(scope.value(one.get("condition", True))):
                 continue
-            value = scope.copied({"name": "", **one["copy"]}) if "copy" in one else scope.value(one.get("value"))
+            loop = one.get("copy")
+            value = scope.copied({"name": "", **loop}) if isinstance(loop, dict) else scope.value(one.get("value"))
             shown = {} if is_secret(one) else {"value": value}
             found[name] = {"type": TYPES[str(one["type"]).lower()][0], **shown}
         return found
@@ -138,13 +139,22 @@ def _variables(template: dict[str, Any], scope: Scope) -> dict[str, Any]:
 
 def _user_functions(template: dict[str, Any]) -> dict[str, tuple[list[str], Any]]:
     found: dict[str, tuple[list[str], Any]] = {}
-    for space in template.get("functions") or []:
-        members = space.get("members") if isinstance(space, dict) else None
-        if not isinstance(members, dict):
-            raise TemplateError("The functions of the template are not valid: a namespace has members.")
-        for name, one in members.items():
-            names = [str(parameter.get("name")) for parameter in one.get("parameters") or []]
-            found[f"{space.get('namespace')}.{name}".lower()] = (names, (one.get("output") or {}).get("value"))
+    for space in _objects(template.get("functions")):
+        members = space.get("members")
+        for name, one in (
+            zip(members, _objects(list(members.values())), strict=True) if isinstance(members, dict) else ()
+        ):
+            names = [str(parameter.get("name")) for parameter in _objects(one.get("parameters"))]
+            (output,) = _objects([one.get("output")])
+            found[f"{space.get('namespace')}.{name}".lower()] = (names, output.get("value"))
+    return found
+
+
+def _objects(listed: object) -> list[dict[str, Any]]:
+    """Return the objects in a part of the functions of a template."""
+    found = [] if listed is None else listed
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise TemplateError("The functions of the template are not valid: please see https://aka.ms/arm-syntax.")
     return found
 
 
