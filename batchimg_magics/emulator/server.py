@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _FailedError as failure:
         sys.stderr.write(f"{_PROG}: {failure}\n")
         return 1
+    except KeyboardInterrupt:  # before the server runs, or while az signs in
+        return program.ENDED_BY_SIGNAL + signal.SIGINT
 
 
 def make_parser() -> argparse.ArgumentParser:

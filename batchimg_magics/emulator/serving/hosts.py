@@ -102,8 +102,12 @@ def with_host_check(app: AsgiApp) -> AsgiApp:
 
 
 def _is_served(scope: dict[str, Any]) -> bool:
-    named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    if len(named) != 1:
-        return False
-    host = named[0].rpartition("]")[0].lstrip("[") or named[0].partition(":")[0]
+    named = [value for name, value in scope["headers"] if name == b"host"]
+    return len(named) == 1 and _is_served_name(named[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_served_name(named: bytes) -> bool:
+    text = named.decode("latin-1")
+    host = text.rpartition("]")[0].lstrip("[") or text.partition(":")[0]
     return planes.is_local(host.lower()) or host == planes.IDENTITY_HOST or is_azure(host)

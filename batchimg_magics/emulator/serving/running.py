@@ -54,7 +54,7 @@ def with_real_retry_after(app: AsgiApp, speed: float) -> AsgiApp:
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         async def send_on(message: dict[str, Any]) -> None:
-            if "headers" in message:
+            if any(name == b"retry-after" for name, _ in message.get("headers", ())):
                 message["headers"] = [outside(*header) for header in message["headers"]]
             await send(message)
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from batchimg_magics.emulator import open_emulator, server
 from batchimg_magics.session.session import Session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytest.importorskip("uvicorn", reason="the extra 'server' is not installed")
 #: A program with the standard library only: it asks for URLs, and prints statuses and bodies.
@@ -153,3 +150,45 @@ def test_program_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         server.main(["exec", "--speed", "5"])
     assert "specify the program after --" in capsys.readouterr().err
+
+
+@pytest.fixture
+def azure_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a program with the name of the Azure CLI on the path, and return the file with what it was asked."""
+    program, asked = tmp_path / "az", tmp_path / "asked"
+    program.write_text(f'#!/bin/sh\necho "$AZURE_CONFIG_DIR $*" >> {asked}\necho noise\neval eval \\"\\$AZ_$1\\"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return asked
+
+
+def test_azure_cli_is_signed_in_before_its_command(
+    tmp_path: Path, azure_cli: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AZ_vm", "exit 3")
+    assert server.main(["exec", "--certificates", str(tmp_path / "tls"), "--", "az", "vm", "list"]) == 3
+    assert capfd.readouterr().out == "noise\n"  # of the command alone
+    (folder, login), (same, command) = [line.split(" ", 1) for line in azure_cli.read_text().splitlines()]
+    assert login.startswith("login --service-principal -u ")
+    assert command == "vm list"
+    assert folder == same
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("login", "status", "words"),
+    [("echo why >&2; exit 1", 1, "az could not sign in to the emulator: why\n"), ("kill -INT $PPID; sleep 9", 130, "")],
+)
+def test_sign_in_that_fails_or_is_interrupted_ends_it(
+    tmp_path: Path,
+    azure_cli: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    login: str,
+    status: int,
+    words: str,
+) -> None:
+    monkeypatch.setenv("AZ_login", login)
+    assert server.main(["exec", "--certificates", str(tmp_path / "tls"), "--", "az", "vm", "list"]) == status
+    assert capfd.readouterr() == ("", f"batchimg emulator: {words}" if words else "")
+    assert "vm list" not in azure_cli.read_text()
