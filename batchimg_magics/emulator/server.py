@@ -35,8 +35,8 @@ _IMPORT = "Import resources from the output of `az ... show` (JSON or YAML) in a
 SPEED = 60.0
 _PROG = "batchimg emulator"
 EXEC = "exec"
-#: The exit status for words that are not valid, as of argparse.
-_INVALID = 2
+#: The options that have no effect on an emulator that is served already.
+_OF_SERVER = ("state", "speed", "scenario", "import_files", "control", "throttled")
 
 
 class _FailedError(Exception):
@@ -246,6 +246,8 @@ def _exec(words: list[str]) -> int:
     asked, command = parser.parse_args(words[:at]), words[at + 1 :]
     if not command:
         parser.error("specify the program after --")
+    if asked.url and any(getattr(asked, name) != parser.get_default(name) for name in _OF_SERVER):
+        parser.error("--url: the emulator is served already; specify the options of its state where it is started")
     _need_server()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchimg-", ignore_cleanup_errors=True))

@@ -74,15 +74,21 @@ def sign_in_azure_cli(word: str, environment: Mapping[str, str]) -> str | None:
         return None
     words = {"-u": "AZURE_CLIENT_ID", "-p": "AZURE_CLIENT_SECRET", "--tenant": "AZURE_TENANT_ID"}
     options = [part for name, variable in words.items() for part in (name, environment[variable])]
-    done = subprocess.run(  # noqa: S603 - the user's program
+    with subprocess.Popen(  # noqa: S603 - the user's program
         [path, "login", "--service-principal", *options, "--output", "none"],
         env=dict(environment),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    return None if done.returncode == 0 else done.stderr.strip()
+    ) as signing_in:
+        try:
+            _, problem = signing_in.communicate()
+        except KeyboardInterrupt:
+            signing_in.kill()
+            signing_in.wait()
+            raise
+    return None if signing_in.returncode == 0 else problem.strip()
 
 
 @contextlib.contextmanager

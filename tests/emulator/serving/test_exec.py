@@ -152,6 +152,15 @@ def test_program_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "specify the program after --" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [("--state", "x"), ("--speed", "2"), ("--control",), ("--no-throttling",)])
+def test_options_of_the_state_are_refused_for_a_running_server(
+    option: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        server.main(["exec", "--url", "https://localhost:1", *option, "--", "true"])
+    assert "where it is started" in capsys.readouterr().err
+
+
 @pytest.fixture
 def azure_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a program with the name of the Azure CLI on the path, and return the file with what it was asked."""
