@@ -29,6 +29,9 @@ _REPLICATING_STATES = ("creating", "updating", "migrating")
 POLL_S = 60.0
 #: Shortest recorded duration of a creation in seconds. Source: recordings, FACTS 6.
 MIN_POLL_S = 150.0
+#: Longest wait for a version in seconds. Source: the slowest recorded creation took 781 s; users report replications
+#: that failed after hours, and others that did not end.
+WAIT_LIMIT_S = 6 * 3600.0
 #: Properties that only Azure sets.
 _READ_ONLY = frozenset({"provisioningState", "replicationStatus"})
 
@@ -77,6 +80,11 @@ async def wait_until_usable(azure: Azure, version: ResourceId, region: str, firs
         The programmatic name of the region. Other regions can take as long again.
     first_s
         Azure's Retry-After in seconds to the request; None: poll at once.
+
+    Raises
+    ------
+    WaitTimeoutError
+        It takes longer than `WAIT_LIMIT_S`.
     """
 
     async def poll() -> polling.PollResult[Json]:
@@ -86,7 +94,8 @@ async def wait_until_usable(azure: Azure, version: ResourceId, region: str, firs
 
     # No creation was ever recorded to end before MIN_POLL_S: earlier polls are left out.
     first_s = first_s and first_s * max(1.0, MIN_POLL_S // first_s)
-    found = await polling.poll_until(azure, poll, what=f"image version {version.name}", first_s=first_s)
+    what = f"image version {version.name} in {region}"
+    found = await polling.poll_until(azure, poll, what=what, first_s=first_s, timeout_s=WAIT_LIMIT_S)
     read_cache.store(azure, str(version), found)
     return found
 
@@ -111,6 +120,8 @@ async def wait_until_idle(azure: Azure, version: ResourceId, found: Json | None 
     ------
     ProvisioningError
         The version failed in its own region, which the others are copied from.
+    WaitTimeoutError
+        It takes longer than `WAIT_LIMIT_S`.
     """
 
     async def poll() -> polling.PollResult[Json]:
@@ -118,7 +129,7 @@ async def wait_until_idle(azure: Azure, version: ResourceId, found: Json | None 
         return polling.PollResult(not _is_replicating(document), document, POLL_S)
 
     if found is None or _is_replicating(found):
-        found = await polling.poll_until(azure, poll, what=f"image version {version.name}")
+        found = await polling.poll_until(azure, poll, what=f"image version {version.name}", timeout_s=WAIT_LIMIT_S)
     state = str(dig(found, "properties", "provisioningState"))
     failed = failed_in(found)
     if state.lower() != "succeeded" and (not failed or region_key(found["location"]) in failed):

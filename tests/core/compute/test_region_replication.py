@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.core.compute import replication
-from batchimg_magics.errors import ProvisioningError, SpecError
+from batchimg_magics.errors import ProvisioningError, SpecError, WaitTimeoutError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.session.session import Session
 from tests.support.connections import connection_of
@@ -139,3 +139,19 @@ def test_a_version_without_replicas_is_reported(session: Session) -> None:
     set_scenario(session, "calm")
     session.delete(version)
     assert "created" in set(session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5").action)
+
+
+def test_a_replication_that_does_not_end_is_given_up_and_resumed(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replication, "WAIT_LIMIT_S", 3600.0)
+    state = {"state": str(tmp_path / "state.db"), "speed": "max"}
+    line = {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5", "nodes": 0}
+    session.connect(**state, scenario="stuck-replication")
+    with pytest.raises(WaitTimeoutError, match=r"image version 1.0.0 in eastus: not finished after 60 min") as caught:
+        session.create("p", **line)
+    assert "run the same command again" in caught.value.hint
+    assert list(session.images().state) == ["Creating"]
+    session.connect(**state, scenario="calm")
+    assert set(session.create("p", **line).action) == {"exists", "created"}
+    assert list(session.images().state) == ["Succeeded"]

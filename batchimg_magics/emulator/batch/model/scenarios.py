@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.fleet.nodes import Problem
 from batchimg_magics.emulator.batch.model import accounts, pool_images, pools
+from batchimg_magics.emulator.compute.model import replication
 from batchimg_magics.emulator.http import scenarios
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def allocation_errors(store: Store) -> tuple[Problem, ...]:
 
 
 def set_scenario(store: Store, now: float, name: str) -> None:
-    """Set the current scenario, and end the former one: images that it withdrew are there again.
+    """Set the current scenario, and end the former one: its images are there again, its replications complete.
 
     Raises
     ------
@@ -71,6 +72,8 @@ def set_scenario(store: Store, now: float, name: str) -> None:
     """
     scenarios.set_scenario(store, name)
     apply_to_images(store, now)
+    if scenarios.current(store).replication != "last-region-never-ends":
+        replication.end_stuck_replications(store, now)
 
 
 def apply_to_images(store: Store, now: float) -> None:

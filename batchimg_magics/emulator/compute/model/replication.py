@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, SPREAD
+from batchimg_magics.emulator.arm.operations import OPERATION, OPERATION_TIMINGS, SPREAD
 from batchimg_magics.emulator.catalog import regions
+from batchimg_magics.emulator.compute.model.galleries import VERSIONS
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.world.chance import NEVER, seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Item
+    from batchimg_magics.emulator.world.store import Item, Store
 
 ACCOUNTS = "microsoft.batch/batchaccounts"
 evidence = Evidence("Replication of gallery image versions")
@@ -84,6 +85,30 @@ def _apply_scenario(call: Call, planned: dict[str, dict[str, Any]], names: list[
         accounts = {regions.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
         for name in accounts.intersection(fresh):
             planned[name]["fails"] = True
+
+
+def end_stuck_replications(store: Store, now: float) -> None:
+    """Let replications that would not end complete in the usual time from now on, as after their cause was mended."""
+    done = now + OPERATION_TIMINGS["version"].seconds
+    ended: set[str] = set()
+    for version in store.items(VERSIONS):
+        stuck = [entry for entry in version.hidden.get("regions", {}).values() if entry["until"] >= NEVER]
+        if not stuck:
+            continue
+        for entry in stuck:
+            entry |= {"since": min(now, entry["since"]), "until": done}
+        _end_at(version.hidden.get("work") or {}, done)
+        store.put(version)
+        ended.add(version.key)
+    for operation in store.items(OPERATION) if ended else ():
+        if str(operation.hidden.get("resource")).lower() in ended:
+            _end_at(operation.hidden, done)
+            store.put(operation)
+
+
+def _end_at(facts: dict[str, Any], done: float) -> None:
+    if facts.get("end", 0.0) >= NEVER - 1:
+        facts["end"] = done
 
 
 def copies_at(entry: dict[str, Any], now: float) -> tuple[int, str]:
