@@ -21,7 +21,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: Paths that poll operations.
 _OPERATION_PATHS = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)
 #: Paths of roles and permissions.
-_ADMINISTRATION = re.compile(rf"{PROVIDER}/(role\w*|permissions)(/|$)", re.IGNORECASE)
+_ADMINISTRATION = re.compile(rf"{PROVIDER}/(role\w*|permissions|providerOperations)(/|$)", re.IGNORECASE)
 #: A condition of a ``$filter``: ``principalId eq 'ID'`` or ``assignedTo('ID')``.
 _CONDITION = re.compile(r"(\w+)(?:\s+eq\s+|\(\s*)'([^']*)'")
 evidence = Evidence("Permissions")
@@ -190,6 +190,8 @@ def _delete_assignment(call: Call) -> Reply:
     if found is None:
         return Reply(204)
     call.store.delete(found.key)
+    if not call.store.items(ASSIGNMENTS):  # as before the first one
+        call.store.set_meta(ROLES_ASSIGNED, value=False)
     return Reply(200, found.doc)
 
 

@@ -91,3 +91,5 @@ def test_a_built_in_role_gives_its_permissions() -> None:
     assert azure.ask("DELETE", DISK, version="2023-10-02").code == "AuthorizationFailed"
     may = azure.ask("GET", f"{IN_GROUP}{PROVIDER}/permissions", version=VERSION).body["value"]
     assert may[0]["actions"] == ["*/read"]
+    assert azure.ask("DELETE", f"{IN_GROUP}{PROVIDER}/roleAssignments/reads", version=VERSION).status == 200
+    assert azure.ask("DELETE", DISK, version="2023-10-02").code != "AuthorizationFailed"  # no role is assigned any more
