@@ -1,8 +1,8 @@
 """The api-versions of resource types in Azure Resource Manager.
 
-Source: the types of Bicep (Azure/bicep-types-az, August 2026), which are generated from Microsoft's OpenAPI documents;
-for the types of Resource Manager itself and those without an OpenAPI document, refusals of Azure that issue threads
-quote.
+Source: the types of Bicep (Azure/bicep-types-az, August 2026), which are generated from Microsoft's OpenAPI documents,
+and the newer versions that the clients of autumn 2026 send; for the types of Resource Manager itself and those without
+an OpenAPI document, refusals of Azure that issue threads quote.
 """
 
 from __future__ import annotations

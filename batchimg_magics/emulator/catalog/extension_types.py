@@ -50,6 +50,12 @@ _TYPES = (
     ExtensionType("Microsoft.Azure.Extensions", "DockerExtension", "Linux", ("1.2.2",)),
     ExtensionType("Microsoft.Azure.Monitor", "AzureMonitorLinuxAgent", "Linux", ("1.33.4", "1.35.4")),
     ExtensionType("Microsoft.Azure.Monitor", "AzureMonitorWindowsAgent", "Windows", ("1.35.0.0", "1.37.0.0")),
+    ExtensionType("Microsoft.Azure.KeyVault", "KeyVaultForLinux", "Linux", ("2.0.2365.41", "3.5.3124.35")),
+    ExtensionType("Microsoft.Azure.KeyVault", "KeyVaultForWindows", "Windows", ("1.0.1363.13", "3.5.3116.30")),
+    ExtensionType("Microsoft.Azure.NetworkWatcher", "NetworkWatcherAgentLinux", "Linux", ("1.4.1974.1", "1.4.3320.1")),
+    ExtensionType(
+        "Microsoft.Azure.NetworkWatcher", "NetworkWatcherAgentWindows", "Windows", ("1.4.1974.1", "1.4.3320.1")
+    ),
     ExtensionType("Microsoft.Azure.Security", "AzureDiskEncryption", "Windows", ("2.4.0.13",)),
     ExtensionType("Microsoft.Azure.Security", "AzureDiskEncryptionForLinux", "Linux", ("1.4.0.3",)),
     ExtensionType("Microsoft.Azure.Security", "IaaSAntimalware", "Windows", ("1.7.0.27",)),
@@ -59,7 +65,7 @@ _TYPES = (
     ExtensionType("Microsoft.CPlat.Core", "RunCommandWindows", "Windows", ("1.1.18",)),
     ExtensionType("Microsoft.Compute", "BGInfo", "Windows", ("2.2.5",)),
     ExtensionType("Microsoft.Compute", "CustomScriptExtension", "Windows", ("1.9.5", "1.10.20")),
-    ExtensionType("Microsoft.Compute", "VMAccessAgent", "Windows", ("2.4.10",)),
+    ExtensionType("Microsoft.Compute", "VMAccessAgent", "Windows", ("1.0.2", "2.4.10")),
     ExtensionType("Microsoft.HpcCompute", "AmdGpuDriverWindows", "Windows", ("1.1.0.0",)),
     ExtensionType("Microsoft.HpcCompute", "InfiniBandDriverLinux", "Linux", ("1.2.0.0",)),
     ExtensionType("Microsoft.HpcCompute", "NvidiaGpuDriverLinux", "Linux", ("1.10.0.0", "1.11.0.0")),

@@ -48,19 +48,34 @@ _ACTIONS = {
     "Microsoft.Storage/storageAccounts": ("listKeys", "regenerateKey"),
 }
 _DATA_TYPES = {"Microsoft.Batch": ("batchAccounts/jobs", "batchAccounts/jobSchedules")}
+#: Operations of other services on a provider's types, which come first. Source: the tests of azure-mgmt-batch.
+_SYSTEM = {"Microsoft.Batch": "batchAccounts/providers/Microsoft.Insights/diagnosticSettings"}
 _READ_ONLY = frozenset({"operations", "skus", "usages"})
 
 
 def _operation(namespace: str, kind: str, verb: str, *, on_data: bool = False) -> dict[str, Any]:
     name = f"{namespace}/{kind}/{verb}"
-    shown = {"provider": namespace, "resource": kind, "operation": verb, "description": f"{verb} on {kind}"}
+    shown = {
+        "provider": namespace.replace(".", " "),
+        "resource": kind,
+        "operation": verb,
+        "description": f"{verb} on {kind}",
+    }
     return {"name": name, "isDataAction": on_data, "display": shown, "origin": "user,system"}
+
+
+def _diagnostics(namespace: str, kind: str, verb: str) -> dict[str, Any]:
+    one = _operation(namespace, kind, verb)
+    words = {"operation": f"{verb.capitalize()} diagnostic setting"}
+    return one | {"display": one["display"] | words, "origin": "system"}
 
 
 @functools.cache
 def _operations(namespace: str) -> dict[str, list[dict[str, Any]]]:
     """Return the operations of a provider by resource type."""
     found: dict[str, list[dict[str, Any]]] = {}
+    if (system := _SYSTEM.get(namespace)) is not None:
+        found[system] = [_diagnostics(namespace, system, verb) for verb in ("read", "write")]
     for kind in types_of(namespace):
         is_view = kind.split("/", maxsplit=1)[0] == "locations" or kind.rpartition("/")[2] in _READ_ONLY
         verbs = ("read",) if is_view else ("read", "write", "delete")

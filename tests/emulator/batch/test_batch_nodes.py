@@ -122,6 +122,10 @@ def test_a_pool_with_two_stacks_has_addresses_of_both() -> None:
     login = azure.batch("GET", f"/pools/both/nodes/{found[0]['id']}/remoteloginsettings").body
     assert login["ipv6RemoteLoginPort"] == login["remoteLoginPort"]
     assert ":" in login["ipv6RemoteLoginIPAddress"]
+    endpoints = found[0]["endpointConfiguration"]["inboundEndpoints"]
+    addresses = [login["remoteLoginIPAddress"], login["ipv6RemoteLoginIPAddress"]]
+    assert [one["publicIPAddress"] for one in endpoints] == addresses
+    assert len({one["frontendPort"] for one in endpoints}) == 1
     older = azure.batch("GET", "/pools/both/nodes", version="2024-07-01.20.0").body["value"]
     assert all("ipv6Address" not in one for one in older)
 

@@ -123,3 +123,6 @@ def test_types_and_versions_of_extensions_are_listed(compute: ComputeEmulator) -
     assert names(f"{top}/CustomScript/versions?$top=1&$orderby=name desc") == ["2.1.13"]
     one = compute.ask("GET", f"{TYPES}/{top}/CustomScript/versions/2.0.7")
     assert one.properties["operatingSystem"] == "Linux"
+    assert names("Microsoft.Compute/artifacttypes/vmextension/types/VMAccessAgent/versions") == ["1.0.2", "2.4.10"]
+    watchers = names("Microsoft.Azure.NetworkWatcher/artifacttypes/vmextension/types")
+    assert watchers == ["NetworkWatcherAgentLinux", "NetworkWatcherAgentWindows"]

@@ -236,6 +236,14 @@ def test_the_operations_of_a_provider(namespace: str, name: str) -> None:
     assert f'"{namespace}"'.encode() in listed.body
 
 
+def test_the_operations_of_batch_begin_with_those_of_diagnostics() -> None:
+    url = f"{ARM}/providers/Microsoft.Batch/operations"
+    first = EmulatorClient().ask("GET", url, version="2025-06-01").body["value"][0]
+    assert first["name"] == "Microsoft.Batch/batchAccounts/providers/Microsoft.Insights/diagnosticSettings/read"
+    assert (first["origin"], first["display"]["provider"]) == ("system", "Microsoft Batch")
+    assert first["display"]["operation"] == "Read diagnostic setting"
+
+
 # -- endpoints of the cloud --------------------------------------------------------------------------------------
 
 

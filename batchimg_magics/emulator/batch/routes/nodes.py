@@ -49,8 +49,9 @@ COUNTS_LAG_S = evidence.assumed(
     5.0, "s", "that node counts lag behind the states of nodes", "that they lag is documented, how much is not"
 )
 evidence.rule(
-    "Nodes of pools with the IP families IPv4 and IPv6 have an IPv6 address, and remote login settings for it.",
-    "the SDKs describe the properties; no recording has such a pool",
+    "Nodes of pools with the IP families IPv4 and IPv6 have an IPv6 address, remote login settings for it, and "
+    "each endpoint for both addresses, with the same name and port.",
+    "azure-batch's own tests see two endpoints for a NAT pool; no recording has such a pool",
 )
 evidence.rule(
     "A pool without an endpoint for SSH or RDP refuses remote login settings with OperationNotValidOnNode.",
@@ -176,6 +177,12 @@ def _public_seed(pool: Pool, kind: NodeKind) -> uuid.UUID:
     return uuid.uuid5(uuid.NAMESPACE_URL, pool.key if kind == "dedicated" else f"{pool.key}/{kind}")
 
 
+def _public_addresses(pool: Pool, kind: NodeKind) -> tuple[str, str]:
+    """Return the public IPv4 address of a kind of nodes, and the IPv6 address of a dual-stack pool."""
+    last = 1 + _public_seed(pool, kind).int % 254
+    return f"{_PUBLIC_NET}.{last}", f"{_PUBLIC_NET_6}::{last:x}"
+
+
 def _endpoints(call: Call, pool: Pool) -> Callable[[Node], list[dict[str, Any]]] | None:
     """Return a function from a node to its endpoints; None if the pool has none.
 
@@ -185,21 +192,26 @@ def _endpoints(call: Call, pool: Pool) -> Callable[[Node], list[dict[str, Any]]]
     if not rules:
         return None
     region = accounts.need(call).doc["location"]
+    both = is_dual_stack(pool) and call.api_version >= _IPV6_SINCE
     outside = {
-        kind: {
-            "publicIPAddress": f"{_PUBLIC_NET}.{1 + seed.int % 254}",
-            "publicFQDN": f"dns{seed}-azurebatch-cloudservice.{region}.cloudapp.azure.com",
-        }
-        for kind, seed in ((kind, _public_seed(pool, kind)) for kind in nodes.KINDS)
+        kind: [
+            {
+                "publicIPAddress": address,
+                "publicFQDN": f"dns{_public_seed(pool, kind)}-azurebatch-cloudservice.{region}.cloudapp.azure.com",
+            }
+            for address in _public_addresses(pool, kind)[: 2 if both else 1]
+        ]
+        for kind in nodes.KINDS
     }
 
     def of(node: Node) -> list[dict[str, Any]]:
         number = node.cohort.place + node.index
         return [
             {"name": f"{rule.name}.{number % rule.ports}", "protocol": rule.protocol}
-            | outside[node.cohort.kind]
+            | address
             | {"frontendPort": rule.first_port + number % rule.ports, "backendPort": rule.backend_port}
             for rule in rules
+            for address in outside[node.cohort.kind]
         ]
 
     return of
@@ -242,7 +254,7 @@ def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
     endpoint = min(found, key=lambda one: bool(one["backendPort"] != wanted))
     shown = {"remoteLoginIPAddress": endpoint["publicIPAddress"], "remoteLoginPort": endpoint["frontendPort"]}
     if is_dual_stack(pool) and call.api_version >= _IPV6_SINCE:
-        public = f"{_PUBLIC_NET_6}::{1 + _public_seed(pool, node.cohort.kind).int % 254:x}"
+        public = _public_addresses(pool, node.cohort.kind)[1]
         shown |= {"ipv6RemoteLoginIPAddress": public, "ipv6RemoteLoginPort": endpoint["frontendPort"]}
     return shown
 
