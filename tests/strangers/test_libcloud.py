@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.strangers.cloud import GROUP, Cloud, environment_folder
 
 SCRIPT = Path(__file__).parent / "programs" / "use_libcloud.py"
+VARIABLES = Path(__file__).parent / "playbooks" / "vars.yml"
+
+
+def public_key() -> str:
+    """Return the public key of the playbooks."""
+    return str(yaml.safe_load(VARIABLES.read_text("utf-8"))["key"])
 
 
 @pytest.fixture(scope="module")
 def seen(cloud: Cloud) -> dict[str, Any]:
     """Return what each step of the script sees."""
     python = environment_folder("libcloud") / "bin" / "python"
-    steps = [json.loads(line) for line in cloud.output(python, SCRIPT).splitlines()]
+    steps = [json.loads(line) for line in cloud.output(python, SCRIPT, PUBLIC_KEY=public_key()).splitlines()]
     return {step["step"]: step["seen"] for step in steps}
 
 
@@ -39,7 +46,7 @@ def test_it_makes_resizes_copies_and_deletes_disks(seen: dict[str, Any]) -> None
 
 
 def test_it_makes_a_node_and_deletes_it(seen: dict[str, Any]) -> None:
-    assert seen["node"] == ["lab-node", 1, 1]
+    assert seen["node"] == ["lab-node", 1, 0]
     assert seen["stopped"] == "stopped"
     assert seen["started"] == ["running", {"owner": "lab"}]
     assert seen["destroyed"] == []

@@ -49,7 +49,22 @@ SOURCES = [
 ]
 
 
-def outcomes(cloud: Cloud, sources: Sources, folder: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def account(cloud: Cloud) -> str:
+    """Return the account of a subscription's own nodes that a test of azure-batch expects to be there."""
+    group = f"/subscriptions/{cloud.subscription}/resourceGroups/batch-rg"
+    cloud.request("PUT", group, {"location": "eastus2"}, version="2021-04-01")
+    vault = f"{group}/providers/Microsoft.KeyVault/vaults/batchvault"
+    own = {
+        "poolAllocationMode": "UserSubscription",
+        "keyVaultReference": {"id": vault, "url": "https://batchvault.vault.azure.net/"},
+    }
+    path = f"{group}/providers/Microsoft.Batch/batchAccounts/usersubaccount"
+    cloud.request("PUT", path, {"location": "eastus2", "properties": own})
+    return path.rpartition("/")[2]
+
+
+def outcomes(cloud: Cloud, sources: Sources, account: str, folder: Path) -> dict[str, str]:
     """Run the tests of some sources, and return for each test ``passed``, or what pytest says about it."""
     python = environment_folder(sources.environment) / "bin" / "python"
     tree = environment_folder("sdk-sources") / sources.folder
@@ -66,6 +81,8 @@ def outcomes(cloud: Cloud, sources: Sources, folder: Path) -> dict[str, str]:
         *(python, "-m", "pytest", *options, tree / "tests"),
         cwd=folder,
         AZURE_TEST_RUN_LIVE="true",
+        BATCH_RESOURCE_GROUP="batch-rg",
+        BATCH_USERSUB_ACCOUNT_NAME=account,
         PYTHONPATH=str(TESTUTILS),
         PYTHONDONTWRITEBYTECODE="1",
     )
@@ -83,7 +100,7 @@ def _outcome(case: ET.Element) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("sources", SOURCES, ids=lambda sources: sources.folder)
-def test_all_pass_but_those_that_are_left(cloud: Cloud, sources: Sources, tmp_path: Path) -> None:
-    found = outcomes(cloud, sources, tmp_path)
+def test_all_pass_but_those_that_are_left(cloud: Cloud, sources: Sources, account: str, tmp_path: Path) -> None:
+    found = outcomes(cloud, sources, account, tmp_path)
     failed = {name: outcome for name, outcome in found.items() if outcome != "passed"}
     assert failed.keys() == sources.left.keys(), "\n".join(f"{name}: {text[:300]}" for name, text in failed.items())
