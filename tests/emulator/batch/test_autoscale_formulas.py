@@ -132,6 +132,10 @@ def test_the_branch_that_is_not_taken_is_not_run() -> None:
     assert run(guarded).dedicated == 1
 
 
+def test_infinite_numbers_are_numbers() -> None:
+    assert value("std(1e400, 1) > 0 || 1") == "1"
+
+
 def test_stop_ends_it_and_keeps_what_was_set() -> None:
     assert run("$TargetDedicatedNodes = 9; stop(); $TargetDedicatedNodes = 1;").dedicated == 9
 
@@ -217,6 +221,7 @@ def test_an_invalid_formula_changes_nothing_and_the_error_has_its_place(formula:
         "norm()",
         "range()",
         "std(1)",
+        "std(1e308, -1e308, 1e308) * 1e308 * vec(1)",
         "lg()",
         "lg(0)",
         "ln(-1)",
@@ -343,6 +348,8 @@ def test_time_takes_every_form_of_both_formats(text: str, shown: str) -> None:
         "2026-02-30",
         "2026-07-04T24:20Z",
         "07/04/2026",
+        "0001-01-01T00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
         "Tue, 01 Jul 2026 09:00:00 GMT",
         "Wed, 01 Jul 26 09:00:00 GMT",
         "Wed, 01 Jul 2026 09:00:00",

@@ -236,6 +236,7 @@ def test_an_auto_pool_lives_as_long_as_its_job_or_the_schedule(azure: BatchEmula
         (GOOD | {"schedule": {"recurrenceInterval": "1h"}}, "InvalidRequestBody"),
         (GOOD | {"schedule": {"startWindow": "PT1S"}}, "InvalidPropertyValue"),
         (GOOD | {"schedule": {"doNotRunUntil": "tomorrow"}}, "InvalidRequestBody"),
+        (GOOD | {"schedule": {"doNotRunUntil": "2026-07-01T12:00:00ZZ"}}, "InvalidPropertyValue"),
         (GOOD | {"schedule": {"doNotRunAfter": "2026-01-01T00:00:00Z"}}, "InvalidPropertyValue"),
         (GOOD | {"schedule": {"every": "PT1H"}}, "InvalidRequestBody"),
         ({"id": "s", "schedule": {}, "jobSpecification": {"id": "j"}}, "InvalidRequestBody"),

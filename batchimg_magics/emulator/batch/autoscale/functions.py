@@ -86,6 +86,12 @@ def _of_each(work: Callable[[float], float]) -> Function:
     return Function(apply, 1, _MANY)
 
 
+def _deviation(numbers: list[float]) -> float:
+    """Return the standard deviation of a sample; `statistics.stdev` cannot take infinite numbers."""
+    mean = statistics.fmean(numbers)
+    return math.sqrt(math.fsum((number - mean) * (number - mean) for number in numbers) / (len(numbers) - 1))
+
+
 def _percentile(vector: Value, percent: Value) -> Value:
     numbers, part = sorted(need(vector, list)), need(percent, float)
     if not numbers:
@@ -125,7 +131,7 @@ FUNCTIONS = {
     "rand": Function(_random, 0, 0),
     "range": _of_list(lambda numbers: max(numbers) - min(numbers), 1),
     "round": _of_each(lambda number: math.floor(number + 0.5)),
-    "std": _of_list(statistics.stdev, 2),
+    "std": _of_list(_deviation, 2),
     "sum": _of_list(math.fsum),
     "val": Function(_value, 2, 2),
     "vec": Function(lambda *arguments: _flat(arguments), 0, _MANY),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from batchimg_magics.emulator.batch.autoscale.values import FormulaError, Moment
+from batchimg_magics.emulator.batch.autoscale.values import FormulaError, Moment, moment_at
 from batchimg_magics.emulator.world.evidence import Evidence
 
 evidence = Evidence("Autoscale language: strings with a time")
@@ -57,8 +57,8 @@ def parse(text: str) -> Moment:
         )
         if (weekday := parts.get("weekday")) and when.weekday() != _DAYS.index(weekday.lower()):
             raise _invalid(text)
-        return Moment(when.timestamp() + float(parts.get("fraction") or 0))
-    except (ValueError, KeyError, OverflowError):
+        return moment_at(when.timestamp() + float(parts.get("fraction") or 0))
+    except (ValueError, KeyError, OverflowError, FormulaError):
         raise _invalid(text) from None
 
 

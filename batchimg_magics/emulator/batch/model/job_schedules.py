@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 KIND = jobs.SCHEDULES
 MIN_INTERVAL_S = 60.0
+#: The longest duration of the service, and its last time.
+_LONGEST_S = 10_675_199 * 86_400.0
+_LAST = datetime.max.replace(tzinfo=UTC).timestamp()
 #: The setting that tells that there are schedules, so that most requests need not look for them.
 _ANY_SCHEDULES = "job_schedules"
 evidence = Evidence("Job schedules")
@@ -163,15 +166,18 @@ def recurrence(schedule: dict[str, Any], now: float) -> Recurrence:
 def _moment(schedule: dict[str, Any], name: str, default: float) -> float:
     if name not in schedule:
         return default
-    when = datetime.fromisoformat(schedule[name])
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    try:
+        when = datetime.fromisoformat(schedule[name])
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        raise bad_property(name, schedule[name]) from None
 
 
 def _interval(schedule: dict[str, Any], name: str) -> float:
     if name not in schedule:
         return math.inf
     seconds = duration_s(schedule[name])
-    if seconds is None or seconds < MIN_INTERVAL_S:
+    if seconds is None or not MIN_INTERVAL_S <= seconds <= _LONGEST_S:
         raise bad_property(name, schedule[name], "The value must be at least one minute")
     return seconds
 
@@ -254,7 +260,7 @@ def _run_recurrences(call: Call, account: Item, schedule: JobSchedule) -> None:
         if start is None and plan.limit(due) > call.now:
             return
         following = due + plan.every_s
-        state.due = following if math.isfinite(following) else None
+        state.due = following if following < _LAST else None
         if start is not None and start > plan.after_s:
             state.due = None
         elif start is not None:
@@ -341,7 +347,7 @@ def enable(call: Call, schedule: JobSchedule) -> None:
     state.earliest = call.now
     while state.due is not None and plan.limit(state.due) <= call.now:
         following = state.due + max(1, math.floor((call.now - state.due) / plan.every_s)) * plan.every_s
-        state.due = following if math.isfinite(plan.every_s) else None
+        state.due = following if following < _LAST else None
     save(call, schedule)
 
 
