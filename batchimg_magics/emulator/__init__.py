@@ -2,7 +2,7 @@
 
 It implements Azure's wire protocol and rules. It is independent: only `connection` and the command line import it,
 inside functions. The wings, each on its floor: ``world`` < ``http``, ``catalog`` < ``arm`` < ``network`` < ``compute``
-< ``batch`` < ``services`` < the app and its faces.
+< ``batch`` < ``services`` < the app and its ways in: ``transport``, ``serving`` and ``server``, ``testing``.
 
 May import: nothing else of this package.
 """

@@ -35,6 +35,8 @@ _SECRETS = frozenset(
         "clientsecret", "connectionstring",
     }
 )  # fmt: skip
+#: The types of the parameters of a template whose values nobody sees.
+_SECRET_TYPES = frozenset({"securestring", "secureobject"})
 _SIGNATURE = re.compile(r"([?&]sig=)[^&\s\"']+", re.IGNORECASE)
 #: The state of a resource beside its document, by its type.
 _STATES: dict[str, type] = {pools.KIND: pools.PoolState, task_scheduling.KIND: task_scheduling.TaskState}
@@ -179,14 +181,30 @@ def _check_entries(entries: list[_Entry]) -> None:
             raise DocumentRefusedError(f"{entry.key}: {error}") from error
 
 
-def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Leave out the texts of secret properties, and the signatures of URLs."""
+def _without_secrets(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JSON
+    """Leave out the texts of secret properties and parameters, and the signatures of URLs.
+
+    Parameters
+    ----------
+    value
+        A part of a resource.
+    secret
+        Whether it belongs to a secret property: the ``value`` of a parameter of a template.
+    """
     if isinstance(value, dict):
+        hidden = {"value"} if secret else set()
+        if str(value.get("type")).lower() in _SECRET_TYPES:
+            hidden.add("defaultValue")
         return {
-            name: _without_secrets(inner)
+            name: _without_secrets(inner, secret=name.lower() in _SECRETS)
             for name, inner in value.items()
-            if not (isinstance(inner, str) and name.lower() in _SECRETS)
+            if not (_is_text(inner) and (name.lower() in _SECRETS or name in hidden))
         }
     if isinstance(value, list):
         return [_without_secrets(inner) for inner in value]
     return _SIGNATURE.sub(r"\1removed", value) if isinstance(value, str) else value
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether a value is a text, and not an expression of a template."""
+    return isinstance(value, str) and not value.startswith("[")

@@ -86,6 +86,28 @@ def test_state_is_put_back_as_it_was_and_goes_on_at_the_same_time(azure: Emulato
     assert watch(elsewhere) == seen
 
 
+def test_document_has_no_secrets_of_templates(azure: EmulatorClient) -> None:
+    template = {
+        "parameters": {"adminPassword": {"type": "SecureString", "defaultValue": "S-1"}, "size": {"type": "string"}},
+        "resources": [{"osProfile": {"adminPassword": "[parameters('adminPassword')]", "customData": "S-2"}}],
+    }
+    given = {"adminPassword": {"value": "S-3"}, "size": {"value": "small"}}
+    key = f"{IN_GROUP.removeprefix('https://management.azure.com')}/providers/Microsoft.Resources/deployments/d"
+    document = {
+        "id": key,
+        "name": "d",
+        "type": "Microsoft.Resources/deployments",
+        "properties": {"template": template, "parameters": given},
+    }
+    assert azure.ask("POST", f"{SIM}/import", {"resources": [document]}).status == 200
+    (found,) = [item["doc"]["properties"] for item in dump(azure)["items"] if item["key"] == key.lower()]
+    assert found["parameters"] == {"adminPassword": {}, "size": {"value": "small"}}
+    assert found["template"] == {
+        "parameters": {"adminPassword": {"type": "SecureString"}, "size": {"type": "string"}},
+        "resources": [{"osProfile": {"adminPassword": "[parameters('adminPassword')]"}}],
+    }
+
+
 def test_document_has_no_secrets(azure: EmulatorClient) -> None:
     text = json.dumps(dump(azure))
     assert "Secret-1!" not in text
