@@ -13,7 +13,7 @@ import msgspec
 
 from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.arm import open_world
-from batchimg_magics.emulator.batch.model import pools, task_scheduling
+from batchimg_magics.emulator.batch.model import job_schedules, pools, task_scheduling
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.world.chance import NEVER
 from batchimg_magics.emulator.world.store import LAYOUT, Item
@@ -39,7 +39,11 @@ _SECRETS = frozenset(
 _SECRET_TYPES = frozenset({"securestring", "secureobject"})
 _SIGNATURE = re.compile(r"([?&]sig=)[^&\s\"']+", re.IGNORECASE)
 #: The state of a resource beside its document, by its type.
-_STATES: dict[str, type] = {pools.KIND: pools.PoolState, task_scheduling.KIND: task_scheduling.TaskState}
+_STATES: dict[str, type] = {
+    pools.KIND: pools.PoolState,
+    task_scheduling.KIND: task_scheduling.TaskState,
+    job_schedules.KIND: job_schedules.ScheduleState,
+}
 
 
 class DocumentRefusedError(Exception):
@@ -170,11 +174,11 @@ def _read(document: object) -> _Document:
 def _check_entries(entries: list[_Entry]) -> None:
     seen = set()
     for entry in entries:
-        if entry.key in seen or not entry.key.startswith("/") or entry.key != entry.key.lower():
-            raise DocumentRefusedError(f"the key {entry.key!r} is not the id of one resource in lower case")
+        if entry.key in seen or not entry.key.startswith("/"):
+            raise DocumentRefusedError(f"the key {entry.key!r} is not the id of one resource")
         seen.add(entry.key)
-        if entry.kind != entry.kind.lower() or "/" not in entry.kind or entry.kind in _KINDS_LEFT_OUT:
-            raise DocumentRefusedError(f"{entry.key}: {entry.kind!r} is not a resource type in lower case")
+        if not entry.kind or entry.kind in _KINDS_LEFT_OUT:
+            raise DocumentRefusedError(f"{entry.key}: {entry.kind!r} is not a resource type")
         try:
             msgspec.convert(entry.hidden, _STATES.get(entry.kind, dict))
         except msgspec.ValidationError as error:
