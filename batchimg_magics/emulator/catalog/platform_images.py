@@ -76,6 +76,12 @@ class PlatformImage(msgspec.Struct, frozen=True):
         controllers = "SCSI, NVMe" if self.generation == "V2" else "SCSI"
         return {"diskControllerTypes": controllers, "acceleratedNetwork": True, "architecture": self.architecture}
 
+    def disk_facts(self) -> dict[str, Any]:
+        """Return the properties that an OS disk takes over from the image."""
+        hibernates = {"supportsHibernation": True} if self.generation == "V2" and self.architecture == "x64" else {}
+        known = {"osType": self.os, "hyperVGeneration": self.generation, **hibernates}
+        return known | {"supportedCapabilities": self.capabilities()}
+
 
 @functools.cache
 def platform_images() -> dict[tuple[str, str, str], PlatformImage]:

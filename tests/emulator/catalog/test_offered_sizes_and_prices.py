@@ -23,7 +23,9 @@ def test_skus_of_a_region_have_the_capabilities_of_sizes(azure: EmulatorClient) 
     assert sizes["Standard_D4s_v5"]["family"] == "standardDSv5Family"
     response = {one["name"]: one["value"] for one in sizes["Standard_D4s_v5"]["capabilities"]}
     assert (response["vCPUs"], response["MemoryGB"], response["HyperVGenerations"]) == ("4", "16", "V1,V2")
-    assert (response["MaxResourceVolumeMB"], response["DiskControllerTypes"]) == ("0", "SCSI")
+    assert (response["MaxResourceVolumeMB"], "DiskControllerTypes" in response) == ("0", False)
+    nvme = {one["name"]: one["value"] for one in sizes["Standard_D4s_v6"]["capabilities"]}
+    assert nvme["DiskControllerTypes"] == "NVMe"
     arm64 = {one["name"]: one["value"] for one in sizes["Standard_D4ps_v5"]["capabilities"]}
     assert (arm64["CpuArchitectureType"], arm64["TrustedLaunchDisabled"]) == ("Arm64", "True")
 

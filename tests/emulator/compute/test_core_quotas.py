@@ -8,7 +8,7 @@ import pytest
 
 from batchimg_magics.emulator.furnish import SUBSCRIPTION
 from batchimg_magics.emulator.http.scenarios import set_scenario
-from tests.support.compute_emulator import SUBNET, ComputeEmulator, EmulatorResponse
+from tests.support.compute_emulator import SUBNET, ComputeEmulator, EmulatorResponse, resource
 
 GPU, FAMILY = "Standard_NC24ads_A100_v4", "StandardNCADSA100v4Family"
 OTHER = "00000000-1111-4222-8333-444444444444"
@@ -138,3 +138,13 @@ def test_a_restricted_size_is_refused(compute: ComputeEmulator) -> None:
 def test_quotas_are_numbers(compute: ComputeEmulator) -> None:
     url = "https://management.azure.com/_sim/quotas"
     assert compute.ask("POST", url, {"limits": {"cores": "many"}}).status == 400
+
+
+def test_a_deallocated_vm_shows_the_sizes_of_its_disks_on_blobs_only(compute: ComputeEmulator) -> None:
+    vm = compute.store.get(resource("virtualMachines/prep-vm"))
+    assert vm is not None
+    blob = {"lun": 5, "name": "b", "vhd": {"uri": "https://a.blob.core.windows.net/v/b.vhd"}, "diskSizeGB": 7}
+    vm.doc["properties"]["storageProfile"]["dataDisks"].append(blob)
+    compute.store.put(vm)
+    storage = compute.ask("GET", "virtualMachines/prep-vm").properties["storageProfile"]
+    assert [disk.get("diskSizeGB") for disk in (storage["osDisk"], *storage["dataDisks"])] == [None, None, 7]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.emulator.catalog.platform_images import find_image
 from tests.support.compute_emulator import ComputeEmulator, definition, resource, version
 
 MARKET = (
     "/Subscriptions/s/Providers/Microsoft.Compute/Locations/eastus/Publishers/{}/ArtifactTypes/VMImage/Offers/{}/Skus/"
-    "{}/Versions/1.0.0"
+    "{}/Versions/{}"
 )
 
 LATEST = "22.04.202506060"
@@ -36,7 +37,9 @@ def of_image(key: str, **reference: Any) -> dict[str, Any]:
 def test_a_disk_of_a_marketplace_image(
     compute: ComputeEmulator, image: tuple[str, str, str], found: tuple[str, str, int]
 ) -> None:
-    creation = {"createOption": "FromImage", "imageReference": {"id": MARKET.format(*image)}}
+    known = find_image(*image)
+    assert known is not None
+    creation = {"createOption": "FromImage", "imageReference": {"id": MARKET.format(*image, known.latest)}}
     made = compute.make("disks/d", {"creationData": creation}).properties
     assert (made["osType"], made["hyperVGeneration"], made["diskSizeGB"]) == found
 
@@ -91,18 +94,57 @@ def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: ComputeEm
     assert compute.refused("disks/d", body, location="westus")[:2] == (404, "GalleryImageNotFound")
 
 
-def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: ComputeEmulator) -> None:
-    image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": LATEST}
-    properties = {
+def machine(compute: ComputeEmulator, image: dict[str, str]) -> dict[str, Any]:
+    return {
         "hardwareProfile": {"vmSize": "Standard_D2s_v3"},
         "storageProfile": {"imageReference": image, "osDisk": {"name": "os", "createOption": "FromImage"}},
         "osProfile": {"computerName": "x", "adminUsername": "u", "adminPassword": "Never-k3pt"},
         "networkProfile": {"networkInterfaces": [{"id": compute.nic()}]},
     }
-    compute.make("virtualMachines/made", properties)
+
+
+def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: ComputeEmulator) -> None:
+    image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": LATEST}
+    compute.make("virtualMachines/made", machine(compute, image))
     creation = compute.ask("GET", "disks/os").properties["creationData"]
     assert creation["createOption"] == "FromImage"
     assert creation["imageReference"]["id"].endswith(
         "/Publishers/Canonical/ArtifactTypes/VMImage/Offers/0001-com-ubuntu-server-jammy/Skus/22_04-lts/Versions/"
         f"{LATEST}"
     )
+
+
+def test_a_disk_of_a_specialized_version_is_made_and_so_is_a_vm(compute: ComputeEmulator) -> None:
+    compute.make("galleries/lab", {})
+    compute.make("galleries/lab/images/spec", definition("spec") | {"osState": "Specialized"})
+    compute.make("galleries/lab/images/spec/versions/1.0.0", version("virtualMachines/desk-vm"))
+    key = resource("galleries/lab/images/spec/versions/1.0.0")
+    made = compute.make("disks/a", of_image(key)).properties
+    assert (made["osType"], made["hyperVGeneration"]) == ("Linux", "V2")
+    vm = machine(compute, {"id": key})
+    refused = compute.refused("virtualMachines/vm", vm)
+    assert refused == (400, "InvalidParameter", "Parameter 'osProfile' is not allowed.")
+    del vm["osProfile"]
+    assert compute.make("virtualMachines/vm", vm).status == 200
+
+
+def test_disks_of_marketplace_images_of_generation_2_have_their_capabilities(compute: ComputeEmulator) -> None:
+    image = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+    compute.make("virtualMachines/vm", machine(compute, image))
+    disk = compute.ask("GET", "disks/os").properties
+    direct = compute.make("disks/d", {"creationData": {"createOption": "FromImage", **image_of(disk)}}).properties
+    copied = compute.snapshot("s", "os").properties
+    for made in (disk, direct, copied):
+        assert made["supportsHibernation"] is True
+        assert made["supportedCapabilities"] == {
+            "diskControllerTypes": "SCSI, NVMe",
+            "acceleratedNetwork": True,
+            "architecture": "x64",
+        }
+    for words in (("no", "such", "image", "1.0.0"), ("canonical", "ubuntu-24_04-lts", "server", "1.0.0")):
+        wrong = {"createOption": "FromImage", "imageReference": {"id": MARKET.format(*words)}}
+        assert compute.refused("disks/n", {"creationData": wrong})[:2] == (404, "PlatformImageNotFound")
+
+
+def image_of(disk: dict[str, Any]) -> dict[str, Any]:
+    return {"imageReference": disk["creationData"]["imageReference"]}

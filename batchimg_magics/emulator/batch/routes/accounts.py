@@ -29,7 +29,8 @@ from batchimg_magics.emulator.batch.model.accounts import (
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
 from batchimg_magics.emulator.catalog import regions
-from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, batch_capabilities
+from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, capabilities
+from batchimg_magics.emulator.compute.model.size_offers import is_offered
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
@@ -247,16 +248,17 @@ def check_name(call: Call) -> Reply:
 
 
 @subscription_routes.on("GET", "/locations/{location}/virtualMachineSkus")
-def list_sizes(_: Call) -> Reply:
-    """List the VM sizes that Batch supports."""
-    return Reply(200, {"value": [_sku(size) for size in all_sizes().values()]})
+def list_sizes(call: Call) -> Reply:
+    """List the VM sizes that Batch supports in a region: those that Compute offers there."""
+    region = regions.region_name(call.params["location"])
+    return Reply(200, {"value": [_sku(size) for size in all_sizes().values() if is_offered(size, region)]})
 
 
 def _sku(size: VmSize) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": size.name,
         "familyName": size.family,
-        "capabilities": [{"name": name, "value": value} for name, value in batch_capabilities(size)],
+        "capabilities": [{"name": name, "value": value} for name, value in capabilities(size)],
     }
     return row | (
         {"batchSupportEndOfLife": f"{size.batch_end_of_life}T00:00:00Z"} if size.batch_end_of_life is not None else {}

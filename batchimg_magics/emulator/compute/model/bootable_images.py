@@ -52,6 +52,8 @@ class BootableImage:
         Supported disk controllers: only SCSI, unless the image definition has others.
     homes
         The accounts that have a home directory in the image; None: they are not known.
+    specialized
+        Whether its operating system is not provisioned again.
     """
 
     os_type: str
@@ -67,6 +69,7 @@ class BootableImage:
     data_disks: tuple[tuple[int, int], ...] = ()
     controllers: frozenset[str] = frozenset({"scsi"})
     homes: frozenset[str] | None = None
+    specialized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,14 @@ def resolve_image(store: Store, now: float, image_id: str, region: str) -> Boota
     """
     if "/galleries/" not in image_id.lower():
         return _managed(store, now, image_id, region)
+    found = resolve_version(store, now, image_id, region)
+    if isinstance(found, BootableImage) and found.specialized:
+        return ImageProblem("InvalidParameter", "Parameter 'osProfile' is not allowed: the image is specialized.")
+    return found
+
+
+def resolve_version(store: Store, now: float, image_id: str, region: str) -> BootableImage | ImageProblem:
+    """Find the image of a gallery image version or definition, also a specialized one, as a source of disks."""
     definition_id, _, number = image_id.partition("/versions/")
     newest = number in ("", "latest")
     version = _latest(store, now, definition_id, region) if newest else resources.find(store, now, image_id)
@@ -146,8 +157,6 @@ def _of_gallery(store: Store, version: Item, definition: Item, now: float, regio
     if version.hidden.get("shallow") and (lost := _first_missing_source(store, now, roots)):
         return ImageProblem("NotFound", f"The source of the shallow gallery image version was deleted: {lost}.")
     kind = definition.doc["properties"]
-    if kind.get("osState") == "Specialized":
-        return ImageProblem("InvalidParameter", "Parameter 'osProfile' is not allowed: the image is specialized.")
     if version.hidden.get("plan") and not kind.get("purchasePlan"):
         return _PLAN_MISSING
     storage = version.doc["properties"].get("storageProfile") or {}
@@ -165,6 +174,7 @@ def _of_gallery(store: Store, version: Item, definition: Item, now: float, regio
         tuple((int(one["lun"]), int(one.get("sizeInGB") or 0)) for one in storage.get("dataDiskImages") or []),
         _controllers(kind),
         _homes(version),
+        specialized=kind.get("osState") == "Specialized",
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import bodies, resource_types
+from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.permissions import require_linked
-from batchimg_magics.emulator.catalog import marketplace, regions
+from batchimg_magics.emulator.catalog import platform_images, regions
 from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, OS_DISK_GIB
 from batchimg_magics.emulator.compute.model import bootable_images, disk_changes, lineage, references
 from batchimg_magics.emulator.compute.model.bootable_images import ImageProblem
@@ -193,17 +194,22 @@ def _of_image(call: Call, creation: dict[str, Any]) -> DiskSource:
     if "/galleries/" in key.lower():
         return _of_gallery(call, creation, key, lun)
     named = _marketplace(key)
-    image = marketplace.find(named)
-    windows = image.os == "windows" if image else "windows" in named.get("publisher", "").lower()
-    os_type = "Windows" if windows else "Linux"
-    properties = {"osType": os_type, "hyperVGeneration": image.generation if image else "V1"}
-    return DiskSource(
-        properties | {"creationData": creation, "diskSizeGB": OS_DISK_GIB[os_type]}, {"deprovisioned": True}
-    )
+    if not named["publisher"]:
+        raise bodies.invalid("creationData.imageReference.id", f"The value '{key}' is not the id of a platform image.")
+    image = platform_images.find_image(named["publisher"], named["offer"], named["sku"])
+    if image is not None and (named["version"] in image.versions or is_open(call.store)):
+        known, gib = image.disk_facts(), image.disk_gib
+    elif is_open(call.store):
+        os_type = "Windows" if "windows" in named["publisher"].lower() else "Linux"
+        known, gib = {"osType": os_type, "hyperVGeneration": "V1"}, OS_DISK_GIB[os_type]
+    else:
+        message = f"The platform image '{key}' is not available."
+        raise Refusal(404, "PlatformImageNotFound", message, target="imageReference")
+    return DiskSource(known | {"creationData": creation, "diskSizeGB": gib}, {"deprovisioned": True})
 
 
 def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> DiskSource:
-    image = bootable_images.resolve_image(call.store, call.now, key, str(call.body["location"]))
+    image = bootable_images.resolve_version(call.store, call.now, key, str(call.body["location"]))
     if isinstance(image, ImageProblem):
         raise Refusal(404, image.code, image.message)
     if lun is not None:
@@ -224,10 +230,10 @@ def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> 
 
 
 def _marketplace(key: str) -> dict[str, str]:
-    """Return publisher, offer and SKU from the id of a Marketplace image."""
+    """Return publisher, offer, SKU and version from the id of a Marketplace image."""
     parts = key.strip("/").split("/")
     named = {word.lower(): name for word, name in itertools.pairwise(parts)}
-    words = {"publisher": "publishers", "offer": "offers", "sku": "skus"}
+    words = {"publisher": "publishers", "offer": "offers", "sku": "skus", "version": "versions"}
     return {name: named.get(word, "") for name, word in words.items()}
 
 

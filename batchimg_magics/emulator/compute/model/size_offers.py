@@ -23,6 +23,11 @@ evidence.rule(
     "A size is offered in every region, except for a few families with known regions.",
     "from Azure's page of products by region, in part; likewise the regions with availability zones",
 )
+evidence.rule(
+    "Compute's resource SKUs have DiskControllerTypes only for sizes with NVMe, and Batch lists the sizes that Compute "
+    "offers in the region.",
+    "the recorded list of Batch has no such row for sizes with SCSI; both lists are of the same sizes",
+)
 #: Region and family of sizes that exist but that the subscription may not use.
 _RESTRICTED = evidence.assumed(
     ("northeurope", "standardHBv3Family"),

@@ -62,6 +62,7 @@ class OperatingSystem:
     made_from: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     trusted_launch: bool = True
+    disk_facts: dict[str, Any] = field(default_factory=dict)
 
 
 def storage_profile(
@@ -154,6 +155,7 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
         os_disk_gib=image.disk_gib,
         made_from={"imageReference": {"id": key}},
         trusted_launch="TrustedLaunch" in image.security,
+        disk_facts=image.disk_facts(),
     )
 
 
@@ -188,7 +190,8 @@ def _assumed_system(call: Call, reference: dict[str, Any], version: str) -> Oper
 
 def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
     location = call.body["location"]
-    source = bootable_images.resolve_image(call.store, call.now, image_id, location)
+    find = bootable_images.resolve_version if "/galleries/" in image_id.lower() else bootable_images.resolve_image
+    source = find(call.store, call.now, image_id, location)
     if isinstance(source, bootable_images.ImageProblem):
         raise Refusal(404 if source.code in ("NotFound", "GalleryImageNotFound") else 400, source.code, source.message)
     return OperatingSystem(
@@ -196,6 +199,7 @@ def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
         source.generation,
         source.security_type,
         source.architecture,
+        generalized=not source.specialized,
         exact_version=source.exact_version,
         os_disk_gib=source.os_disk_gib or OS_DISK_GIB[source.os_type],
         data_disks=source.data_disks,
@@ -310,6 +314,7 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: O
             "osType": system.os_type,
             "hyperVGeneration": system.generation,
             "supportedCapabilities": {"acceleratedNetwork": True, "architecture": system.architecture},
+            **system.disk_facts,
         }
         security = part(call.body["properties"].get("securityProfile"), "securityProfile").get("securityType")
         known |= {"securityProfile": {"securityType": security}} if security not in (None, "Standard") else {}
