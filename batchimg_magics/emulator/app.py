@@ -357,7 +357,7 @@ def _unknown_route(call: Call, plane: Plane) -> Refusal:
 def _answer_arm(call: Call, route: Route, body: bytes) -> Reply:
     """Answer a request to Resource Manager, with the checks that it does for every resource provider."""
     _check_arm(call)
-    call.body = decode_body("arm", body)
+    call.body = decode_body("arm", body, call.path)
     return _answer_decoded(call, route)
 
 

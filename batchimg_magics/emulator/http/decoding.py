@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.loose_json import strict_json
 from batchimg_magics.emulator.http.messages import Refusal
 
 if TYPE_CHECKING:
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 #: Larger bodies are refused, as by ARM; so are bodies that are nested more deeply, as by .NET's JSON readers.
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 MAX_JSON_DEPTH = 64
+#: Deployments are read as templates are written.
+_DEPLOYMENT = "/providers/microsoft.resources/deployments/"
 #: The levels around a resource in the document of a state.
 _STATE_DEPTH = 8
 
 
-def decode_body(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
+def decode_body(plane: Plane, body: bytes, path: str = "") -> Any:  # noqa: ANN401 - any JSON
     """Return the JSON or the form in the body of a request, None without a body; refuse one that is not valid."""
     if not body.strip():
         return None
@@ -29,13 +32,21 @@ def decode_body(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
     if len(body) > BODY_LIMIT_BYTES and plane != "sim":  # a whole state may be larger
         raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
     try:
-        decoded = msgspec.json.decode(body)
+        decoded = _loosely(body) if plane == "arm" and _DEPLOYMENT in path.lower() else msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise planes.bad_json(plane, str(error)) from error
     depth = MAX_JSON_DEPTH + (_STATE_DEPTH if plane == "sim" else 0)
     if body.count(b"{") + body.count(b"[") > depth and _is_deep(decoded, depth):
         raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
     return decoded
+
+
+def _loosely(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Decode the body of a deployment, which may contain a template as people write it."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return msgspec.json.decode(strict_json(body.decode()))
 
 
 def _is_deep(document: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON

@@ -333,4 +333,8 @@ for _scope in _SCOPES:
     routes.on("GET", f"{_one}/operations/{{operation}}")(get_operation)
     routes.on("GET", f"{_one}/operationStatuses/{{status}}")(poll)
     routes.on("GET", f"{_one}/operationStatuses/deletion")(poll_deletion)
+# The older path, which the Azure CLI uses.
+_OLDER = "/subscriptions/{subscription}/resourcegroups/{group}/deployments/{deployment}/operations"
+routes.on("GET", _OLDER)(list_operations)
+routes.on("GET", f"{_OLDER}/{{operation}}")(get_operation)
 routes.on("POST", "/providers/Microsoft.Resources/calculateTemplateHash")(calculate_hash)

@@ -8,7 +8,7 @@ import pytest
 
 from batchimg_magics.emulator.furnish import SUBSCRIPTION
 from tests.support.compute_emulator import NETWORK, SUBNET, ComputeEmulator
-from tests.support.templates import DEPLOYMENTS, ONE, SCOPE, VERSION, deploy, template
+from tests.support.templates import DEPLOYMENTS, ONE, SCHEMA, SCOPE, VERSION, deploy, template
 
 HIDDEN = "not-a-secret-1"
 NIC, ADDRESS = "Microsoft.Network/networkInterfaces", "Microsoft.Network/publicIPAddresses"
@@ -314,3 +314,31 @@ def test_deployments_go_with_their_group(azure: ComputeEmulator) -> None:
     assert azure.ask("GET", ONE, version=VERSION).code == "ResourceGroupNotFound"
     azure.ask("PUT", SCOPE, group, "2021-04-01")
     assert azure.ask("GET", DEPLOYMENTS, version=VERSION).body["value"] == []
+
+
+LOOSE = """{"properties": {"mode": "Incremental", "parameters": {}, template: {
+  // a comment, and /* another */ one
+  "$schema": "SCHEMA", /* here
+  too */ contentVersion: '1.0.0.0',
+  "outputs": {"a": {"type": "string", "value": "[concat('it''s // no comment')]"},
+    'b': {"type": "string", value: 'a "quote", and
+a line'},},
+  "resources": [],
+}}}"""
+
+
+def test_templates_are_read_as_people_write_them(azure: ComputeEmulator) -> None:
+    url = f"https://management.azure.com{ONE}?api-version={VERSION}"
+    headers = {"authorization": "Bearer any"}
+    text = LOOSE.replace("SCHEMA", SCHEMA)
+    assert azure.app.answer("PUT", url, headers, text.encode()).status == 201
+    azure.clock.advance(60)
+    outputs = azure.ask("GET", ONE, version=VERSION).properties["outputs"]
+    assert [one["value"] for one in outputs.values()] == ["it's // no comment", 'a "quote", and\na line']
+    for wrong in (text[:-1], text.replace("[]", "[}"), text + "%", "{a b}"):
+        refused = azure.app.answer("PUT", f"{url}&wrong", headers, wrong.encode())
+        assert (refused.status, b"InvalidRequestContent" in refused.body) == (400, True)
+    disks = url.replace("Microsoft.Resources/deployments", "Microsoft.Compute/disks")
+    assert azure.app.answer("PUT", disks, headers, b"{location: 'eastus'}").status == 400
+    older = f"{SCOPE}/deployments/one/operations"
+    assert len(azure.ask("GET", older, version=VERSION).body["value"]) == 1
