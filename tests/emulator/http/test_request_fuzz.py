@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections import Counter
 from typing import Any
 from urllib.parse import quote
@@ -64,6 +65,70 @@ SERVICES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PATCH", f"{COMPUTE}/disks/desk-vm_OsDisk_1/providers/Microsoft.Resources/tags/default", "2021-04-01", _TAGGED),
     ("PATCH", _IN_GROUP, "2021-04-01", {"tags": {"a": "b"}}),
 ]
+_NETWORK = f"{_IN_GROUP}/providers/Microsoft.Network"
+_SUBNET = f"{_NETWORK.removeprefix(ARM)}/virtualNetworks/research-vnet/subnets/default"
+_RULE = {"priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourcePortRange": "*"}
+_RULE |= {"destinationPortRange": "22", "sourceAddressPrefix": "*", "destinationAddressPrefixes": ["10.0.0.0/24"]}
+_IN_SUBNET = {"name": "s", "properties": {"addressPrefix": "10.9.0.0/24", "delegations": []}}
+_DELEGATED = {"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms", "actions": []}}
+_TEMPLATE = {
+    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+    "contentVersion": "1.0.0.0",
+    "parameters": {"n": {"type": "string", "defaultValue": "x"}},
+    "variables": {"v": "[concat(parameters('n'), 'y')]"},
+    "resources": [
+        {
+            "type": "Microsoft.Network/publicIPAddresses",
+            "apiVersion": "2024-05-01",
+            "name": "[variables('v')]",
+            "location": REGION,
+            "dependsOn": [],
+            "properties": {},
+        }
+    ],
+    "outputs": {"o": {"type": "string", "value": "[resourceGroup().id]"}},
+}
+
+
+def _made(kind: str, **properties: Any) -> tuple[str, str, str, dict[str, Any]]:
+    body = {"location": REGION, "tags": {"a": "b"}, "sku": {"name": "Standard"}, "properties": properties}
+    return "PUT", f"{_NETWORK}/{kind}", "2024-05-01", body
+
+
+_IP = {"subnet": {"id": _SUBNET}, "privateIPAddress": "10.0.0.99", "privateIPAllocationMethod": "Static"}
+#: Of these, another part of the places is tried on each run without a campaign.
+LARGE: list[tuple[str, str, str, dict[str, Any]]] = [
+    _made("virtualNetworks/n", addressSpace={"addressPrefixes": ["10.9.0.0/16"]}, subnets=[_IN_SUBNET]),
+    _made("virtualNetworks/research-vnet/subnets/new", addressPrefix="10.0.99.0/24", delegations=[_DELEGATED]),
+    _made("virtualNetworks/research-vnet/subnets/other", addressPrefixes=["10.0.98.0/24"]),
+    _made("networkSecurityGroups/n", securityRules=[{"name": "r", "properties": _RULE}]),
+    _made("publicIPAddresses/n", publicIPAllocationMethod="Static", dnsSettings={"domainNameLabel": "xyz"}),
+    _made("networkInterfaces/n", ipConfigurations=[{"name": "c", "properties": _IP}], dnsSettings={"dnsServers": []}),
+    _made("natGateways/n", publicIpAddresses=[], idleTimeoutInMinutes=4),
+    _made("routeTables/n", routes=[{"name": "r", "properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": "None"}}]),
+    (
+        "PUT",
+        f"{_IN_GROUP}/providers/Microsoft.Resources/deployments/d",
+        "2021-04-01",
+        {"properties": {"mode": "Incremental", "template": _TEMPLATE, "parameters": {"n": {"value": "z"}}}},
+    ),
+    (
+        "PUT",
+        f"{COMPUTE}/virtualMachines/desk-vm/extensions/e",
+        "2024-07-01",
+        {
+            "location": REGION,
+            "properties": {
+                "publisher": "Microsoft.Azure.Extensions",
+                "type": "CustomScript",
+                "typeHandlerVersion": "2.1",
+                "settings": {"commandToExecute": "true", "fileUris": []},
+                "protectedSettings": {"script": "eA=="},
+            },
+        },
+    ),
+]
+EXAMPLES = int(os.environ.get("BATCHIMG_FUZZ", "0"))
 #: Requests with good bodies; each test puts something else somewhere into one.
 GOOD: list[tuple[str, str, str, dict[str, Any]]] = [
     ("PUT", f"{COMPUTE}/virtualMachines/new", "2024-07-01", MACHINE),
@@ -144,6 +209,21 @@ def test_something_else_anywhere_in_a_body(method: str, url: str, version: str, 
             client.clock.advance(200)
             client.ask("POST", f"{ARM}/_sim/faults", {"scenario": "calm", "faults": []})
             assert in_shape(client.ask("GET", f"{COMPUTE}/virtualMachines?$expand=instanceView", version="2024-07-01"))
+
+
+@pytest.mark.parametrize(("method", "url", "version", "body"), LARGE, ids=[f"{one[0]} {one[1][-30:]}" for one in LARGE])
+def test_something_else_in_a_large_body(
+    furnished: EmulatorClient, method: str, url: str, version: str, body: dict[str, Any]
+) -> None:
+    made = furnished.ask(method, url, body, version=version)
+    assert made.status < 300, made.body
+    for number, path in enumerate(places(body)):
+        for new in SOMETHING if EXAMPLES else SOMETHING[number % 3 :: 3]:
+            response = furnished.ask(method, url, changed(body, path, new), version=version)
+            assert in_shape(response), (path, new, response)
+            furnished.clock.advance(200)
+    assert in_shape(furnished.ask("GET", url, version=version))
+    assert in_shape(furnished.ask("GET", url.rpartition("/")[0], version=version))
 
 
 def routes() -> list[Route]:
