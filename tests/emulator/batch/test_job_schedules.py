@@ -163,10 +163,14 @@ def test_the_result_does_not_depend_on_when_it_is_read() -> None:
         enable = {"autoScaleFormula": formula, "autoScaleEvaluationInterval": "PT5M"}
         azure.batch("POST", "/pools/p/enableautoscale", enable)
         add(azure, {"recurrenceInterval": "PT1H"})
+        other = {"poolInfo": {"poolId": "p"}, "jobManagerTask": MANAGER}
+        body = {"id": "t", "schedule": {"recurrenceInterval": "PT50M"}, "jobSpecification": other}
+        azure.batch("POST", "/jobschedules", body)
         for _ in range(steps):
             azure.clock.advance(6 * 3600 / steps)
             azure.pool()
-        states = azure.batch("GET", JOBS).body["value"]
+        states = azure.batch("GET", "/jobs?$select=id,state,creationTime").body["value"]
+        assert len(states) > 12
         tasks = [azure.batch("GET", f"/jobs/{row['id']}/tasks/main").body["executionInfo"] for row in states]
         return states, tasks
 

@@ -10,6 +10,7 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0), Schedule and JobSpecification.
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -231,55 +232,57 @@ def run_due(call: Call, account: Item) -> None:
     """Create the jobs that have become due, and complete the schedules that have ended."""
     if not call.store.meta(_ANY_SCHEDULES):
         return
-    for item in call.store.items(KIND, account.key):
-        if item.hidden["state"] in ("completed", "deleting"):
-            continue
-        schedule = load(item)
-        before = msgspec.to_builtins(schedule.state)
-        if schedule.state.state == "terminating":
-            if schedule.state.ends is not None and schedule.state.ends <= call.now:
-                schedule.enter("completed", schedule.state.ends)
-        else:
-            _run_recurrences(call, account, schedule)
-            _end(call, account, schedule)
-        if msgspec.to_builtins(schedule.state) != before:
+    found = [load(item) for item in call.store.items(KIND, account.key)]
+    open_ones = [one for one in found if one.state.state not in ("completed", "deleting")]
+    before = [msgspec.to_builtins(one.state) for one in open_ones]
+    _run_recurrences(call, account, [one for one in open_ones if one.state.state == "active"])
+    for schedule, kept in zip(open_ones, before, strict=True):
+        _end(call, account, schedule)
+        if msgspec.to_builtins(schedule.state) != kept:
             save(call, schedule, new_etag=False)
 
 
-def _run_recurrences(call: Call, account: Item, schedule: JobSchedule) -> None:
-    """Create the jobs of an active schedule that are due."""
+def _run_recurrences(call: Call, account: Item, schedules: list[JobSchedule]) -> None:
+    """Create the jobs of active schedules that are due, in order of time over all schedules."""
+    queue: list[tuple[float, int]] = []
+    for number, schedule in enumerate(schedules):
+        state, every_s = schedule.state, schedule.recurrence().every_s
+        if state.due is None:
+            continue
+        if math.isfinite(every_s):
+            late = math.floor((call.now - state.due) / every_s) - MAX_RECURRENCES
+            state.due += max(0, late) * every_s
+        heapq.heappush(queue, (max(state.due, state.earliest), number))
+    while queue and queue[0][0] <= call.now:
+        moment, number = heapq.heappop(queue)
+        again = _run_recurrence(call, account, schedules[number], moment)
+        if again is not None:
+            heapq.heappush(queue, (again, number))
+
+
+def _run_recurrence(call: Call, account: Item, schedule: JobSchedule, moment: float) -> float | None:
+    """Create the job of a schedule that is due, if it can be created at a time; return the next time to look at."""
     state, plan = schedule.state, schedule.recurrence()
-    if state.state != "active":
-        return
-    if state.due is not None and math.isfinite(plan.every_s):
-        late = math.floor((call.now - state.due) / plan.every_s) - MAX_RECURRENCES
-        state.due += max(0, late) * plan.every_s
-    while state.due is not None and state.due <= call.now:
-        due = state.due
-        start = _start(call, account, schedule, due)
-        if start is None and plan.limit(due) > call.now:
-            return
-        following = due + plan.every_s
-        state.due = following if following < _LAST else None
-        if start is not None and start > plan.after_s:
+    if state.due is None:
+        return None
+    due, then = state.due, dataclasses.replace(call, now=moment)
+    job = _recent_job(then, account, schedule)
+    if job is not None and job.state != "completed":
+        latest = min(plan.limit(due), call.now)
+        if moment < latest:
+            end = jobs.end_by(then, job, latest)
+            return end[0] if end is not None and end[0] > moment else latest
+        if plan.limit(due) > call.now:
+            return None
+    following = due + plan.every_s
+    state.due = following if following <= min(_LAST, plan.after_s) else None
+    if job is None or job.state == "completed":
+        start = max(due, state.earliest, job.hidden["since"] if job is not None else 0.0)
+        if start > plan.after_s:
             state.due = None
-        elif start is not None:
+        else:
             _create_job(dataclasses.replace(call, now=start), account, schedule)
-    if state.due is not None and state.due > plan.after_s:
-        state.due = None
-
-
-def _start(call: Call, account: Item, schedule: JobSchedule, due: float) -> float | None:
-    """Return when a job that is due can be created; None: not within its start window until now."""
-    earliest = max(due, schedule.state.earliest)
-    latest = min(schedule.recurrence().limit(due), call.now)
-    for moment in (earliest, latest):
-        job = _recent_job(dataclasses.replace(call, now=moment), account, schedule)
-        if job is None:
-            return earliest
-        if job.state == "completed":
-            return float(max(earliest, job.hidden["since"]))
-    return None
+    return state.due
 
 
 def _recent_job(call: Call, account: Item, schedule: JobSchedule) -> Job | None:
@@ -315,8 +318,12 @@ _ANY = "InvalidAutoPoolSettings"
 
 
 def _end(call: Call, account: Item, schedule: JobSchedule) -> None:
-    """Complete a schedule whose time is over and which has no active job."""
+    """Complete a schedule that was terminated, or whose time is over and which has no active job."""
     state, after = schedule.state, schedule.recurrence().after_s
+    if state.state == "terminating":
+        if state.ends is not None and state.ends <= call.now:
+            schedule.enter("completed", state.ends)
+        return
     if state.due is not None and call.now <= after:
         return
     job = _recent_job(call, account, schedule)

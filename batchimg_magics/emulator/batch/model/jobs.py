@@ -237,18 +237,18 @@ def finish(call: Call, job: Job) -> None:
         save(call, job)
     if job.state != "active":
         return
-    if (end := _end(call, job)) is not None:
+    if (end := end_by(call, job, call.now)) is not None:
         complete(call, job, *end)
 
 
-def _end(call: Call, job: Job) -> tuple[float, str] | None:
-    """Return when a job ended by itself, and why; None if it goes on."""
+def end_by(call: Call, job: Job, latest: float) -> tuple[float, str] | None:
+    """Return when a job ends by itself, and why; None: not until a time, as far as the ends of its tasks are known."""
     created = job.created_s
     ends = []
-    if (most := duration_s(job.doc["constraints"]["maxWallClockTime"])) and created + most <= call.now:
+    if (most := duration_s(job.doc["constraints"]["maxWallClockTime"])) and created + most <= latest:
         ends.append((created + most, "MaxWallClockTimeExpiry"))
     states = [(item, task_scheduling.state_of(item)) for item in call.store.items(task_scheduling.KIND, job.key)]
-    completed = [(item, state) for item, state in states if state.state(call.now) == "completed"]
+    completed = [(item, state) for item, state in states if state.state(latest) == "completed"]
     manager = job.doc.get("jobManagerTask")
     if manager is not None and manager.get("killJobOnCompletion", True):
         key = f"{job.key}/tasks/{manager['id'].lower()}"
@@ -256,7 +256,7 @@ def _end(call: Call, job: Job) -> tuple[float, str] | None:
     if job.doc["onAllTasksComplete"] == "terminatejob" and len(completed) == len(states):
         if states:
             ends.append((max(state.ends or 0.0 for _, state in states), "AllTasksComplete"))
-        elif job.hidden.get("schedule") and created + EMPTY_JOB_S <= call.now:
+        elif job.hidden.get("schedule") and created + EMPTY_JOB_S <= latest:
             ends.append((created + EMPTY_JOB_S, "AllTasksComplete"))
     return min(ends, default=None)
 
