@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.serving.certificates import Certificates
     from batchimg_magics.emulator.serving.hosts import AsgiApp, Receive, Send
 
+#: Real seconds for which the server keeps an unused connection: longer than clients do. If it ended first, a request
+#: that a client sends at that moment would be lost.
+_KEEP_ALIVE_S = 240
 #: Real seconds for connections to end by themselves.
 _END_S = 2.0
 
@@ -74,6 +77,7 @@ def make_server(app: AsgiApp, speed: float, made: Certificates | None) -> uvicor
         server_header=False,
         date_header=False,  # every response has the simulated date
         ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_S,
         ssl_certfile=made.certificate if made else None,
         ssl_keyfile=made.key if made else None,
     )
