@@ -138,7 +138,7 @@ NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "microsoft.compute/images": (("storageProfile",),),
     "microsoft.compute/snapshots": (("creationData", "diskSizeGB", "osType"),),
     "microsoft.compute/virtualmachines": (("storageProfile",), ("hardwareProfile",)),
-    "microsoft.compute/virtualmachines/extensions": (("publisher",), ("type",)),
+    "microsoft.compute/virtualmachines/extensions": (("publisher",), ("type",), ("typeHandlerVersion",)),
     "microsoft.network/networkinterfaces": (("ipConfigurations",),),
     "microsoft.network/virtualnetworks": (("subnets", "addressSpace"),),
 }

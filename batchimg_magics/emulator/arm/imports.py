@@ -123,7 +123,6 @@ def import_documents(
                 hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
             store.put(Item(resource["id"].lower(), kind, resource, hidden))
             add_group(store, now, resource["id"], resource.get("location", ""))
-        _attach_extensions(store, resources)
         wanted = [*(store.meta(NOT_IMPORTED) or []), *(one for resource in resources for one in references(resource))]
         store.set_meta(NOT_IMPORTED, sorted({one.lower() for one in wanted if store.get(one) is None}))
         store.record_time(now)
@@ -176,18 +175,6 @@ def _find_accounts(store: Store, resources: list[dict[str, Any]]) -> None:
                 f"import the account, too: `az batch account show --name {name} --resource-group GROUP > FILE`",
             )
         pool["id"] = f"{known[name.lower()]}/pools/{pool['name']}"
-
-
-def _attach_extensions(store: Store, resources: list[dict[str, Any]]) -> None:
-    """Show the imported extensions in the documents of their VMs, as Azure does."""
-    for extension in (one for one in resources if one["type"].lower() == _EXTENSIONS):
-        vm = store.get(extension["id"].rpartition("/extensions/")[0])
-        if vm is not None:
-            listed = vm.doc.get("resources") or []
-            vm.doc["resources"] = [
-                *(one for one in listed if str(one.get("id")).lower() != extension["id"].lower()), extension
-            ]  # fmt: skip
-            store.put(vm)
 
 
 def add_group(store: Store, now: float, key: str, location: str) -> None:

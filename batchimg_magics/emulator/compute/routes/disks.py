@@ -90,7 +90,8 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
     encryption = bodies.part(properties["encryption"], "encryption")
     whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
     properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
-    disk_rules.check_references(call, properties)
+    # What a copy inherits from its source was checked there.
+    disk_rules.check_references(call, {name: one for name, one in properties.items() if name in asked})
     properties["diskSizeGB"] = _size(properties, base, old)
     properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
     return BuildResult(properties, hidden, initial_properties=asked, top_level={"sku": sku_document(sku)}), sku
