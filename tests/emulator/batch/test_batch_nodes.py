@@ -302,3 +302,37 @@ def test_a_start_task_that_fails_shows_on_its_node() -> None:
     azure.batch("POST", f"/pools/bad/nodes/{bad['id']}/reboot")
     azure.clock.advance(100)
     assert azure.states("bad") == {"starttaskfailed": 1}
+
+
+# -- users -------------------------------------------------------------------------------------------------------
+
+
+WINDOWS = {
+    "imageReference": {"publisher": "microsoftwindowsserver", "offer": "windowsserver", "sku": "2022-datacenter-g2"},
+    "nodeAgentSKUId": "batch.node.windows amd64",
+}
+
+
+def test_users_of_nodes_are_refused(azure: BatchEmulator) -> None:
+    azure.create_pool("w", 1, virtualMachineConfiguration=WINDOWS)
+    azure.clock.advance(3600)
+    linux, windows = f"/pools/p/nodes/{first(azure)['id']}", f"/pools/w/nodes/{azure.nodes('w')[0]['id']}"
+    for node, more, code in (
+        (linux, {"name": None}, "MissingRequiredProperty"),
+        (linux, {"name": "b" * 21}, "InvalidPropertyValue"),
+        (linux, {"expiryTime": "tomorrow"}, "InvalidRequestBody"),
+        (linux, {"expiryTime": "2020-01-01T00:00:00Z"}, "InvalidPropertyValue"),
+        (linux, {"isAdmin": "yes"}, "InvalidRequestBody"),
+        (windows, {"password": None}, "MissingRequiredProperty"),
+        (windows, {"sshPublicKey": "ssh-rsa AAAA"}, "InvalidPropertyValue"),
+        ("/pools/p/nodes/none", {}, "NodeNotFound"),
+        ("/pools/none/nodes/none", {}, "PoolNotFound"),
+        ("/pools/none/nodes/none", {"name": None}, "MissingRequiredProperty"),
+    ):
+        refused = azure.batch("POST", f"{node}/users", {"name": "bob", "password": "Passw0rd!"} | more)
+        assert refused.code == code, more
+    later = {"name": "bob", "sshPublicKey": "ssh-rsa AAAA", "expiryTime": "2030-01-01T00:00:00Z"}
+    assert azure.batch("POST", f"{linux}/users", later).status == 201
+    assert azure.batch("PUT", f"{linux}/users/bob", {"expiryTime": "2020-01-01T00:00:00Z"}).status == 400
+    assert azure.batch("POST", f"{windows}/users", {"name": "bob", "password": "Passw0rd!"}).status == 201
+    assert azure.batch("PUT", f"{windows}/users/bob", {}).code == "MissingRequiredProperty"

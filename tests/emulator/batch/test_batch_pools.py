@@ -373,3 +373,73 @@ def test_a_timeout_leaves_what_came(azure: BatchEmulator) -> None:
     pool = azure.wait_until_steady()
     assert pool["resizeErrors"][0]["code"] == "AllocationTimedout"
     assert 0 < pool["currentLowPriorityNodes"] < 900
+
+
+def test_disks_read_back_as_recorded(azure: BatchEmulator) -> None:
+    disks = {"osDisk": {"diskSizeGB": 60}, "dataDisks": [{"lun": 0, "diskSizeGB": 10}]}
+    azure.create_pool("disks", virtualMachineConfiguration=MACHINE | disks)
+    shown = azure.pool("disks")["virtualMachineConfiguration"]
+    assert shown["osDisk"]["caching"] == "None"
+    (data,) = shown["dataDisks"]
+    assert (data["caching"], data["managedDisk"]) == ("none", {"storageAccountType": "standard_lrs"})
+
+
+def test_older_api_versions_tell_how_nodes_communicate(azure: BatchEmulator) -> None:
+    def modes() -> tuple[Any, Any]:
+        shown = azure.batch("GET", "/pools/modes", version="2024-07-01.20.0").body
+        return shown.get("targetNodeCommunicationMode"), shown.get("currentNodeCommunicationMode")
+
+    azure.create_pool("modes", 1)
+    assert modes() == (None, None)
+    azure.wait_until_steady("modes")
+    assert modes() == (None, "simplified")
+    assert "currentNodeCommunicationMode" not in azure.pool("modes")
+    replaced = {"metadata": [], "applicationPackageReferences": [], "certificateReferences": []}
+    azure.batch("POST", "/pools/modes/updateproperties", replaced, version="2024-02-01.19.0")
+    assert modes() == ("default", "simplified")
+    azure.batch("POST", "/pools/modes/updateproperties", replaced)
+    assert modes() == (None, "simplified")
+    replaced.pop("certificateReferences")
+    refused = azure.batch("POST", "/pools/modes/updateproperties", replaced, version="2024-02-01.19.0")
+    assert refused.why()["PropertyName"] == "certificateReferences"
+
+
+def test_a_pool_that_is_getting_nodes_does_not_change_them(azure: BatchEmulator) -> None:
+    azure.create_pool("growing", 2)
+    for method, path, body in (
+        ("PATCH", "/pools/growing", {"vmSize": "Standard_D4s_v3"}),
+        ("PATCH", "/pools/growing", {"taskSlotsPerNode": 2}),
+    ):
+        assert azure.batch(method, path, body).code == "OperationInvalidForCurrentState"
+    refused = azure.arm("PATCH", "/pools/growing", {"properties": {"vmSize": "Standard_D4s_v3"}})
+    assert refused.code == "OperationInvalidForCurrentState"
+    scale = {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 3}}}
+    assert azure.arm("PATCH", "/pools/growing", {"properties": scale}).code == "PoolBeingResized"
+    assert azure.batch("PATCH", "/pools/growing", {"metadata": []}).status == 200
+    azure.create_pool("empty")
+    azure.wait_until_steady("empty")
+    assert azure.batch("PATCH", "/pools/empty", {"vmSize": "Standard_D4s_v3"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("resize", {}, "MissingRequiredProperty"),
+        ("resize", {"targetDedicatedNodes": 1, "resizeTimeout": "PT1M"}, "InvalidPropertyValue"),
+        ("resize", {"targetDedicatedNodes": 1, "nodeDeallocationOption": "hard"}, "InvalidPropertyValue"),
+        ("resize", {"targetDedicatedNodes": 1}, "PoolNotFound"),
+        ("removenodes", {}, "MissingRequiredProperty"),
+        ("removenodes", {"nodeList": []}, "MissingRequiredProperty"),
+        ("removenodes", {"nodeList": ["n"] * 101}, "InvalidPropertyValue"),
+        ("removenodes", {"nodeList": ["n"]}, "PoolNotFound"),
+        ("updateproperties", {"metadata": []}, "MissingRequiredProperty"),
+        ("enableautoscale", {"autoScaleEvaluationInterval": "PT1M"}, "InvalidPropertyValue"),
+        ("evaluateautoscale", {}, "MissingRequiredProperty"),
+        ("nodes/n/reboot", {"nodeRebootOption": "hard"}, "InvalidPropertyValue"),
+        ("nodes/n/reboot", {}, "PoolNotFound"),
+    ],
+)
+def test_a_body_is_judged_before_its_pool_is_looked_up(
+    azure: BatchEmulator, path: str, body: dict[str, Any], code: str
+) -> None:
+    assert azure.batch("POST", f"/pools/ghost/{path}", body).code == code

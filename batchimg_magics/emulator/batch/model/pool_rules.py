@@ -317,9 +317,10 @@ def check_metadata(pairs: list[dict[str, Any]]) -> None:
 
 
 def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
-    """Refuse to change the configuration of nodes while the pool has any."""
+    """Refuse to change the configuration of nodes while the pool has any, or is getting some."""
     fixed = {name for name in {*pool.doc, *config} - CHANGEABLE if pool.doc.get(name) != config.get(name)}
-    if fixed and any(nodes.current_nodes(pool.state.fleet, now, kind) for kind in nodes.KINDS):
+    coming = any(pool.targets.values()) and nodes.allocation_state(pool.state.fleet, now)[0] != "steady"
+    if fixed and (coming or any(nodes.current_nodes(pool.state.fleet, now, kind) for kind in nodes.KINDS)):
         reason = f"The properties {', '.join(sorted(fixed))} can only be updated on a pool without nodes"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
 
@@ -369,7 +370,7 @@ def _machine(machine: dict[str, Any]) -> dict[str, Any]:
 
 
 def _data_disk(disk: dict[str, Any]) -> dict[str, Any]:
-    shown = {"caching": "None", **disk}
+    shown = {"caching": "none", **disk}  # lower case, unlike that of the OS disk
     if "storageAccountType" not in disk:  # older api-versions have it beside the size
         shown["managedDisk"] = {"storageAccountType": "standard_lrs", **disk.get("managedDisk", {})}
     return shown

@@ -36,6 +36,10 @@ routes = Routes("batch", "/pools")
 #: The first api-versions with a default order of jobs, and without certificates.
 _JOB_ORDER_SINCE = "2025-06-01"
 _CERTIFICATES_UNTIL = "2025"
+#: The OpenAPI of 2024-02-01.19.0 requires certificates in updateproperties; that of 2024-07-01 has not been seen.
+_CERTIFICATES_REQUIRED_UNTIL = "2024-07-01"
+#: Recorded up to 2024-07-01: pools with nodes read their mode of communication. The SDKs of 2025-06-01 have none.
+_COMMUNICATION_MODES_UNTIL = "2025"
 #: The last api-version that can upgrade the operating system of a cloud service. Source: a recorded refusal, and the
 #: OpenAPI of that version.
 _UPGRADES_UNTIL = "2018-03-01.6.1"
@@ -103,8 +107,9 @@ def _configuration(call: Call, pool: Pool, *, nodes: int) -> dict[str, Any]:
     if "osDisk" in machine:
         disk = {"ephemeralOSDiskSettings": {}, **machine["osDisk"]}
         config["virtualMachineConfiguration"] = machine | {"osDisk": disk}
-    if nodes and (mode := config.get("targetNodeCommunicationMode")):
-        config["currentNodeCommunicationMode"] = "simplified" if mode == "default" else mode
+    mode = config.get("targetNodeCommunicationMode")
+    if nodes and (mode or call.api_version < _COMMUNICATION_MODES_UNTIL):
+        config["currentNodeCommunicationMode"] = mode if mode in ("classic", "simplified") else "simplified"
     return config
 
 
@@ -193,12 +198,17 @@ def patch(call: Call) -> Reply:
 def update_properties(call: Call) -> Reply:
     """Replace the start task, certificates, packages and metadata of a pool; missing ones are removed."""
     body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter", call.api_version)
-    for name in ("applicationPackageReferences", "metadata"):
+    required = ["applicationPackageReferences", "metadata"]
+    if call.api_version < _CERTIFICATES_REQUIRED_UNTIL:
+        required.append("certificateReferences")
+    for name in required:
         if name not in body:
             raise missing_property(name)
     account, pool = load(call, writing=True)
     for name in CHANGEABLE - set(body):
         pool.doc.pop(name, None)
+    if call.api_version < _COMMUNICATION_MODES_UNTIL:
+        body = {"targetNodeCommunicationMode": "default", **body}
     _change(call, account, pool, body)
     return done(call, 204, pool.headers())
 
