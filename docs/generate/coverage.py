@@ -58,7 +58,6 @@ no rules in the emulator, and permissions on resources of any type.
 _REASONS = {
     "azure-mgmt-batch batch_account.get_detector": "the results of detectors are not documented",
     "azure-mgmt-batch batch_account.list_detectors": "the results of detectors are not documented",
-    "azure-mgmt-batch operations": "only for the list of permissions in the portal",
     "azure-mgmt-compute": "not needed from a prepared VM to a pool",
     "azure-mgmt-compute availability_sets": "pools have no availability sets, and a prepared VM needs none",
     "azure-mgmt-compute capacity_reservation": "Batch does not allocate nodes from reservations",
