@@ -18,6 +18,7 @@ from tests.support.compute_bodies import (
     VM,
     prepared,
 )
+from tests.support.compute_emulator import resource
 from tests.support.refusals.table import ROWS, Refused
 
 if TYPE_CHECKING:
@@ -52,3 +53,22 @@ def test_what_the_rows_begin_with_is_taken() -> None:
     for path, body in bodies.items():
         assert compute.ask("PUT", path, body).status < 300, path
     assert prepared().ask("PUT", "virtualMachines/attached", ATTACHED).status == 201
+
+
+def test_the_tags_of_an_imported_resource_change_whatever_it_refers_to() -> None:
+    compute = prepared()
+    keys = {"diskEncryptionSetId": resource("diskEncryptionSets/not-imported")}
+    region = {"name": "East US", "regionalReplicaCount": 1, "encryption": {"osDiskImage": keys}}
+    imported = {
+        "disks/free": {"encryption": keys | {"type": "EncryptionAtRestWithCustomerKey"}},
+        "galleries/lab/images/tools": {"features": [{"name": "Later", "value": "Yes"}]},
+        "galleries/lab/images/tools/versions/1.0.0": {"publishingProfile": {"targetRegions": [region]}},
+        "virtualMachines/desk-vm": {"licenseType": "Later", "availabilitySet": {"id": resource("availabilitySets/a")}},
+    }
+    for path, properties in imported.items():
+        item = compute.store.get(resource(path))
+        assert item is not None
+        item.doc["properties"] |= properties
+        compute.store.put(item)
+        response = compute.ask("PATCH", path, {"tags": {"owner": "you"}})
+        assert response.status in (200, 202), response.body

@@ -197,6 +197,19 @@ CHANGES: list[Row] = [
             "priority": "Spot",
         }.items()
     ),
+    row(
+        "vm with a disk of another region",
+        "PATCH",
+        vm,
+        {
+            "properties": {
+                "storageProfile": {
+                    "dataDisks": [{"lun": 9, "createOption": "Attach", "managedDisk": {"id": resource("disks/there")}}]
+                }
+            }
+        },
+        400,
+    ),
     row("vm to a zone", "PATCH", vm, {"zones": ["1"]}, 409),
     row(
         "vm to another image",

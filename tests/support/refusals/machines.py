@@ -11,6 +11,7 @@ from tests.support.compute_bodies import (
     VM,
 )
 from tests.support.compute_emulator import resource
+from tests.support.refusals.actions import ELSEWHERE
 
 #: A name, the body that is taken, what is changed in it, the status, and the code if it is known.
 storage, system = "properties.storageProfile", "properties.osProfile"
@@ -45,6 +46,13 @@ MACHINES: list[tuple[str, dict[str, Any], dict[str, Any], int, str]] = [
         {f"{storage}.imageReference": {"id": resource("galleries/lab/images/tools/versions/9.9.9")}},
         404,
         "",
+    ),
+    (
+        "image of no subscription",
+        VM,
+        {f"{storage}.imageReference": {"id": f"{ELSEWHERE}/images/i"}},
+        403,
+        "LinkedAuthorizationFailed",
     ),
     ("image no id", VM, {f"{storage}.imageReference": {"id": "tools"}}, 400, ""),
     ("no create option", VM, {f"{storage}.osDisk.createOption": GONE}, 400, "InvalidParameter"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchimg_magics.emulator.arm import bodies
-from batchimg_magics.emulator.compute.model.changes import not_allowed, refuse_changes
+from batchimg_magics.emulator.compute.model.changes import first_difference, not_allowed, refuse_changes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 #: The values of the feature ``SecurityType``: an image without it is Standard. Source: Microsoft's table of features.
@@ -101,9 +101,10 @@ def _feature(feature: dict[str, Any]) -> dict[str, Any]:
 def check_change(asked: dict[str, Any], before: dict[str, Any]) -> None:
     """Refuse to change what cannot change."""
     refuse_changes(asked, before, _FIXED, _PATH)
-    if "features" in asked and not asked.get("allowUpdateImage"):
+    differs = first_difference(asked.get("features"), before.get("features")) is not None
+    if (differs or asked.get("features") == []) and not asked.get("allowUpdateImage"):
         wanted = {one["name"]: one["value"] for one in map(_feature, asked["features"] or [])}
-        known = {one["name"]: one["value"] for one in before.get("features") or []}
+        known = {one.get("name"): one.get("value") for one in before.get("features") or []}
         if wanted != known:
             raise not_allowed(f"{_PATH}features")
     check_recommended(asked)

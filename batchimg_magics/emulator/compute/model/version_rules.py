@@ -8,7 +8,7 @@ from batchimg_magics.emulator.arm import bodies
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.compute.model import references
-from batchimg_magics.emulator.compute.model.changes import not_allowed
+from batchimg_magics.emulator.compute.model.changes import first_difference, not_allowed
 from batchimg_magics.emulator.compute.model.galleries import security_type
 
 if TYPE_CHECKING:
@@ -19,8 +19,17 @@ _PATH = "galleryImageVersion.properties.publishingProfile"
 _DISK_SETS = "Microsoft.Compute/diskEncryptionSets"
 
 
-def check_profile(call: Call, profile: dict[str, Any], definition: Item) -> None:
-    """Refuse target regions that do not exist, and encryption that does not fit."""
+def check_profile(call: Call, profile: dict[str, Any], before: dict[str, Any], definition: Item) -> None:
+    """Refuse target regions that do not exist, and encryption that does not fit.
+
+    Parameters
+    ----------
+    call, definition
+        The request, and the definition of the version.
+    profile, before
+        The publishing profile in the body, and that of the version; what is the same is not checked again.
+    """
+    known = {regions.region_name(one["name"]): one for one in before.get("targetRegions") or []}
     confidential = "Confidential" in security_type(definition.doc["properties"])
     for target in bodies.parts(profile.get("targetRegions"), f"{_PATH}.targetRegions"):
         name = str(target.get("name") or "")
@@ -28,6 +37,9 @@ def check_profile(call: Call, profile: dict[str, Any], definition: Item) -> None
             message = f"The region '{name}' of the target regions does not exist."
             raise bodies.invalid(f"{_PATH}.targetRegions", message)
         encryption = target.get("encryption") or {}
+        same = known.get(regions.region_name(name), {}).get("encryption")
+        if first_difference(encryption, same) is None:
+            continue
         for disk in (encryption.get("osDiskImage") or {}, *(encryption.get("dataDiskImages") or [])):
             _check_encryption(call, disk, confidential=confidential)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.compute.model import vm_rules
 from batchimg_magics.emulator.compute.model.changes import first_difference, not_allowed, refuse_changes
 from batchimg_magics.emulator.compute.model.vm_view import power_state
 from batchimg_magics.emulator.http.messages import Refusal
@@ -41,6 +42,8 @@ def check_change(call: Call, old: Item) -> None:
     storage, known = asked.get("storageProfile") or {}, before.get("storageProfile") or {}
     refuse_changes(storage.get("imageReference") or {}, known.get("imageReference") or {}, _IMAGE, "imageReference.")
     _check_os_disk(storage.get("osDisk") or {}, known.get("osDisk") or {})
+    if first_difference(storage.get("dataDisks"), known.get("dataDisks")) is not None:
+        vm_rules.check_data_disks(call, asked)
     profile = asked.get("osProfile") or {}
     refuse_changes(profile, before.get("osProfile") or {}, _OS_PROFILE)
     if "customData" in profile and profile["customData"] != old.hidden.get("custom_data"):

@@ -93,7 +93,8 @@ def build(call: Call, old: Item | None) -> BuildResult:
     else:
         vm_changes.check_change(call, old)
     storage, system = vm_disks.storage_profile(call, old, asked, size)
-    vm_rules.check_licence(asked, system.os_type)
+    if old is None or asked.get("licenseType") != old.doc["properties"].get("licenseType"):
+        vm_rules.check_licence(asked, system.os_type)
     properties = {
         **{name: one for name, one in asked.items() if name not in ("provisioningState", "instanceView")},
         "hardwareProfile": {"vmSize": size.name} if size else asked["hardwareProfile"],

@@ -42,7 +42,7 @@ def check_new(call: Call, asked: dict[str, Any], size: VmSize | None) -> None:
     """Refuse the body of a new VM, before its operating system is known."""
     _check_places(call, asked)
     _check_price(asked)
-    _check_image_reference(bodies.part(asked.get("storageProfile"), "storageProfile"))
+    _check_image_reference(call, bodies.part(asked.get("storageProfile"), "storageProfile"))
     _check_disks(call, asked, size)
     _check_confidential(asked, size)
     _check_interfaces(asked, size)
@@ -90,7 +90,7 @@ def _check_price(asked: dict[str, Any]) -> None:
 # -- image and disks ---------------------------------------------------------------------------------------------
 
 
-def _check_image_reference(storage: dict[str, Any]) -> None:
+def _check_image_reference(call: Call, storage: dict[str, Any]) -> None:
     reference = bodies.part(storage.get("imageReference"), "imageReference")
     named = [word for word in ("publisher", "offer", "sku") if reference.get(word)]
     key = reference.get("id")
@@ -98,6 +98,7 @@ def _check_image_reference(storage: dict[str, Any]) -> None:
         message = "The imageReference has either an id, or publisher, offer, sku and version."
         raise bodies.invalid("imageReference", message)
     if key:
+        references.need_linked_subscription(call, key)
         try:
             kind = resources.type_of(str(key)).lower()
         except ValueError:
@@ -120,6 +121,13 @@ def _check_disks(call: Call, asked: dict[str, Any], size: VmSize | None) -> None
     if system.get("createOption") == "Attach" and not system.get("osType"):
         raise bodies.missing("osDisk.osType")
     _check_ephemeral(system, size)
+    references.need_linked_subscription(call, bodies.part(system.get("managedDisk"), "managedDisk").get("id"))
+    check_data_disks(call, asked)
+
+
+def check_data_disks(call: Call, asked: dict[str, Any]) -> None:
+    """Refuse data disks that a VM cannot have, by their SKU, region or zone."""
+    storage = bodies.part(asked.get("storageProfile"), "storageProfile")
     ultra = bodies.part(asked.get("additionalCapabilities"), "additionalCapabilities").get("ultraSSDEnabled")
     for disk in bodies.parts(storage.get("dataDisks"), "dataDisks"):
         if _sku(disk) == "UltraSSD_LRS" and not ultra:
@@ -127,15 +135,16 @@ def _check_disks(call: Call, asked: dict[str, Any], size: VmSize | None) -> None
                 "StorageAccountType 'UltraSSD_LRS' can be used only when additionalCapabilities.ultraSSDEnabled is set."
             )
             raise bodies.invalid("dataDisk.managedDisk.storageAccountType", message)
-        check_data_disk(call, disk)
+        _check_place(call, disk)
 
 
 def _sku(disk: dict[str, Any]) -> str:
     return str((disk.get("managedDisk") or {}).get("storageAccountType") or "")
 
 
-def check_data_disk(call: Call, disk: dict[str, Any]) -> None:
+def _check_place(call: Call, disk: dict[str, Any]) -> None:
     """Refuse a data disk that is in another region or zone than its VM."""
+    references.need_linked_subscription(call, (disk.get("managedDisk") or {}).get("id"))
     item = call.store.get(str((disk.get("managedDisk") or {}).get("id") or ""))
     if item is None or is_open(call.store):
         return

@@ -16,6 +16,7 @@ from batchimg_magics.emulator.catalog.disk_skus import (
     sku_document,
 )
 from batchimg_magics.emulator.compute.model import body_rules, disk_changes, disk_rules, disk_sources
+from batchimg_magics.emulator.compute.model.changes import first_difference
 from batchimg_magics.emulator.compute.model.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -34,6 +35,8 @@ _DEFAULTS = {
 }
 _ACCESS_POLICIES = ("AllowAll", "AllowPrivate", "DenyAll")
 _SPEEDS = frozenset({"diskIOPSReadWrite", "diskMBpsReadWrite"})
+#: The properties with ids of other resources.
+_REFERRING = ("encryption", "securityProfile", "diskAccessId")
 #: The states of disks that are written to by a link.
 _UPLOADS = frozenset({"ReadyToUpload", "ActiveUpload"})
 #: The properties that the service sets. A body may contain them because the client read them before.
@@ -90,8 +93,12 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
     encryption = bodies.part(properties["encryption"], "encryption")
     whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
     properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
-    # What a copy inherits from its source was checked there.
-    disk_rules.check_references(call, {name: one for name, one in properties.items() if name in asked})
+    # What a copy inherits from its source was checked there, and what does not change was checked before.
+    known = {} if old is None else base
+    given = {name: properties[name] for name in _REFERRING if name in asked}
+    disk_rules.check_references(
+        call, {name: one for name, one in given.items() if first_difference(one, known.get(name)) is not None}
+    )
     properties["diskSizeGB"] = _size(properties, base, old)
     properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
     return BuildResult(properties, hidden, initial_properties=asked, top_level={"sku": sku_document(sku)}), sku

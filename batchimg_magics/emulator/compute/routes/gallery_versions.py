@@ -47,9 +47,10 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     _check_name(call.params["name3"])
     asked = call.body["properties"]
     before = {} if old is None else old.doc["properties"]
-    version_rules.check_mode(asked.get("publishingProfile") or {}, before.get("publishingProfile", {}))
-    version_rules.check_profile(call, asked.get("publishingProfile") or {}, definition)
-    profile = _profile(call, before.get("publishingProfile", {}), asked)
+    wanted, published = asked.get("publishingProfile") or {}, before.get("publishingProfile", {})
+    version_rules.check_mode(wanted, published)
+    version_rules.check_profile(call, wanted, published, definition)
+    profile = _profile(call, published, asked)
     safety = _safety(before.get("safetyProfile", {}), asked)
     _refuse_removal(call, before, profile, safety)
     storage = bodies.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
