@@ -9,25 +9,16 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.catalog.api_versions import types_of
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.tokens import TENANT
 from batchimg_magics.emulator.services.templates.expressions import TemplateError
 from batchimg_magics.emulator.services.templates.text_functions import text_of, to_text
 from batchimg_magics.emulator.services.templates.value_functions import whole
-from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-evidence = Evidence("Template deployments: functions")
-#: The api-versions that the function providers() answers with: the emulator takes later ones as well.
-_VERSIONS = evidence.assumed(
-    {"microsoft.compute": "2024-11-01", "microsoft.network": "2024-05-01", "microsoft.batch": "2024-07-01"},
-    "",
-    "api-versions that the template function providers() answers with",
-    "the list of a provider's versions grows every month",
-)
-_OTHER_VERSION = "2021-04-01"
 
 
 @dataclass(slots=True)
@@ -210,6 +201,12 @@ def _pick_zones(_namespace: object, _kind: object, _region: object, count: objec
 
 
 def _providers(namespace: object, kind: object = "") -> dict[str, Any]:
-    version = _VERSIONS.get(text_of(namespace, "providers").lower(), _OTHER_VERSION)
-    one = {"resourceType": to_text(kind), "locations": [], "apiVersions": [version]}
-    return one if kind else {"namespace": namespace, "resourceTypes": []}
+    name, wanted = text_of(namespace, "providers"), to_text(kind)
+    found = {
+        word: {"resourceType": word, "locations": list(DISPLAY_NAMES.values()), "apiVersions": list(versions)}
+        for word, versions in types_of(name).items()
+        if not wanted or word.lower() == wanted.lower()
+    }
+    if not found:
+        raise TemplateError(f"The resource type '{wanted}' could not be found in the namespace '{name}'.")
+    return next(iter(found.values())) if wanted else {"namespace": name, "resourceTypes": list(found.values())}
