@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { all, compute, GROUP, PROVIDERS, refused, REGION } from "./connection.mjs";
+import { GROUP, PROVIDERS, REGION, all, compute, deleted, network, refused } from "./connection.mjs";
 
 const resource = (path) => ({ id: `${PROVIDERS}/Microsoft.Compute/${path}` });
 const copyOf = (disk) => ({ createOption: "Copy", sourceResourceId: resource(`disks/${disk}`).id });
@@ -28,6 +28,11 @@ test("the VMs that are there", async () => {
 });
 
 test("a VM is made, stopped, generalized and deleted", async () => {
+  const subnet = { id: `${PROVIDERS}/Microsoft.Network/virtualNetworks/research-vnet/subnets/default` };
+  const nic = await network.networkInterfaces.createOrUpdate(GROUP, "made-nic", {
+    location: REGION,
+    ipConfigurations: [{ name: "first", subnet }],
+  });
   const wanted = {
     location: REGION,
     hardwareProfile: { vmSize: "Standard_D2s_v5" },
@@ -36,7 +41,7 @@ test("a VM is made, stopped, generalized and deleted", async () => {
       osDisk: { name: "made-os", createOption: "FromImage", managedDisk: { storageAccountType: "Premium_LRS" } },
     },
     osProfile: { computerName: "made", adminUsername: "researcher", adminPassword: "Not-a-secret-1" },
-    networkProfile: { networkInterfaces: [{ id: `${PROVIDERS}/Microsoft.Network/networkInterfaces/desk-vm-nic` }] },
+    networkProfile: { networkInterfaces: [{ id: nic.id }] },
   };
   const made = await followed(compute.virtualMachines.createOrUpdate(GROUP, "made", wanted));
   assert.deepEqual([made.provisioningState, made.location], ["Succeeded", REGION]);
@@ -118,8 +123,8 @@ test("snapshots become a gallery image version", async () => {
   assert.match((await refused(sourceless, 404, "NotFound")).message, /Resource none is not found/);
 
   await followed(compute.galleryImageVersions.delete(GROUP, "tools", "jammy", "1.0.0"));
-  await compute.galleryImages.delete(GROUP, "tools", "jammy");
-  await compute.galleries.delete(GROUP, "tools");
+  await deleted(() => compute.galleryImages.delete(GROUP, "tools", "jammy"));
+  await deleted(() => compute.galleries.delete(GROUP, "tools"));
   for (const name of ["os", "data"]) await compute.snapshots.delete(GROUP, name);
   assert.deepEqual(await all(compute.snapshots.listByResourceGroup(GROUP)), []);
 });

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { BatchManagementClient } from "@azure/arm-batch";
 import { ComputeManagementClient } from "@azure/arm-compute";
+import { NetworkManagementClient } from "@azure/arm-network";
 import { BatchServiceClient } from "@azure/batch";
 import { EnvironmentCredential } from "@azure/identity";
 import { AzureIdentityCredentialAdapter } from "@azure/ms-rest-js";
@@ -23,6 +24,9 @@ export const PROVIDERS = `/subscriptions/${AZURE_SUBSCRIPTION_ID}/resourceGroups
 // Without this option the sign-in library asks Microsoft's own host whether it knows ours.
 export const credential = new EnvironmentCredential({ disableInstanceDiscovery: true });
 export const compute = new ComputeManagementClient(credential, AZURE_SUBSCRIPTION_ID, {
+  endpoint: AZURE_RESOURCE_MANAGER,
+});
+export const network = new NetworkManagementClient(credential, AZURE_SUBSCRIPTION_ID, {
   endpoint: AZURE_RESOURCE_MANAGER,
 });
 export const management = new BatchManagementClient(credential, AZURE_SUBSCRIPTION_ID, {
@@ -51,6 +55,12 @@ export async function until(ask, wanted, patience = 60_000) {
     assert.ok(Date.now() < late, `still ${JSON.stringify(answer)}`);
     await pause(100);
   }
+}
+
+/** Delete what cannot be deleted until the last resource in it is gone for a while. */
+export async function deleted(remove) {
+  const gone = () => remove().then(() => true, (error) => assert.equal(error.code, "CannotDeleteResource"));
+  await until(gone, (answer) => answer === true);
 }
 
 /** See that an answer is a refusal, and return it as the client shows it. */

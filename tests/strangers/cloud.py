@@ -83,6 +83,13 @@ class Cloud:
         """Send a request to Azure Batch, and return the document."""
         return self._send(method, f"{self.environment['AZURE_BATCH_ENDPOINT']}{path}", _BATCH, body, "2024-07-01.20.0")
 
+    def import_resource(self, path: str, region: str) -> None:
+        """Put a resource of a service that the emulator has not got into the world, as if it had been there before."""
+        parts = path.split("/")
+        kind = "/".join((parts[6], *parts[7:-1:2]))
+        document = {"id": path, "name": parts[-1], "type": kind, "location": region, "properties": {}}
+        self.request("POST", "/_sim/import", {"resources": [document]})
+
     def _send(self, method: str, url: str, audience: str, body: Any, version: str) -> Any:
         names = self.environment
         login = {"grant_type": "client_credentials", "scope": f"{audience}/.default"}
@@ -116,7 +123,18 @@ def environment_folder(program: str) -> Path:
 def serve_cloud(home: Path, *, state: str | Path = ":memory:", speed: float = INSTANT_SPEED) -> Iterator[Cloud]:
     """Serve a new emulator, and return the environment that `batchimg emulator exec` gives its program."""
     written = home / "environment"
-    serve = [BATCHIMG, "emulator", "exec", "--state", state, "--speed", f"{speed:g}", "--certificates", home / "tls"]
+    serve = [
+        BATCHIMG,
+        "emulator",
+        "exec",
+        "--control",
+        "--state",
+        state,
+        "--speed",
+        f"{speed:g}",
+        "--certificates",
+        home / "tls",
+    ]
     words = [*serve, "--", "/bin/sh", "-c", _HOLDER, written]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_quiet_environment(home)) as holder:
         assert holder.stdin is not None

@@ -44,6 +44,8 @@ def test_image_version_is_made_once(cloud: Cloud, home: Path) -> None:
 
 
 def test_pool_of_the_version_has_its_nodes(cloud: Cloud, home: Path) -> None:
+    group = cloud.group.replace("/research", "/ansible")
+    cloud.import_resource(f"{group}/providers/Microsoft.Storage/storageAccounts/labstorage", "eastus")
     results = play(cloud, "pool.yml", home)
     (version,) = [results["image version"]["versions"]]
     assert version["provisioning_state"] == "Succeeded"
