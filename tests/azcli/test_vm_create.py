@@ -27,7 +27,7 @@ def test_a_vm_of_a_marketplace_image_is_made_shown_resized_and_deleted(instant_e
     assert made["publicIpAddress"].startswith("203.0.113.")
     shown = cloud.az("vm", "show", *G, "-n", "one", "-d")
     assert (shown["privateIps"], shown["tags"]) == (made["privateIpAddress"], {"who": "me"})
-    assert shown["securityProfile"]["securityType"] == "TrustedLaunch"
+    assert shown["storageProfile"]["imageReference"]["exactVersion"] == "22.04.202506060"
     listed = cloud.az("vm", "list-ip-addresses", *G, "-n", "one")
     assert listed[0]["virtualMachine"]["network"]["privateIpAddresses"] == [made["privateIpAddress"]]
     sizes = cloud.az("vm", "list-vm-resize-options", *G, "-n", "one", "--query", "[].name")
