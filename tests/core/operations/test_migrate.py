@@ -153,6 +153,14 @@ def of_ones_own(session: Session, tmp_path: Path) -> Session:
     body = {"location": "eastus", "properties": {"poolAllocationMode": "UserSubscription"}}
     vault = {"id": f"{GROUP}/vaults/v".replace("Compute", "KeyVault"), "url": "https://v.vault.azure.net/"}
     body["properties"]["keyVaultReference"] = vault
+    known = {
+        "id": vault["id"],
+        "name": "v",
+        "type": "Microsoft.KeyVault/vaults",
+        "location": "eastus",
+        "properties": {},
+    }
+    outside.import_documents([known])
     outside.ask("PUT", ACCOUNT.replace("genomicsbatch", "ownbatch"), body, "2025-06-01")
     session.connect(state=str(outside.path), speed="max", account="ownbatch")
     return session
