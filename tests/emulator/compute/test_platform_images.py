@@ -81,6 +81,18 @@ def test_a_vm_of_an_image_or_a_version_that_does_not_exist_is_refused(compute: C
         assert f"Canonical:ubuntu-24_04-lts:{wrong['sku']}:{wrong.get('version', 'latest')}" in message
 
 
+def test_a_password_beside_keys_is_not_looked_at(compute: ComputeEmulator) -> None:
+    properties = machine({"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}, compute.nic())
+    key = {"path": "/home/me/.ssh/authorized_keys", "keyData": "ssh-rsa AAAAB3NzaC1yc2E= me"}
+    linux = {"disablePasswordAuthentication": True, "ssh": {"publicKeys": [key]}}
+    properties["osProfile"] |= {"adminPassword": "x", "linuxConfiguration": linux}
+    made = compute.ask("PUT", "virtualMachines/keys", {"location": "eastus", "properties": properties})
+    assert made.status == 201, made.body
+    shown = made.properties["osProfile"]
+    assert "adminPassword" not in shown
+    assert shown["linuxConfiguration"]["disablePasswordAuthentication"] is True
+
+
 def test_trusted_launch_needs_an_image_that_supports_it(compute: ComputeEmulator) -> None:
     image = {"publisher": "Debian", "offer": "debian-12", "sku": "12"}
     body = machine(image, compute.nic(), securityType="TrustedLaunch") | {

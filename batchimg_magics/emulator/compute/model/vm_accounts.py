@@ -101,8 +101,7 @@ def _check_credentials(profile: dict[str, Any], os_type: str) -> None:
     if without_password and not keys:
         message = "Authentication using either SSH or by user name and password must be enabled in Linux profile."
         raise bodies.invalid("linuxConfiguration", message)
-    if without_password and password:
-        raise bodies.invalid("adminPassword", "Parameter 'adminPassword' is not allowed.")
+    # A password beside keys is not looked at: libcloud sends one, and templates of Microsoft put the key there.
     if not without_password:
         _check_password(bodies.text(password, "adminPassword"), os_type)
     home = f"/home/{profile['adminUsername']}/.ssh/authorized_keys"
