@@ -135,9 +135,11 @@ def test_pool_is_made_resized_and_deleted(instant_emulator: AzureCli, version: s
 
 
 def test_nodes_are_rebooted_held_back_and_removed(instant_emulator: AzureCli, version: str, tmp_path: Path) -> None:
-    instant_emulator.az(
-        "batch", "pool", "create", "--json-file", pool_file(tmp_path, version, id="n", targetDedicatedNodes=2)
-    )
+    ssh = {"name": "ssh", "protocol": "tcp", "backendPort": 22}
+    ssh |= {"frontendPortRangeStart": 15000, "frontendPortRangeEnd": 15100}
+    reachable = {"endpointConfiguration": {"inboundNATPools": [ssh]}}
+    asked = {"id": "n", "targetDedicatedNodes": 2, "networkConfiguration": reachable}
+    instant_emulator.az("batch", "pool", "create", "--json-file", pool_file(tmp_path, version, **asked))
     first, second = instant_emulator.az("batch", "node", "list", "--pool-id", "n", "--query", "[].id")
     at = ("--pool-id", "n", "--node-id", first)
     before = instant_emulator.az("batch", "node", "show", *at)

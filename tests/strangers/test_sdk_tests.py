@@ -129,8 +129,8 @@ def account(cloud: Cloud) -> str:
     return path.rpartition("/")[2]
 
 
-def outcomes(cloud: Cloud, sources: Sources, account: str, folder: Path) -> dict[str, str]:
-    """Run the tests of some sources, and return for each test ``passed``, or what pytest says about it."""
+def outcomes(cloud: Cloud, sources: Sources, account: str, folder: Path) -> list[tuple[str, str]]:
+    """Run the tests of some sources, and return for each test its name and ``passed``, or what pytest says about it."""
     python = environment_folder(sources.environment) / "bin" / "python"
     tree = environment_folder("sdk-sources") / sources.folder
     report = folder / "report.xml"
@@ -153,7 +153,7 @@ def outcomes(cloud: Cloud, sources: Sources, account: str, folder: Path) -> dict
     )
     assert report.exists(), f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     print(done.stdout[-6000:])  # noqa: T201 - pytest shows it if the outcomes are not as expected
-    return dict(_outcome(case) for case in ET.parse(report).iter("testcase"))  # noqa: S314 - pytest wrote it
+    return [_outcome(case) for case in ET.parse(report).iter("testcase")]  # noqa: S314 - pytest wrote it
 
 
 def _outcome(case: ET.Element) -> tuple[str, str]:
@@ -174,6 +174,6 @@ def row(sources: Sources) -> list[str]:
 @pytest.mark.parametrize("sources", SOURCES, ids=lambda sources: sources.folder)
 def test_all_pass_but_those_that_are_left(cloud: Cloud, sources: Sources, account: str, tmp_path: Path) -> None:
     found = outcomes(cloud, sources, account, tmp_path)
-    failed = {name: outcome for name, outcome in found.items() if outcome != "passed"}
-    assert row(sources)[-1] == f"{len(found) - len(failed)} of {len(found)} tests"
+    failed = {name: outcome for name, outcome in found if outcome != "passed"}
+    assert row(sources)[-1] == f"{len([one for one in found if one[1] == 'passed'])} of {len(found)} tests"
     assert failed.keys() == sources.left.keys(), "\n".join(f"{name}: {text[:300]}" for name, text in failed.items())
