@@ -135,11 +135,9 @@ def test_pool_is_made_resized_and_deleted(instant_emulator: AzureCli, version: s
 
 
 def test_nodes_are_rebooted_held_back_and_removed(instant_emulator: AzureCli, version: str, tmp_path: Path) -> None:
-    ssh = {"name": "ssh", "protocol": "tcp", "backendPort": 22}
-    ssh |= {"frontendPortRangeStart": 15000, "frontendPortRangeEnd": 15100}
-    reachable = {"endpointConfiguration": {"inboundNATPools": [ssh]}}
-    asked = {"id": "n", "targetDedicatedNodes": 2, "networkConfiguration": reachable}
-    instant_emulator.az("batch", "pool", "create", "--json-file", pool_file(tmp_path, version, **asked))
+    instant_emulator.az(
+        "batch", "pool", "create", "--json-file", pool_file(tmp_path, version, id="n", targetDedicatedNodes=2)
+    )
     first, second = instant_emulator.az("batch", "node", "list", "--pool-id", "n", "--query", "[].id")
     at = ("--pool-id", "n", "--node-id", first)
     before = instant_emulator.az("batch", "node", "show", *at)
@@ -150,8 +148,9 @@ def test_nodes_are_rebooted_held_back_and_removed(instant_emulator: AzureCli, ve
     instant_emulator.az("batch", "node", "scheduling", "disable", *at)
     assert instant_emulator.az("batch", "node", "show", *at, "--query", "schedulingState") == "disabled"
     instant_emulator.az("batch", "node", "scheduling", "enable", *at)
-    login = instant_emulator.az("batch", "node", "remote-login-settings", "show", *at)
-    assert login["remoteLoginIpAddress"].startswith("203.0.113.")
+    # Pools have no endpoint for SSH unless one is asked for, and the api-version of `az` does not take such a port.
+    closed = instant_emulator.refused("batch", "node", "remote-login-settings", "show", *at)
+    assert "(OperationNotValidOnNode)" in closed.stderr
     assert "startup" in instant_emulator.az("batch", "node", "file", "list", *at, "--query", "[].name")
     instant_emulator.az("batch", "node", "delete", "--pool-id", "n", "--node-list", first)
     assert instant_emulator.az("batch", "node", "list", "--pool-id", "n", "--query", "[].id") == [second]
