@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from batchimg_magics.emulator.batch.fleet import allocation, nodes, resizing
+from batchimg_magics.emulator.batch.fleet import allocation, node_counts, nodes, resizing
 from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, Cohort
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem
@@ -260,3 +262,22 @@ def test_100_000_nodes_are_made_counted_and_paged() -> None:
     assert sum(nodes.current_nodes(one, HOUR, kind) for one in fleets for kind in nodes.KINDS) == 100_000
     for one in fleets[:3]:
         assert len([node for node, _ in zip(nodes.nodes(one, HOUR), range(1000), strict=False)]) == 1000
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [{}, {"unusable": 0.5, "recovering": 0.5}, {"start_task_s": 60.0}, {"preempted_per_h": 2.0}],
+    ids=["usual", "unusable", "start task", "preemption"],
+)
+def test_counts_at_many_times_are_those_of_each_time(terms: dict[str, Any]) -> None:
+    fleet = grown(300, 40, AllocationTerms(**terms))
+    resizing.begin_resize(fleet, HOUR, {"dedicated": 120, "spot": 10}, AllocationTerms(**terms), timeout_s=900.0)
+    resizing.begin_resize(fleet, 2 * HOUR, {"dedicated": 200, "spot": 10}, AllocationTerms(**terms), timeout_s=900.0)
+    moments = np.linspace(0.0, 3 * HOUR, 200)
+    for kind in nodes.KINDS:
+        each = [nodes.counts_by_state(fleet, float(now), kind) for now in moments]
+        existing = node_counts.count_nodes(fleet, moments, [kind], usable=False)
+        assert existing.tolist() == [sum(one.values()) for one in each]
+        usable = node_counts.count_nodes(fleet, moments, [kind], usable=True)
+        assert usable.tolist() == [one.get("idle", 0) + one.get("running", 0) for one in each]
+    assert existing.max() > 10

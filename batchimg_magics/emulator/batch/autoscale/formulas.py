@@ -340,12 +340,18 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
 def _run(formula: str, run: FormulaRun) -> None:
     """Run a formula to its end, or to its ``stop()``."""
     try:
-        for name, expression in _Parser(formula).statements():
+        for name, expression in _parse(formula):
             value = expression(run)
             if name is not None:
                 _assign(run, name, value)
     except _StopError:
         pass
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(formula: str) -> list[tuple[str | None, Expression]]:
+    """Return the statements of a formula; it is evaluated again and again."""
+    return _Parser(formula).statements()
 
 
 def _target(run: FormulaRun, name: str) -> int:

@@ -8,17 +8,23 @@ notice that Batch takes no samples of some variables after 31 March 2024.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from batchimg_magics.emulator.batch.autoscale.samples import RETIRED_METRICS, SAMPLE_S
-from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.fleet import node_counts
+from batchimg_magics.emulator.batch.fleet.nodes import KINDS
 from batchimg_magics.emulator.batch.model import task_scheduling
 from batchimg_magics.emulator.batch.model.task_dependencies import TaskDependencies
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.fleet.node_counts import Floats, Spans
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
     from batchimg_magics.emulator.world.store import Item, Store
@@ -52,7 +58,7 @@ _OF_TASKS = {
     "$SucceededTasks": ("succeeded",),
     "$FailedTasks": ("failed",),
 }
-_USABLE = ("idle", "running")
+_OF_NODES: dict[str, NodeKind] = {"$CurrentDedicatedNodes": "dedicated", "$CurrentLowPriorityNodes": "spot"}
 
 
 class _CountedTask(NamedTuple):
@@ -83,7 +89,7 @@ class PoolMetrics:
 
     def value(self, name: str) -> float:
         """Return a metric at the time."""
-        return self._at(name, self._now)
+        return self._at(name, np.array([self._now]))[0]
 
     def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
         """Return the samples of a metric after a time until another, and how many are due.
@@ -93,8 +99,8 @@ class PoolMetrics:
         first, last = math.floor(max(0.0, begin) / SAMPLE_S) + 1, math.floor(min(end, self._now) / SAMPLE_S)
         due = max(0, last - first + 1)
         oldest = max(first, math.ceil(self.begin() / SAMPLE_S))
-        taken = [] if name in RETIRED_METRICS else range(oldest, min(last, self._newest()) + 1)
-        return [self._at(name, number * SAMPLE_S) for number in taken], due
+        taken = range(0) if name in RETIRED_METRICS else range(oldest, min(last, self._newest()) + 1)
+        return self._at(name, np.arange(taken.start, taken.stop, dtype=np.float64) * SAMPLE_S), due
 
     def _newest(self) -> int:
         """Return the number of the last sample that is available."""
@@ -104,37 +110,61 @@ class PoolMetrics:
         """Return the last samples of a metric; for a pool without samples its current value."""
         newest = self._newest() * SAMPLE_S
         taken = 0 if name in RETIRED_METRICS else max(0, math.floor((newest - self.begin()) / SAMPLE_S) + 1)
-        moments = [newest - number * SAMPLE_S for number in reversed(range(min(max(1, count), taken)))]
-        return [self._at(name, moment) for moment in moments] or [self._at(name, self._now)]
+        moments = newest - np.arange(min(max(1, count), taken), dtype=np.float64)[::-1] * SAMPLE_S
+        return self._at(name, moments if len(moments) else np.array([self._now]))
 
-    def _at(self, name: str, moment: float) -> float:
+    def _at(self, name: str, moments: Floats) -> list[float]:
+        """Return a metric at some times."""
+        found: list[float] = self._values(name, moments).tolist()
+        return found
+
+    def _values(self, name: str, moments: Floats) -> Floats:
+        fleet = self._pool.state.fleet
         if name in _OF_TASKS:
-            return float(sum(self._count(task, name, moment) for task in self._tasks))
-        tally = {kind: nodes.counts_by_state(self._pool.state.fleet, moment, kind, again=True) for kind in nodes.KINDS}
-        usable = sum(tally[kind].get(state, 0) for kind in nodes.KINDS for state in _USABLE)
+            return self._tasks_in(_OF_TASKS[name]).count(moments)
         if name == "$CPUPercent":
-            busy = len({task.state.node for task in self._tasks if _state(task.state, moment) == "running"})
-            return (busy * BUSY_CPU + (usable - busy) * IDLE_CPU) / usable if usable else 0.0
-        known = {
-            "$CurrentDedicatedNodes": sum(tally["dedicated"].values()),
-            "$CurrentLowPriorityNodes": sum(tally["spot"].values()),
-            "$UsableNodeCount": usable,
-            "$TaskSlotsPerNode": self._pool.doc["taskSlotsPerNode"],
-        }
-        return float(known.get(name, 0.0))
+            usable, busy = node_counts.count_nodes(fleet, moments, KINDS, usable=True), self._busy_nodes.count(moments)
+            return np.divide(
+                busy * BUSY_CPU + (usable - busy) * IDLE_CPU, usable, np.zeros(len(moments)), where=usable > 0
+            )
+        if name == "$UsableNodeCount":
+            return node_counts.count_nodes(fleet, moments, KINDS, usable=True)
+        if name in _OF_NODES:
+            return node_counts.count_nodes(fleet, moments, [_OF_NODES[name]], usable=False)
+        constant = self._pool.doc["taskSlotsPerNode"] if name == "$TaskSlotsPerNode" else 0
+        return np.full(len(moments), float(constant))
 
-    @staticmethod
-    def _count(task: _CountedTask, name: str, moment: float) -> int:
-        """Return how many tasks of a metric a task is.
+    def _tasks_in(self, states: tuple[str, ...]) -> Spans:
+        """Return when each task is in one of some states.
 
         A multi-instance task that waits is one for each instance; a task that waits for others is none.
         """
-        state = _state(task.state, moment)
-        if state not in _OF_TASKS[name]:
-            return 0
-        if state != "active":
-            return 1
-        return task.instances if task.ready <= moment else 0
+        spans = [
+            (max(begin, task.ready) if state == "active" else begin, end, task.instances if state == "active" else 1)
+            for task in self._tasks
+            for state, begin, end in _states(task.state)
+            if state in states
+        ]
+        begins, ends, weights = np.array(spans, dtype=np.float64).reshape(-1, 3).T
+        return node_counts.make_spans(begins, ends, weights)
+
+    @functools.cached_property
+    def _busy_nodes(self) -> Spans:
+        """When each node runs tasks: the spans of the tasks of a node may overlap."""
+        running = sorted(
+            (str(task.state.node), begin, end)
+            for task in self._tasks
+            for state, begin, end in _states(task.state)
+            if state == "running"
+        )
+        merged: list[tuple[str, float, float]] = []
+        for node, begin, end in running:
+            if merged and merged[-1][0] == node and begin <= merged[-1][2]:
+                merged[-1] = (node, merged[-1][1], max(end, merged[-1][2]))
+            else:
+                merged.append((node, begin, end))
+        begins, ends = np.array([span[1:] for span in merged], dtype=np.float64).reshape(-1, 2).T
+        return node_counts.make_spans(begins, ends)
 
 
 def _instances(item: Item) -> int:
@@ -142,11 +172,11 @@ def _instances(item: Item) -> int:
     return int(settings.get("numberOfInstances", 1))
 
 
-def _state(task: TaskState, moment: float) -> str:
-    """Return the state of a task at a time, with the result instead of ``completed``; empty before it is added."""
-    if moment * 1e7 < task.created - TICKS_AT_1970:
-        return ""
-    state = task.state(moment)
-    if state == "completed":
-        return "failed" if task.exit_code or task.terminated else "succeeded"
-    return state
+def _states(task: TaskState) -> list[tuple[str, float, float]]:
+    """Return the states of a task in order, each with its begin and end, and the result instead of ``completed``."""
+    created = (task.created - TICKS_AT_1970) / 1e7
+    ended = math.inf if task.ends is None else task.ends
+    started = ended if task.started is None else min(task.started, ended)
+    result = "failed" if task.exit_code or task.terminated else "succeeded"
+    times = [("active", created, started), ("running", started, ended), (result, ended, math.inf)]
+    return [(state, max(created, begin), end) for state, begin, end in times]
