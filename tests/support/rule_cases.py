@@ -616,14 +616,14 @@ CASES = [
     ),
     kept("vm-size", "Batch offers"),
     Case("vm-size", "does not offer", **ask(vm_size="Standard_D4ds_v55"), fix="did you mean Standard_D4ds_v5?"),
-    Case("vm-size", "not available for spot", **ask(vm_size="Basic_A1", spot=1)),
-    kept("vm-size-restrictions", "not restricted"),
-    warned(
-        "vm-size-restrictions",
-        "does not list Standard_HB120rs_v3 in eastus2",
+    Case(
+        "vm-size",
+        "does not offer",
         lambda lab: lab.account.update(location="eastus2"),
         **ask(vm_size="Standard_HB120rs_v3"),
     ),
+    Case("vm-size", "not available for spot", **ask(vm_size="Basic_A1", spot=1)),
+    kept("vm-size-restrictions", "not restricted"),
     Case(
         "vm-size-restrictions",
         "NotAvailableForSubscription",

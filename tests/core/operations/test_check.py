@@ -18,6 +18,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningErr
 from batchimg_magics.ui.cli import main
 from tests.support.connections import transport_of
 from tests.support.create_options import CREATE_OPTIONS
+from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.idle_pools import open_session
 from tests.support.request_log import RequestLog
 from tests.support.rule_resources import (
@@ -129,6 +130,22 @@ def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
     assert row(session.check("genomics", nodes=900, all=True), "replicas")["found"].startswith(
         "replicas in eastus: 1, enough to start 300"
     )
+
+
+class OtherRegion(ForwardingTransport):
+    """Compute lists the VM sizes of a region that has fewer."""
+
+    async def send(self, request: Any, **kwargs: Any) -> Any:
+        if "/Microsoft.Compute/skus?" in request.url:
+            request.url = request.url.replace("eastus", "eastus2")
+        return await self.inner.send(request, **kwargs)
+
+
+def test_a_size_that_compute_does_not_list_is_a_warning() -> None:
+    with open_session(OtherRegion, seed=3) as (session, _, _):
+        found = row(session.check("prep-vm", vm_size="Standard_HB120rs_v3", all=True), "vm-size-restrictions")
+    assert found["severity"] == "warning"
+    assert found["found"] == "Compute does not list Standard_HB120rs_v3 in eastus for this subscription"
 
 
 GOVERNING = {"/locks?", "/policyAssignments?"}
