@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from pathlib import Path
@@ -217,8 +218,8 @@ def open_emulator(
     ValueError
         The speed is not above 0, or the scenario is unknown.
     """
-    if speed is not None and speed <= 0:
-        raise ValueError(f"the speed has to be above 0, not {speed}")
+    if speed is not None and not 0 < speed < math.inf:
+        raise ValueError(f"the speed has to be a number above 0, not {speed:g}")
     if scenario is not None:
         scenarios.check_name(scenario)
     if str(state) != ":memory:":

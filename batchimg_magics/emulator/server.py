@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import signal
+import socket
 import ssl
 import sys
 import tempfile
@@ -34,13 +35,27 @@ PORT = 8443
 _IMPORT = "Import resources from the output of `az ... show` (JSON or YAML) in a file or directory; can be repeated"
 SPEED = 60.0
 _PROG = "batchimg emulator"
+_OTHER_STATE = "use another emulator state: --state FILE, or --state :memory:"
 EXEC = "exec"
+#: Real seconds in which a running emulator has to answer.
+_ANSWER_S = 5
 #: The options that have no effect on an emulator that is served already.
 _OF_SERVER = ("state", "speed", "scenario", "import_files", "control", "throttled")
 
 
 class _FailedError(Exception):
-    """The emulator cannot be served; the text says why, in one line, and may have a hint in a second one."""
+    """The emulator cannot be served; the text says why, in one line.
+
+    Parameters
+    ----------
+    text
+        What went wrong.
+    hint
+        What to do.
+    """
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(f"{text}\n  -> {hint}" if hint else text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,10 +89,13 @@ def make_parser() -> argparse.ArgumentParser:
         description="Serve the emulator on this machine for other clients: SDKs, the Azure CLI and npm packages. "
         f"`{_PROG} {EXEC} -- PROGRAM ...` runs one program with it: see `{_PROG} {EXEC} --help`.",
         epilog=_epilog(),
+        formatter_class=_HelpFormatter,
     )
     address = hosts.LOCALHOST
     option = parser.add_argument
-    option("--port", help=f"Listen on this TCP port; 0 = any free port (default: {PORT})", type=int, default=PORT)
+    option(
+        "--port", help=f"Listen on this TCP port; 0 = any free port (default: {PORT})", type=hosts.port, default=PORT
+    )
     where = parser.add_mutually_exclusive_group()
     words = f"Listen on this loopback address (default: {address})"
     where.add_argument("--host", help=words, type=hosts.loopback, default=address)
@@ -100,6 +118,7 @@ def make_exec_parser() -> argparse.ArgumentParser:
         usage=f"{_PROG} {EXEC} [options] -- PROGRAM [argument ...]",
         description="Run a program that uses the emulator in place of Azure: with Azure's host names, through a proxy.",
         epilog=_epilog(),
+        formatter_class=_HelpFormatter,
     )
     option = parser.add_argument
     words = "Let the program reach hosts that are not Azure's (default: they are refused)"
@@ -109,8 +128,16 @@ def make_exec_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Breaks the lines of each paragraph for itself; those of `_epilog` are its lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n".join(fill(line, width, indent) for line in text.splitlines())
+
+
 def _epilog() -> str:
-    return "scenarios: " + "; ".join(f"{name}: {one.description}" for name, one in scenarios.SCENARIOS.items())
+    return "\n".join(["scenarios:", *(f"{name}: {one.description}" for name, one in scenarios.SCENARIOS.items())])
 
 
 def _add_shared_options(parser: argparse.ArgumentParser) -> None:
@@ -145,12 +172,14 @@ def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
         )
     except StateBusyError as error:
         raise _FailedError(
-            f"another process has locked the emulator state {error.path}, because it runs at --speed max\n"
-            "  close it there, or use another one: --state FILE, or --state :memory:"
+            f"another process has locked the emulator state {error.path}, because it runs at --speed max",
+            f"close it there, or {_OTHER_STATE}",
         ) from error
     except ImportRefusedError as error:
-        raise _FailedError(f"{error}\n  {error.hint}") from error
-    except (StateLayoutError, ValueError, OSError) as error:
+        raise _FailedError(str(error), error.hint) from error
+    except (StateLayoutError, OSError) as error:
+        raise _FailedError(str(error), _OTHER_STATE) from error
+    except ValueError as error:
         raise _FailedError(str(error)) from error
     try:
         _import(emulator, documents)
@@ -166,7 +195,7 @@ def _import(emulator: Emulator, documents: list[Sourced]) -> None:
     try:
         emulator.import_documents(documents)
     except ImportRefusedError as error:
-        raise _FailedError(f"{error}\n  {error.hint}") from error
+        raise _FailedError(str(error), error.hint) from error
     for one, command in emulator.not_imported().items():
         sys.stderr.write(f"{_PROG}: an imported document refers to {one}; import that document too: {command} > FILE\n")
 
@@ -177,7 +206,9 @@ def _certificates(asked: argparse.Namespace, folder: str, address: str) -> certi
     try:
         return certificates.make_certificates(home, Path(folder), hosts.certificate_names(address))
     except (OSError, ValueError) as error:
-        raise _FailedError(f"the certificates in {home} cannot be used: {error}") from error
+        what = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        hint = "specify a directory that you can write to: --certificates DIRECTORY"
+        raise _FailedError(f"the certificates in {home} cannot be used: {what}", hint) from error
 
 
 def _need_server() -> None:
@@ -185,7 +216,7 @@ def _need_server() -> None:
         import trustme
         import uvicorn
     except ModuleNotFoundError as error:
-        raise _FailedError(f"{error.name} is not installed: pip install 'batchimg_magics[server]'") from error
+        raise _FailedError(f"{error.name} is not installed", "pip install 'batchimg_magics[server]'") from error
     del trustme, uvicorn
 
 
@@ -195,7 +226,8 @@ def _serve(asked: argparse.Namespace) -> int:
         try:
             listener = hosts.open_listener(asked.host, asked.port)
         except OSError as error:
-            raise _FailedError(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}") from error
+            hint = "use another port with --port N; --port 0 takes a free one"
+            raise _FailedError(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}", hint) from error
         with listener, _ending_in_order():
             made = _certificates(asked, folder, asked.host) if asked.tls else None
             server = running.make_server(emulator.app, asked.speed, made)
@@ -243,7 +275,9 @@ def introduction(url: str, emulator: Emulator, made: certificates.Certificates |
 def _exec(words: list[str]) -> int:
     parser = make_exec_parser()
     at = words.index("--") if "--" in words else len(words)
-    asked, command = parser.parse_args(words[:at]), words[at + 1 :]
+    (asked, unknown), command = parser.parse_known_args(words[:at]), words[at + 1 :]
+    if unknown:
+        parser.error(f"{unknown[0]} is not an option of {EXEC}; specify the program after --")
     if not command:
         parser.error("specify the program after --")
     if asked.url and any(getattr(asked, name) != parser.get_default(name) for name in _OF_SERVER):
@@ -291,7 +325,9 @@ def _proxy(asked: argparse.Namespace, made: certificates.Certificates, refused: 
     allowed = asked.allow_internet
     if asked.url:
         trust = ssl.create_default_context(cafile=made.authority)
-        proxy = Proxy(_address(asked.url), trust, allow_internet=allowed, report=refused)
+        address = _address(asked.url)
+        _need_answer(asked.url, address, trust, made.authority)
+        proxy = Proxy(address, trust, allow_internet=allowed, report=refused)
         with running.run_proxy(proxy) as url:
             yield url
         return
@@ -310,5 +346,27 @@ def _address(url: str) -> tuple[str, int]:
     except ValueError:
         host, port = "", 0
     if not url.lower().startswith("https://") or not planes.is_local(host):
-        raise _FailedError(f"--url {url}: expected the https URL of `batchimg emulator` on this machine")
+        raise _FailedError(
+            f"--url {url} is not an https URL of this machine", "specify the https URL that `batchimg emulator` prints"
+        )
     return (hosts.LOCALHOST if host == "localhost" else host), port
+
+
+def _need_answer(url: str, address: tuple[str, int], trust: ssl.SSLContext, authority: Path) -> None:
+    """Refuse a URL at which no emulator answers: the program would only see that the proxy fails."""
+    try:
+        with (
+            socket.create_connection(address, timeout=_ANSWER_S) as connection,
+            trust.wrap_socket(connection, server_hostname="localhost"),
+        ):
+            return
+    except ssl.SSLCertVerificationError as error:
+        raise _FailedError(
+            f"--url {url}: {authority} has not signed its certificate",
+            "specify the directory of the certificates with which it was started: --certificates DIRECTORY",
+        ) from error
+    except OSError as error:
+        raise _FailedError(
+            f"--url {url}: no emulator answers there: {error.strerror or error}",
+            f"start one in another terminal: {_PROG}",
+        ) from error

@@ -221,6 +221,19 @@ def test_a_port_in_use_is_reported(served: dict[str, str], capsys: pytest.Captur
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "x"])
+def test_number_that_is_no_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        server.main([f"--port={port}"])
+    assert f"{port} is not a port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("speed", ["0", "nan", "inf"])
+def test_speed_at_which_no_clock_runs_is_refused(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert server.main(["--state", ":memory:", "--speed", speed]) == 1
+    assert f"the speed has to be a number above 0, not {speed}" in capsys.readouterr().err
+
+
 def test_listener_lets_small_writes_go_at_once() -> None:
     with hosts.open_listener("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on
@@ -233,7 +246,7 @@ def test_documents_are_imported_or_refused(tmp_path: Path, capsys: pytest.Captur
     file.write_text("Name  Location\n----  --------\nlab-vm  eastus\n")
     assert server.main(words) == 1
     assert "is a table (--output table)" in (told := capsys.readouterr().err)
-    assert "\n  use --output json" in told
+    assert "\n  -> use --output json" in told
     assert not state.exists()
     document = vm("lab-vm", managed("lab-os"))
     file.write_text(json.dumps(document))

@@ -221,7 +221,9 @@ def _json_values(text: str, name: str) -> Iterator[Any]:
         try:
             value, place = decoder.raw_decode(text, place)
         except json.JSONDecodeError as error:
-            raise _broken(name, f"{error.msg}, line {error.lineno}, column {error.colno}", error, text) from error
+            raise _broken(
+                name, f"{error.msg.removesuffix(' at')}, line {error.lineno}, column {error.colno}", error, text
+            ) from error
         except ValueError as error:  # of the hooks, or a number with thousands of digits
             raise ImportRefusedError(f"{name}, document {number}: {error}", SAVE_AGAIN) from error
         yield value

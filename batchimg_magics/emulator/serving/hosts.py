@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     AsgiApp = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 LOCALHOST = "127.0.0.1"
+_LAST_PORT = 65_535
 #: Not all of azure.com: anybody can register a name below cloudapp.azure.com.
 _AZURE_HOSTS = frozenset({planes.ARM_HOST, planes.PRICES_HOST, planes.BATCH_AUDIENCE_HOST, *planes.LOGIN_HOSTS})
 _AZURE_SUFFIXES = (planes.BATCH_SUFFIX, f".{planes.ARM_HOST}")
@@ -39,6 +40,19 @@ def loopback(host: str) -> str:
     if not planes.is_local(address):
         raise argparse.ArgumentTypeError(f"{host} is not a loopback address")
     return str(ipaddress.ip_address(address))
+
+
+def port(text: str) -> int:
+    """Return the number of a TCP port.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is not one.
+    """
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(f"{text} is not a port: expected a number from 0 to {_LAST_PORT}")
+    return int(text)
 
 
 def url_host(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -143,13 +144,27 @@ def test_state_that_another_process_has_locked_is_reported(
     assert reason == (
         f"batchimg emulator: another process has locked the emulator state {state}, because it runs at --speed max"
     )
-    assert hint == "  close it there, or use another one: --state FILE, or --state :memory:"
+    assert hint == "  -> close it there, or use another emulator state: --state FILE, or --state :memory:"
 
 
 def test_program_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         server.main(["exec", "--speed", "5"])
     assert "specify the program after --" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        server.main(["exec", "python", "-c", "1"])
+    assert "python is not an option of exec; specify the program after --" in capsys.readouterr().err
+
+
+def test_url_at_which_no_emulator_answers_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = ["--certificates", str(tmp_path / "tls")]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"https://localhost:{closed.getsockname()[1]}"
+    assert server.main(["exec", "--url", url, *home, "--", "true"]) == 1
+    assert capsys.readouterr().err == (
+        f"batchimg emulator: --url {url}: no emulator answers there: Connection refused\n"
+        "  -> start one in another terminal: batchimg emulator\n"
+    )
 
 
 @pytest.mark.parametrize("option", [("--state", "x"), ("--speed", "2"), ("--control",), ("--no-throttling",)])

@@ -170,4 +170,4 @@ def test_running_server_can_be_used(served: Served, capfd: pytest.CaptureFixture
 )
 def test_url_is_that_of_a_server_on_this_machine(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert server.main(["exec", "--url", url, "--certificates", str(tmp_path), "--", "true"]) == 1
-    assert f"--url {url}: expected the https URL of `batchimg emulator` on this machine" in capsys.readouterr().err
+    assert f"--url {url} is not an https URL of this machine" in capsys.readouterr().err
