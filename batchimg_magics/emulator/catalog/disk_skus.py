@@ -1,6 +1,6 @@
 """Properties that follow from the SKU and size of a disk: tier, IOPS, throughput, bytes.
 
-Source: recorded disks (FACTS 4) and Microsoft's table of managed disk types.
+Source: recorded disks and Microsoft's table of managed disk types.
 """
 
 from __future__ import annotations

@@ -126,7 +126,10 @@ class Proxy:
             if found is None:
                 raise _RefusedError(400, "CONNECT needs a host and a port.")
             return self._tunnel(*_host_and_port(found)), None
-        url = urlsplit(asked)
+        try:
+            url = urlsplit(asked)
+        except ValueError as error:  # an address in brackets that is none
+            raise _RefusedError(400, "The URL cannot be read.") from error
         found = _AUTHORITY.fullmatch(url.netloc if ":" in url.netloc.rpartition("]")[2] else f"{url.netloc}:80")
         if url.scheme.lower() != "http" or found is None:
             raise _RefusedError(400, "This is a proxy: it takes CONNECT, and the full URLs of plain HTTP.")

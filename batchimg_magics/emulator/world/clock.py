@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import re
 import selectors
 import time
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 #: Batch counts time in units of 100 ns.
 TICKS_PER_SECOND = 10_000_000
 _Args = TypeVarTuple("_Args")
+_FRACTION = re.compile(r"[.,](\d{1,7})")
 
 #: A sleeping task reads the anchor at least this often (in real seconds), because another process may change it.
 ANCHOR_POLL_S = 0.1
@@ -280,7 +282,8 @@ class InstantLoop(asyncio.SelectorEventLoop):
 
 
 def parse_timestamp(text: str) -> float:
-    """Read a timestamp of a body, in seconds since 1970."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    second = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
-    return second + (int(fraction[:7].ljust(7, "0")) / TICKS_PER_SECOND if fraction else 0.0)
+    """Read a timestamp of a body, in seconds since 1970; without an offset it is in UTC."""
+    moment = datetime.fromisoformat(text)
+    second = moment.replace(microsecond=0, tzinfo=moment.tzinfo or UTC).timestamp()
+    fraction = _FRACTION.search(text)  # a datetime has microseconds only
+    return second + (int(fraction[1].ljust(7, "0")) / TICKS_PER_SECOND if fraction else 0.0)

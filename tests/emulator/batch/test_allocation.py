@@ -204,6 +204,16 @@ def test_what_was_done_to_a_node_shows_and_passes() -> None:
     assert next(nodes.nodes(made, 611.0)).state == "idle"
 
 
+def test_a_reboot_of_a_node_that_still_starts_takes_longer() -> None:
+    made = grown(1)
+    (node,) = nodes.nodes(made, 500.0)
+    moment = node.allocated + 5.0
+    assert next(nodes.nodes(made, moment)).state == "starting"
+    resizing.record_action(made, moment, node.id, "reboot")
+    states = {second: next(nodes.nodes(made, moment + second)).state for second in (1, 124, 126, 130)}
+    assert states == {1: "rebooting", 124: "rebooting", 126: "starting", 130: "idle"}
+
+
 def test_stopping_a_resize_that_would_time_out_reports_only_the_stop() -> None:
     made = grown(2000, timeout_s=300.0)
     resizing.stop_resize(made, 100.0)

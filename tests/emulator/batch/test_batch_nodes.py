@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -334,5 +335,8 @@ def test_users_of_nodes_are_refused(azure: BatchEmulator) -> None:
     later = {"name": "bob", "sshPublicKey": "ssh-rsa AAAA", "expiryTime": "2030-01-01T00:00:00Z"}
     assert azure.batch("POST", f"{linux}/users", later).status == 201
     assert azure.batch("PUT", f"{linux}/users/bob", {"expiryTime": "2020-01-01T00:00:00Z"}).status == 400
+    for minutes, status in ((1, 200), (-1, 400)):
+        moment = datetime.fromtimestamp(azure.clock.now() + 60 * minutes, timezone(timedelta(hours=-2)))
+        assert azure.batch("PUT", f"{linux}/users/bob", {"expiryTime": moment.isoformat()}).status == status
     assert azure.batch("POST", f"{windows}/users", {"name": "bob", "password": "Passw0rd!"}).status == 201
     assert azure.batch("PUT", f"{windows}/users/bob", {}).code == "MissingRequiredProperty"

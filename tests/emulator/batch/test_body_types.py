@@ -60,6 +60,7 @@ POOLS: dict[str, tuple[Json, str, str]] = {
     "policy without fill type": ({"taskSchedulingPolicy": {}}, "MissingRequiredProperty", "nodeFillType"),
     "metadata without value": ({"metadata": [{"name": "a"}]}, "MissingRequiredProperty", "value"),
     "metadata with an empty name": ({"metadata": [{"name": "", "value": "b"}]}, "EmptyMetadataKey", ""),
+    "too much metadata": ({"metadata": [{"name": "a", "value": "b" * 8192}]}, "MetadataTooLarge", ""),
     "metadata twice": ({"metadata": [{"name": "a", "value": "b"}] * 2}, "InvalidPropertyValue", "metadata"),
     "too many slots": ({"taskSlotsPerNode": 257}, "InvalidPropertyValue", "taskSlotsPerNode"),
     "spot nodes that communicate": (

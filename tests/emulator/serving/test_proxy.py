@@ -93,6 +93,7 @@ def test_each_name_of_azure_has_a_trusted_certificate(served: Served, url: str, 
         ("GET http://169.254.169.254@example.org/", 400, "This is a proxy"),
         ("GET https://management.azure.com/", 400, "This is a proxy"),
         ("GET http://example.org:99999999/", 400, "This is a proxy"),
+        ("GET http://[x]/", 400, "The URL cannot be read."),
         ("nonsense", 400, "HTTP/1.1"),
     ],
 )

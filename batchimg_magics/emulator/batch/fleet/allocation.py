@@ -5,7 +5,7 @@ states - are derived from a hash of the seed of the cohort and the index of the 
 same in every process and at every time, with nothing running in between. A cohort of thousands of nodes is computed as
 columns.
 
-Source: the recorded pools (FACTS 4 and 6). The numbers and their sources are in `node_times`.
+Source: the recorded pools. The numbers and their sources are in `node_times`.
 """
 
 from __future__ import annotations

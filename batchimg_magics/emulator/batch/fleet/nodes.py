@@ -1,6 +1,6 @@
 """The nodes of a pool at a time: a pure function of its resizes and actions (`resizing`) and of the time.
 
-Source: the recorded pools and nodes (FACTS 4 and 5).
+Source: the recorded pools and nodes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KINDS: tuple[NodeKind, NodeKind] = ("dedicated", "spot")
+#: The states of a node until its operating system runs.
+_BOOTING = frozenset({"rebooting", "reimaging", "starting"})
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -213,13 +215,19 @@ def _node(fleet: Fleet, now: float, cohort: Cohort, row: int, state: str, since:
     booted, scheduling = agent, True
     events = fleet.events.get(table.ids[row])
     if events and state not in ("leavingpool", "preempted"):
-        state, since, booted, scheduling = _after_events(cohort, events, state, since, booted, now)
+        state, since, booted, scheduling = _after_events(cohort, events, state, since, booted, up, now)
     allocated = float(table.times[0, row])
     return Node(table.ids[row], cohort, int(table.index[row]), state, since, allocated, booted, agent, scheduling)
 
 
 def _after_events(
-    cohort: Cohort, done: list[tuple[str, float]], state: str, since: float, booted: float | None, now: float
+    cohort: Cohort,
+    done: list[tuple[str, float]],
+    state: str,
+    since: float,
+    booted: float | None,
+    boots_until: float,
+    now: float,
 ) -> tuple[str, float, float | None, bool]:
     """Return state, since when, last boot and scheduling of a node after the actions on it."""
     scheduling, switched = True, 0.0
@@ -230,7 +238,9 @@ def _after_events(
             scheduling, switched = verb == "enable", moment
             continue
         since = moment
-        for phase, seconds in _phases(cohort, verb):
+        phases = _phases(cohort, "reboot of a starting node" if verb == "reboot" and moment < boots_until else verb)
+        boots_until = moment + sum(seconds for phase, seconds in phases if phase in _BOOTING)
+        for phase, seconds in phases:
             state = phase
             if now < since + seconds:
                 break

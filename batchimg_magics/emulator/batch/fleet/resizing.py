@@ -3,8 +3,8 @@
 The end and the errors of a resize are known when it begins, because allocation is a pure function; stop-resize replaces
 its end.
 
-Source: the recorded resizes, stops and removals (FACTS 4 and 5). Resize errors are as recorded, else those of
-Microsoft's examples.
+Source: the recorded resizes, stops and removals. Resize errors are as recorded, else those of Microsoft's
+examples.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The effects of a pool's image on its nodes: how they boot, and why they cannot be allocated.
 
-Source: FACTS 1 and 2 (source document, gallery documents, issue threads). The code and message of a failed allocation
-are those of Microsoft's examples; the provider error has Compute's own text where it is known.
+Source: the documents on pools of custom images and on galleries, and issue threads. The code and message of a failed
+allocation are those of Microsoft's examples; the provider error has Compute's own text where it is known.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ _VERSION = _DEFINITION + "/versions/{galleryImageVersionName}"
 _COMPUTE = r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Compute"
 _GALLERY_ID = re.compile(_COMPUTE + r"/galleries/[^/]+/images/[^/]+(/versions/[^/]+)?", re.IGNORECASE)
 _MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
-#: The last api-versions that create pools directly from managed images, by plane. Source: FACTS 2 for the data plane;
-#: for ARM the example in Microsoft's document on pools of managed images.
+#: The last api-versions that create pools directly from managed images, by plane. Source: issue threads for the data
+#: plane; for ARM the example in Microsoft's document on pools of managed images.
 _MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
 #: The first api-versions that are recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
@@ -80,6 +80,9 @@ evidence.rule(
 )
 #: Properties that no response shows.
 _SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey", "protectedSettings"})
+_METADATA_LIMIT = evidence.assumed(
+    8192, "characters", "of all names and values of the metadata", "an error for more is documented, a limit is not"
+)
 evidence.rule(
     "Metadata with a name that occurs twice is refused.",
     "no document says what Batch does with it",
@@ -307,13 +310,16 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
 
 
 def check_metadata(pairs: list[dict[str, Any]]) -> None:
-    """Refuse metadata without names, or with a name that occurs twice."""
-    names = [pair["name"] for pair in pairs]
-    for name in names:
-        if not name:
+    """Refuse metadata that is too large, without names, or with a name that occurs twice."""
+    if sum(len(pair["name"]) + len(pair["value"]) for pair in pairs) > _METADATA_LIMIT:
+        raise refusal("MetadataTooLarge")
+    seen = set()
+    for pair in pairs:
+        if not pair["name"]:
             raise refusal("EmptyMetadataKey")
-        if names.count(name) > 1:
-            raise bad_property("metadata", name, "Each metadata name can be specified once")
+        if pair["name"] in seen:
+            raise bad_property("metadata", pair["name"], "Each metadata name can be specified once")
+        seen.add(pair["name"])
 
 
 def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:

@@ -1,7 +1,7 @@
 """The conditions of resizes: image, quotas, limits and scenario of a pool, and when it may be resized.
 
-Source: recorded resizes and quota failures, the source document's limits of managed-image pools (FACTS 1.5), the Batch
-documents on Azure Compute Gallery pools, and the REST reference's error codes.
+Source: recorded resizes and quota failures, the source document's limits of managed-image pools, the Batch documents on
+Azure Compute Gallery pools, and the REST reference's error codes.
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ _ERRORS = {
     ),
     "JobNotActive": (409, "The specified job is not in active state."),
     "JobNotFound": (404, "The specified job does not exist."),
+    "MetadataTooLarge": (400, "The size of the metadata exceeds the maximum permitted."),
     "MissingRequiredProperty": (400, "A required property was not specified in the request body."),
     "MultipleConditionHeadersNotSupported": (400, "Multiple condition headers are not supported."),
     "NodeAlreadyInTargetSchedulingState": (409, "The specified node is already in the target scheduling state."),

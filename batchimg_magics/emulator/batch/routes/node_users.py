@@ -28,8 +28,12 @@ _NAME = re.compile(r"[^\s/\\\[\]:;|=,+*?<>@\"]{1,20}")
 _CHANGEABLE = frozenset({"password", "expiryTime", "sshPublicKey"})
 evidence = Evidence("Node users")
 evidence.rule(
-    "A user of a node whose expiry time is over is refused. The strength of passwords is not checked.",
+    "A user of a node whose expiry time is over is refused.",
     "no document says what Batch does",
+)
+evidence.rule(
+    "The strength of the passwords of users is not checked, neither for a node nor for a pool.",
+    "no document has a rule; examples of Microsoft's documents have passwords of six letters and digits",
 )
 _READY = ("idle", "running", "offline")
 

@@ -1,7 +1,7 @@
 """Facts that no document shows, from a disk to everything that is created from it.
 
-Source: FACTS 1.3 and 1.10: Batch needs an operating system that is generalized, without Azure extensions, on a disk
-that is not encrypted, and without a purchase plan unless the image definition has it.
+Batch needs an operating system that is generalized, without Azure extensions, on a disk that is not encrypted, and
+without a purchase plan unless the image definition has it.
 """
 
 from __future__ import annotations

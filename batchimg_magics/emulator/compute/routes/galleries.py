@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Item
 
-#: From this api-version on a definition is V2 and TrustedLaunchSupported by default. Source: FACTS 2.
+#: From this api-version on a definition is V2 and TrustedLaunchSupported by default.
 SECURE_BY_DEFAULT_SINCE = "2025-03-03"
 _ALLOWED_VALUES = {
     "osType": ("Linux", "Windows"),

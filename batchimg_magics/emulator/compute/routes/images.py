@@ -66,7 +66,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     settled = asked | {"hyperVGeneration": bodies.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
     # The contents of a blob are not known: its owner's statement decides.
     facts = {"deprovisioned": True} | (lineage.system_facts(call.store, call.now, roots[0]) if roots else {})
-    # The VM may be deleted; the disks and snapshots of the image may not. Source: FACTS 1.4.
+    # The VM may be deleted; the disks and snapshots of the image may not.
     under = [root.key for root in roots if root.kind != lineage.VIRTUAL_MACHINES]
     return BuildResult(
         settled | {"storageProfile": storage.final()},
@@ -172,7 +172,7 @@ def _size(source: Item | None) -> int:
 
 
 def _refuse_trusted_launch(roots: list[Item]) -> None:
-    """Refuse sources of a TrustedLaunch VM: only a gallery accepts them. Source: FACTS 2."""
+    """Refuse sources of a TrustedLaunch VM: only a gallery accepts them."""
     security = next((one for root in roots if (one := lineage.required_security_type(root))), "")
     if security:
         message = f"Creation of managed images are not supported for virtual machine with {security} security type."
