@@ -282,8 +282,17 @@ class InstantLoop(asyncio.SelectorEventLoop):
 
 
 def parse_timestamp(text: str) -> float:
-    """Read a timestamp of a body, in seconds since 1970; without an offset it is in UTC."""
+    """Read a timestamp of a body, in seconds since 1970; without an offset it is in UTC.
+
+    Raises
+    ------
+    ValueError
+        It is not a timestamp, or not one of the years 1 to 9999 in UTC.
+    """
     moment = datetime.fromisoformat(text)
-    second = moment.replace(microsecond=0, tzinfo=moment.tzinfo or UTC).timestamp()
+    try:
+        whole = moment.replace(microsecond=0, tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
     fraction = _FRACTION.search(text)  # a datetime has microseconds only
-    return second + (int(fraction[1].ljust(7, "0")) / TICKS_PER_SECOND if fraction else 0.0)
+    return whole.timestamp() + (int(fraction[1].ljust(7, "0")) / TICKS_PER_SECOND if fraction else 0.0)

@@ -22,6 +22,7 @@ from batchimg_magics.emulator.batch.model import jobs, pools
 from batchimg_magics.emulator.batch.rest.errors import bad_property, refusal
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.world.clock import parse_timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -156,22 +157,12 @@ class JobSchedule:
 
 def recurrence(schedule: dict[str, Any], now: float) -> Recurrence:
     """Return when the jobs of a schedule are due, or refuse it; its names and types have been checked."""
-    begin = _moment(schedule, "doNotRunUntil", now)
-    after = _moment(schedule, "doNotRunAfter", math.inf)
+    begin = parse_timestamp(schedule["doNotRunUntil"]) if "doNotRunUntil" in schedule else now
+    after = parse_timestamp(schedule["doNotRunAfter"]) if "doNotRunAfter" in schedule else math.inf
     if after <= begin:
         raise bad_property("doNotRunAfter", schedule["doNotRunAfter"], "It must be later than the first job")
     window, every = (_interval(schedule, name) for name in ("startWindow", "recurrenceInterval"))
     return Recurrence(max(begin, now), after, window, every)
-
-
-def _moment(schedule: dict[str, Any], name: str, default: float) -> float:
-    if name not in schedule:
-        return default
-    try:
-        when = datetime.fromisoformat(schedule[name])
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):
-        raise bad_property(name, schedule[name]) from None
 
 
 def _interval(schedule: dict[str, Any], name: str) -> float:

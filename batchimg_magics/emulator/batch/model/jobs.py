@@ -44,7 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "priority": 0,
     "maxParallelTasks": -1,
     "allowTaskPreemption": False,
-    "constraints": {"maxWallClockTime": "P10675199DT2H48M5.4775807S", "maxTaskRetryCount": 0},
+    "constraints": {"maxWallClockTime": tasks.FOREVER, "maxTaskRetryCount": 0},
     "onAllTasksComplete": "noaction",
     "onTaskFailure": "noaction",
     "usesTaskDependencies": False,

@@ -12,11 +12,7 @@ from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.pools import done
-from batchimg_magics.emulator.http.dates import (
-    batch_timestamp,
-    etag,
-    timestamp_of_ticks,
-)
+from batchimg_magics.emulator.http.dates import batch_timestamp, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 
 if TYPE_CHECKING:

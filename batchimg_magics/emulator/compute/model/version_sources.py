@@ -1,6 +1,7 @@
 """The sources of a gallery image version: disks and snapshots, or one image, VM or version; and their checks.
 
-Source: the gallery documents; refusals in Azure's words where issue threads quote them (azure-cli #24972, packer-plugin-azure #304).
+Source: the gallery documents; refusals in Azure's words where issue threads quote them (azure-cli #24972,
+packer-plugin-azure #304).
 """
 
 from __future__ import annotations
