@@ -15,6 +15,13 @@ VARIABLES = {
     "numbers": [3, 1, 2],
     "object": {"One": 1, "two": {"three": [1, 2]}},
     "escaped": "[[not an expression]",
+    **{
+        f"twice{number}": f"[concat({f'variables(`twice{number + 1}`),' * 9}'')]".replace("`", "'")
+        for number in range(40)
+    },
+    "twice40": "a",
+    **{f"chain{number}": f"[variables('chain{number + 1}')]" for number in range(400)},
+    "chain400": "a",
 }
 NET = "Microsoft.Network/virtualNetworks"
 CASES: list[tuple[str, Any]] = [
@@ -27,6 +34,7 @@ CASES: list[tuple[str, Any]] = [
     ("variables('object').?none", None),
     ("tryGet(variables('object'), 'two', 'three', 0)", 1),
     ("variables('escaped')", "[not an expression]"),
+    ("div(9007199254740993, -1)", -9007199254740993),
     ("if(equals(1, 1), 'yes', variables('none'))", "yes"),
     ("and(true(), not(false()), or(false(), bool('true')))", True),
     ("equals('a', 'A')", False),
@@ -95,7 +103,8 @@ FUNCTIONS = [
             "greet": {
                 "parameters": [{"name": "who", "type": "string"}],
                 "output": {"type": "string", "value": "[concat('hello ', parameters('who'))]"},
-            }
+            },
+            "loop": {"parameters": [], "output": {"type": "string", "value": "[lab.loop()]"}},
         },
     }
 ]
@@ -150,6 +159,18 @@ def test_functions_have_the_documented_values(values: dict[str, Any], text: str,
         "base64ToString('*')",
         "shallowMerge(1)",
         "int('x')",
+        "_init_()",  # names of Python's own methods
+        "_reduce_()",
+        "mul(9223372036854775807, 2)",
+        f"json('{'[' * 3000}')",
+        "padLeft('a', 3000000000)",
+        "format('{0,3000000000}', 'a')",
+        "format('{0:D3000000000}', 1)",
+        "replace(padLeft('', 90000, 'a'), 'a', padLeft('', 90000, 'b'))",
+        "map(range(0, 5000), lambda('x', map(range(0, 5000), lambda('y', 1))))",
+        "variables('twice0')",
+        "variables('chain0')",
+        "lab.loop()",
     ],
 )
 def test_wrong_arguments_fail_the_deployment(text: str) -> None:

@@ -81,7 +81,7 @@ class Place:
             "tenantresourceid": lambda kind, *names: "/providers/" + _typed(kind, names),
         }
 
-    def runtime(self, name: str) -> Callable[..., Any] | None:
+    def runtime(self, name: str) -> Callable[..., Any]:
         """Return a function that reads resources, by name in lower case."""
         if name == "reference":
             return self._reference

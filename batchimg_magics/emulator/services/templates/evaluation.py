@@ -20,6 +20,7 @@ from batchimg_magics.emulator.services.templates.expressions import (
 )
 from batchimg_magics.emulator.services.templates.text_functions import TEXT_FUNCTIONS, to_text, type_word
 from batchimg_magics.emulator.services.templates.value_functions import VALUE_FUNCTIONS, to_bool, whole
+from batchimg_magics.emulator.services.templates.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 UNSUPPORTED = frozenset(
     {"buildcidr", "cidrhost", "cidrsubnet", "deployer", "fail", "groupby", "managementgroup", "mapvalues"}
     | {"managementgroupresourceid", "parsecidr", "resourcescope", "toLogicalZone".lower(), "tophysicalzone"}
+)
+#: Functions that do not evaluate all their arguments, or see the scope: methods of `Scope`.
+_SPECIAL = frozenset(
+    {"and", "coalesce", "copyindex", "filter", "if", "lambdavariables", "map", "or", "parameters", "reduce", "sort"}
+    | {"toobject", "variables"}
 )
 _MAX_COPIES = 800
 _ONLY_IN_DEFAULTS = frozenset({"newguid", "utcnow"})
@@ -53,16 +59,21 @@ class Scope:
         Index of each copy loop by its name; the empty name is the current one.
     values
         Variables of lambda expressions.
+    open_variables
+        The variables whose values are being evaluated.
+    work
+        Counts the evaluations of the whole template.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     azure: dict[str, Callable[..., Any]] = field(default_factory=dict)
-    runtime: Callable[[str], Callable[..., Any] | None] | None = None
+    runtime: Callable[[str], Callable[..., Any]] | None = None
     user: dict[str, tuple[list[str], Any]] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     open_variables: frozenset[str] = frozenset()
+    work: Work = field(default_factory=Work)
 
     # -- values ------------------------------------------------------------------------------------------------------
 
@@ -73,16 +84,20 @@ class Scope:
         if isinstance(found, list):
             return [self.value(one) for one in found]
         if isinstance(found, dict):
-            inner = {self.value(name): self.value(one) for name, one in found.items() if not _is_copy(name, one)}
+            inner = {
+                to_text(self.value(name)): self.value(one) for name, one in found.items() if not _is_copy(name, one)
+            }
             for one in found["copy"] if _is_copy("copy", found.get("copy")) else ():
-                inner[one["name"]] = self.copied(one)
+                inner[to_text(one["name"])] = self.copied(one)
             return inner
         return found
 
     def copied(self, loop: dict[str, Any]) -> list[Any]:
         """Return the elements of a loop in a property, a variable or an output."""
         name = str(loop.get("name") or "")
-        return [self.in_copy(name, index).value(loop.get("input")) for index in range(self.count(loop))]
+        number = self.count(loop)
+        self.work.add(number)
+        return [self.in_copy(name, index).value(loop.get("input")) for index in range(number)]
 
     def count(self, loop: dict[str, Any]) -> int:
         """Return how often a loop runs."""
@@ -104,12 +119,13 @@ class Scope:
         """Return the value of an expression."""
         if isinstance(node, Literal):
             return node.value
-        if isinstance(node, Member):
-            return self._member(node)
-        special = getattr(self, f"_{node.name.lower()}_", None)
-        if special is not None:
-            return special(node)
-        return self._called(node)
+        with self.work:
+            if isinstance(node, Member):
+                return self._member(node)
+            name = node.name.lower()
+            found = getattr(self, f"_{name}_")(node) if name in _SPECIAL else self._called(node)
+            self.work.add(len(found) // 100 if isinstance(found, str | list | dict) else 0)
+            return found
 
     def _member(self, node: Member) -> Any:  # noqa: ANN401 - JSON
         container, key = self.expression(node.of), self.expression(node.key)
@@ -140,9 +156,7 @@ class Scope:
             return self._user_function(node)
         work = TEXT_FUNCTIONS.get(name) or VALUE_FUNCTIONS.get(name) or self.azure.get(name)
         if work is None and (name == "reference" or name.startswith("list")):
-            work = self.runtime(name) if self.runtime is not None else None
-            if work is None:
-                raise _unexpected(node.name)
+            return self._read(node)
         if work is None and name in _ONLY_IN_DEFAULTS:
             raise _unexpected(node.name)
         if work is None and name in UNSUPPORTED:
@@ -161,13 +175,21 @@ class Scope:
                 f"Please see https://aka.ms/arm-functions#{node.name} for usage details."
             ) from error
 
+    def _read(self, node: Function) -> Any:  # noqa: ANN401 - JSON
+        """Return the value of a function that reads resources."""
+        if self.runtime is None:
+            raise _unexpected(node.name)
+        name = node.name.lower()
+        arguments = self._arguments(node, *((1, 2, 3) if name == "reference" else (2, 3)))
+        return self.runtime(name)(*map(self.expression, arguments))
+
     def _user_function(self, node: Function) -> Any:  # noqa: ANN401 - JSON
         names, output = self.user[node.name.lower()]
         if len(names) != len(node.arguments):
             raise TemplateError(f"The function '{node.name}' requires {len(names)} argument(s).")
         given = dict(zip(names, map(self.expression, node.arguments), strict=True))
-        # A user's function sees its own parameters only.
-        return Scope(parameters=given, azure=self.azure, user=self.user).value(output)
+        # A user's function sees its own parameters only, and cannot call another one.
+        return Scope(parameters=given, azure=self.azure, work=self.work).value(output)
 
     def _arguments(self, node: Function, *counts: int) -> tuple[Node, ...]:
         if len(node.arguments) not in counts:
@@ -239,6 +261,7 @@ class Scope:
         """Return the value of a lambda expression for some arguments; the index is one more."""
         if not (isinstance(node, Function) and node.name.lower() == "lambda" and node.arguments):
             raise TemplateError("The template function expects a lambda expression.")
+        self.work.add(1)
         *names, output = node.arguments
         given = {to_text(self.expression(name)): value for name, value in zip(names, values, strict=False)}
         return replace(self, values=self.values | given).expression(output)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: The longest expression. Source: the limits of templates.
 MAX_EXPRESSION = 24_576
 MAX_DEPTH = 64
+#: Characters of the longest number: integers have 64 bits.
+_LONGEST_NUMBER = 20
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?![\w.]))|(?P<name>[A-Za-z_$][\w$]*)|(?P<sign>\.\?|\[\?|[().,\[\]]))"
 )
@@ -162,6 +164,8 @@ class _Reader:
         if kind == "text":
             return Literal(text[1:-1].replace("''", "'"))
         if kind == "number":
+            if len(text) > _LONGEST_NUMBER:
+                raise self._error(f"the number '{text}' is too large")
             return Literal(int(text))
         if kind != "name":
             raise self._error(f"expected a function or a literal and actual '{text or 'end of expression'}'")

@@ -41,8 +41,8 @@ class PlannedResource:
 
     Parameters
     ----------
-    id, type, version
-        Its id, its full type, and the api-version of its request.
+    id, name, type, version
+        Its id, its name as the template has it, its full type, and the api-version of its request.
     source, scope
         As the template has it, and the scope of its expressions.
     symbol, loop
@@ -54,6 +54,7 @@ class PlannedResource:
     """
 
     id: str
+    name: str
     type: str
     version: str
     source: dict[str, Any]
@@ -116,12 +117,8 @@ def find_planned(found: list[PlannedResource], asked: str) -> list[PlannedResour
         return by_id
     matches = [one for one in found if wanted in (one.symbol.lower(), one.loop.lower()) and wanted]
     if not matches:
-        matches = [one for one in found if one.key.endswith(f"/providers/{wanted}") or _name(one) == wanted]
+        matches = [one for one in found if one.key.endswith(f"/providers/{wanted}") or one.name.lower() == wanted]
     return matches
-
-
-def _name(planned: PlannedResource) -> str:
-    return to_text(planned.scope.value(planned.source.get("name"))).lower()
 
 
 def _listed(resources: object) -> list[tuple[str, dict[str, Any]]]:
@@ -146,6 +143,10 @@ def _expanded(
     if loop is None:
         yield from _one(source, symbol, place, scope, parent, "")
         return
+    if parent[0]:
+        raise TemplateError(
+            f"The template resource '{source.get('name')}' is not valid: a resource inside another one has no copy."
+        )
     if not isinstance(loop, dict) or not loop.get("name"):
         raise TemplateError("The copy of a template resource is not valid: it has to be an object with name and count.")
     for index in range(scope.count(loop)):
@@ -161,6 +162,7 @@ def _one(
         raise TemplateError(
             f"The template resource '{name or kind}' is not valid: the property '{missing}' is missing."
         )
+    own_name = name
     if parent[0]:
         kind, name = f"{parent[0]}/{kind}", f"{parent[1]}/{name}"
     version = to_text(scope.value(source.get("apiVersion")))
@@ -173,7 +175,7 @@ def _one(
     deployed = to_bool(condition) and source.get("existing") is not True
     key = _id(source, kind, name, place, scope)
     at_runtime = replace(scope, runtime=place.runtime)
-    yield PlannedResource(key, kind, version, source, at_runtime, symbol, loop, deployed)
+    yield PlannedResource(key, own_name, kind, version, source, at_runtime, symbol, loop, deployed)
     for inner_symbol, inner in _listed(source.get("resources") or []):
         yield from _expanded(inner, inner_symbol, place, scope, (kind, name))
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urljoin
 import msgspec
 
 from batchimg_magics.emulator.services.templates.expressions import TemplateError
+from batchimg_magics.emulator.services.templates.work import check_length
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ evidence.rule(
 #: The namespace of the function guid. Source: Bicep's own tests.
 _GUIDS = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+#: The digits of the largest width in a format.
+_WIDTH_DIGITS = 3
 _HOLE = re.compile(r"\{\{|\}\}|\{(\d+)(?:,(-?\d+))?(?::([^{}]*))?\}")
 
 
@@ -70,10 +73,18 @@ def format_text(template: object, *values: object) -> str:
                 "of its values."
             )
         shown = _formatted(values[number], match[3] or "")
-        width = int(match[2] or 0)
+        width = _width(match[2] or "0")
         return shown.rjust(width) if width >= 0 else shown.ljust(-width)
 
-    return _HOLE.sub(fill, text_of(template, "format"))
+    text = text_of(template, "format")
+    check_length(text.count("{") * max((len(to_text(one)) for one in values), default=0), "format")
+    return _HOLE.sub(fill, text)
+
+
+def _width(digits: str) -> int:
+    if len(digits.lstrip("-")) > _WIDTH_DIGITS:
+        raise TemplateError(f"The template language function 'format' does not support the width {digits}.")
+    return int(digits)
 
 
 def _formatted(value: object, how: str) -> str:
@@ -81,9 +92,9 @@ def _formatted(value: object, how: str) -> str:
     if not how or not isinstance(value, int) or isinstance(value, bool):
         return to_text(value)
     if letter in "DNX" and (digits.isdigit() or not digits):
-        width = int(digits or 0)
+        width = _width(digits or "0")
         if letter == "N":
-            return f"{value:,.{int(digits or 2)}f}"
+            return f"{value:,.{width if digits else 2}f}"
         shown = f"{abs(value):X}" if letter == "X" else str(abs(value))
         return ("-" if value < 0 else "") + shown.rjust(width, "0")
     if set(how) == {"0"}:
@@ -129,13 +140,23 @@ def join(parts: object, sign: object) -> str:
     """Join the values of an array."""
     if not isinstance(parts, list):
         raise TemplateError("The template language function 'join' expects an array as its first parameter.")
-    return text_of(sign, "join").join(to_text(one) for one in parts)
+    between = text_of(sign, "join")
+    check_length(len(parts) * len(between), "join")
+    return between.join(to_text(one) for one in parts)
+
+
+def replace(text: object, old: object, new: object) -> str:
+    """Replace each occurrence of a string in another one."""
+    inner, was, becomes = (text_of(one, "replace") for one in (text, old, new))
+    check_length(inner.count(was) * len(becomes), "replace")
+    return inner.replace(was, becomes)
 
 
 def pad_left(text: object, length: object, sign: object = " ") -> str:
     """Fill a string or a number on the left."""
     if not isinstance(length, int):
         raise TemplateError("The template language function 'padLeft' expects an integer for the length.")
+    check_length(length, "padLeft")
     return to_text(text).rjust(length, text_of(sign, "padLeft"))
 
 
@@ -151,7 +172,7 @@ def from_json(text: object) -> Any:  # noqa: ANN401 - any JSON
     """Decode JSON."""
     try:
         return msgspec.json.decode(text_of(text, "json"))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise TemplateError(f"The template language function 'json' parameter is not valid: {error}.") from error
 
 
@@ -183,9 +204,7 @@ TEXT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "join": join,
     "json": from_json,
     "padleft": pad_left,
-    "replace": lambda text, old, new: text_of(text, "replace").replace(
-        text_of(old, "replace"), text_of(new, "replace")
-    ),
+    "replace": replace,
     "split": split,
     "startswith": _two("startsWith", lambda text, start: text.lower().startswith(start.lower())),
     "string": to_text,

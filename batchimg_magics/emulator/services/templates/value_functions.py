@@ -20,6 +20,8 @@ _DURATION = re.compile(
     r"(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
 _MAX_RANGE = 10_000
+#: Integers are below it.
+_LARGEST = 2**63
 
 
 def _wrong(function: str, value: object) -> TemplateError:
@@ -173,13 +175,21 @@ def try_get(value: object, *path: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _number(name: str, work: Callable[[int, int], int]) -> Callable[..., int]:
-    return lambda left, right: work(whole(left, name), whole(right, name))
+    def answer(left: object, right: object) -> int:
+        found = work(whole(left, name), whole(right, name))
+        if not -_LARGEST <= found < _LARGEST:
+            raise TemplateError(f"The template language function '{name}' is invalid: its result has over 64 bits.")
+        return found
+
+    return answer
 
 
 def _divide(left: int, right: int) -> int:
+    """Divide, and round toward zero."""
     if not right:
         raise TemplateError("The template language function 'div' divides by zero.")
-    return int(left / right)
+    found = abs(left) // abs(right)
+    return found if (left < 0) == (right < 0) else -found
 
 
 def _modulo(left: int, right: int) -> int:
