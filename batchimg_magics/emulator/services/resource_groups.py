@@ -28,6 +28,8 @@ DELETE_S = evidence.assumed(
     "deletion of a resource group",
     "no recording shows its end; not less than the deletion of a VM or an image version in it",
 )
+#: Characters in the name of a group, at most.
+NAME_LENGTH = 90
 #: Source: recorded deletions of groups in the tests of Azure's SDKs: 202, Location, Retry-After 15 until it is done.
 RETRY_AFTER_S = 15
 #: The properties in a list of resources. Source: GenericResourceExpanded of Microsoft.Resources.
@@ -77,7 +79,9 @@ def put_group(call: Call) -> Reply:
     bodies.location_of(call)
     document = _new_group(call, call.body)
     old = resources.find(call.store, call.now, document["id"])
-    if old is not None:
+    if old is None:
+        _check_name(call.params["group"])
+    else:
         resources.need_group(call)  # not one that is being deleted
     if old is not None and old.doc["location"].lower() != document["location"].lower():
         message = (
@@ -91,6 +95,24 @@ def put_group(call: Call) -> Reply:
         call.store.put(Item(top, resources.SUBSCRIPTIONS, known))
     call.store.put(Item(document["id"].lower(), GROUPS, document))
     return Reply(201 if old is None else 200, document)
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no group can have.
+
+    Source: "Naming rules and restrictions for Azure resources"; the texts, but for the last one, in issue threads.
+    """
+    wrong = "".join(dict.fromkeys(sign for sign in name if not (sign.isalnum() or sign in "-.()_")))
+    if len(name) > NAME_LENGTH:
+        problem = f"has a length of '{len(name)}' which exceeds the maximum length of '{NAME_LENGTH}'."
+    elif wrong:
+        allowed = "The name can only be a letter, digit, '-', '.', '(', ')' or '_'."
+        problem = f"has these invalid characters: '{wrong}'. {allowed}"
+    elif name.endswith("."):
+        problem = "must not end with '.'."
+    else:
+        return
+    raise Refusal(400, "InvalidResourceGroup", f"The provided resource group name '{name}' {problem}")
 
 
 @routes.on("PATCH", _GROUP)

@@ -93,6 +93,17 @@ def test_a_group_is_deleted_with_all_its_resources(azure: EmulatorClient) -> Non
     assert azure.ask("GET", f"{BATCH}/pools", version="2025-06-01").status == 404
 
 
+@pytest.mark.parametrize("name", ["a" * 91, "a%20b", "a.", "a%2Ab", "%F0%9F%8D%A6"])
+def test_a_name_that_no_group_can_have_is_refused(azure: EmulatorClient, name: str) -> None:
+    asked = azure.ask("PUT", f"{TOP}/resourceGroups/{name}", {"location": REGION}, version=GROUPS)
+    assert (asked.status, asked.code) == (400, "InvalidResourceGroup")
+
+
+@pytest.mark.parametrize("name", ["a" * 90, "a.b", "(a)_b-", "%E7%BB%84"])
+def test_a_group_has_any_other_name(azure: EmulatorClient, name: str) -> None:
+    assert azure.ask("PUT", f"{TOP}/resourceGroups/{name}", {"location": REGION}, version=GROUPS).status == 201
+
+
 def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: EmulatorClient) -> None:
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     body = {"location": "eastus", "properties": {}}
