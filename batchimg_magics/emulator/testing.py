@@ -15,7 +15,7 @@ import contextlib
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class ServedEmulator:
     """
 
     url: str
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)  # it has all variables of this process, which may be secrets
 
 
 class BatchEmulator:

@@ -17,6 +17,7 @@ case, or refuses it.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -183,7 +184,7 @@ def _number(path: str, value: Any, voice: Voice, _: bool) -> float:  # noqa: ANN
         number = None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = None
-    if number is None:
+    if number is None or not math.isfinite(number):  # a string can be "nan"
         raise voice.wrong(path, value, "a number")
     return number
 

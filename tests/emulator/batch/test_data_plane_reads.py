@@ -120,15 +120,19 @@ def test_a_reimaged_node_has_its_files_again(azure: BatchEmulator) -> None:
 
 
 def test_subtasks_run_as_long_as_their_task(azure: BatchEmulator) -> None:
-    azure.create_pool("mpi", 1, enableInterNodeCommunication=True)
+    azure.create_pool("mpi", 3, enableInterNodeCommunication=True)
     azure.clock.advance(900)
     instances = {"multiInstanceSettings": {"numberOfInstances": 3, "coordinationCommandLine": "true"}}
     run_job(azure, instances, poolInfo={"poolId": "mpi"})
     azure.batch("POST", "/jobs/j/tasks", {"id": "one", "commandLine": "true"})
+    many = {"multiInstanceSettings": {"numberOfInstances": 2**31 - 1, "coordinationCommandLine": "true"}}
+    assert azure.batch("POST", "/jobs/j/tasks", {"id": "many", "commandLine": "true"} | many).status == 201
     assert azure.batch("GET", "/jobs/j/tasks/one/subtasksinfo").body["value"] == []
     rows = azure.batch("GET", "/jobs/j/tasks/t/subtasksinfo").body["value"]
     assert [(row["id"], row["state"]) for row in rows] == [(1, "running"), (2, "running")]
     azure.clock.advance(100)
+    assert azure.batch("GET", "/jobs/j/tasks/many").body["state"] == "active"  # the pool has fewer nodes
+    assert azure.batch("GET", "/jobs/j/tasks/many/subtasksinfo").body["value"] == []
     rows = azure.batch("GET", "/jobs/j/tasks/t/subtasksinfo").body["value"]
     assert [(row["state"], row["exitCode"], row["result"]) for row in rows] == [("completed", 0, "success")] * 2
 

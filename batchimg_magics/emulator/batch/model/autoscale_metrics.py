@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.fleet.node_counts import Floats, Spans
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
-    from batchimg_magics.emulator.world.store import Item, Store
+    from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Metrics of autoscale formulas")
 BUSY_CPU = evidence.assumed(
@@ -76,7 +76,9 @@ class PoolMetrics:
         self._pool, self._now = pool, now
         listed = task_scheduling.pool_tasks(store, pool)
         depends = TaskDependencies(listed)
-        self._tasks = [_CountedTask(state, _instances(item), depends.ready_at(item)) for item, state in listed]
+        self._tasks = [
+            _CountedTask(state, task_scheduling.instances_of(item), depends.ready_at(item)) for item, state in listed
+        ]
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 
     def now(self) -> float:
@@ -165,11 +167,6 @@ class PoolMetrics:
                 merged.append((node, begin, end))
         begins, ends = np.array([span[1:] for span in merged], dtype=np.float64).reshape(-1, 2).T
         return node_counts.make_spans(begins, ends)
-
-
-def _instances(item: Item) -> int:
-    settings = item.doc.get("multiInstanceSettings") or {}
-    return int(settings.get("numberOfInstances", 1))
 
 
 def _states(task: TaskState) -> list[tuple[str, float, float]]:

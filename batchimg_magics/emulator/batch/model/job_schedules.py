@@ -47,7 +47,7 @@ DELETE_S = evidence.assumed(
     12.0, "s", "to delete a job schedule", "recorded for a job (10 to 15 s); no recording has a schedule"
 )
 MAX_RECURRENCES = evidence.assumed(
-    1000,
+    200,
     "recurrences",
     "of a schedule that one request catches up on; after a longer pause the last ones",
     "only a state that was not read for long has more",

@@ -31,7 +31,8 @@ evidence.rule(
     "the order within a pool is not documented",
 )
 evidence.rule(
-    "A multi-instance task runs on one node, in a pool with communication between nodes and one task slot a node.",
+    "A multi-instance task runs on one node, in a pool with communication between nodes, one task slot a node, and as "
+    "many nodes as it has instances.",
     "documented: in other pools it stays active; its subtasks are not simulated",
 )
 #: States of nodes that accept tasks, and those in which running tasks continue.
@@ -103,6 +104,11 @@ def state_of(item: Item) -> TaskState:
     return msgspec.convert(item.hidden, TaskState)
 
 
+def instances_of(item: Item) -> int:
+    """Return the number of nodes that a task asks for."""
+    return int(item.doc.get("multiInstanceSettings", {}).get("numberOfInstances", 1))
+
+
 def save_task(store: Store, item: Item, state: TaskState) -> None:
     """Store a task."""
     store.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
@@ -151,18 +157,18 @@ def _schedule(
 ) -> list[tuple[Item, TaskState]]:
     """Schedule active tasks on the nodes that are free first; return the scheduled ones."""
     slots = int(pool.doc["taskSlotsPerNode"])
-    fits = slots == 1 and bool(pool.doc.get("enableInterNodeCommunication"))
+    free = {
+        node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _ACCEPTING_STATES
+    }
+    most = len(free) if slots == 1 and pool.doc.get("enableInterNodeCommunication") else 0
     waiting = [
         pair
         for pair in listed
         if pair[1].node is None
         and pair[1].waiting
         and pair[1].ends is None
-        and (fits or "multiInstanceSettings" not in pair[0].doc)
+        and ("multiInstanceSettings" not in pair[0].doc or instances_of(pair[0]) <= most)
     ]
-    free = {
-        node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _ACCEPTING_STATES
-    }
     for _, state in listed:
         if state.node in free and state.ends is not None:
             _occupy(free[state.node], state.slots, state.ends)

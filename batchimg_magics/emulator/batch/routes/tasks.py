@@ -153,7 +153,8 @@ def add(call: Call) -> Reply:
 @routes.on("POST", "/addtaskcollection")
 def add_collection(call: Call) -> Reply:
     """Add several tasks; each has its own result."""
-    if int(call.headers.get("content-length") or len(msgspec.json.encode(call.body))) >= _LONGEST_COLLECTION_BYTES:
+    told = call.headers.get("content-length", "")
+    if (int(told) if told.isdecimal() else len(msgspec.json.encode(call.body))) >= _LONGEST_COLLECTION_BYTES:
         raise refusal("RequestBodyTooLarge")
     wanted = (call.body or {}).get("value") if isinstance(call.body, dict) else None
     if not isinstance(wanted, list) or not wanted:
@@ -221,9 +222,9 @@ def replace(call: Call) -> Reply:
 def list_subtasks(call: Call) -> Reply:
     """List the subtasks of a multi-instance task, which run as long as the task; of another task there are none."""
     _, item, state = load(call)
-    instances = int((item.doc.get("multiInstanceSettings") or {}).get("numberOfInstances", 1))
     started = state.started is not None and state.state(call.now) != "active"
-    rows = [_subtask(call, number, state) for number in range(1, instances)] if started else []
+    numbers = range(1, task_scheduling.instances_of(item)) if started else ()
+    rows = [_subtask(call, number, state) for number in numbers]
     metadata = f"{call.base}/$metadata#subtasks"
     return Reply(200, {"odata.metadata": metadata, "value": [paging.select_members(call, row) for row in rows]})
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.fleet import nodes
@@ -17,6 +16,7 @@ from batchimg_magics.emulator.batch.rest.errors import bad_query
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, batch_timestamp
 from batchimg_magics.emulator.http.messages import Reply, Routes
+from batchimg_magics.emulator.world.clock import parse_timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -49,10 +49,9 @@ def _moment(call: Call, name: str, default: float, latest: float) -> float:
     if text is None:
         return default
     try:
-        when = datetime.fromisoformat(text)
+        moment = parse_timestamp(text)
     except ValueError:
         raise bad_query(name, text, "The value is not a valid time") from None
-    moment = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     if moment > latest:
         raise bad_query(name, text, f"The value must be before {batch_timestamp(latest)}")
     return moment

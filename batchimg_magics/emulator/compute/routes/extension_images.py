@@ -5,14 +5,13 @@ Source: Microsoft's OpenAPI of virtual machine extension images.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.bodies import invalid, whole
 from batchimg_magics.emulator.catalog.extension_types import ExtensionType, find_type, publishers, types_of
 from batchimg_magics.emulator.catalog.platform_images import platform_images, publisher_id
 from batchimg_magics.emulator.compute.model.core_quotas import known_region
+from batchimg_magics.emulator.compute.routes.platform_images import requested_names
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 
 _TYPES = (
@@ -55,15 +54,7 @@ def list_types(call: Call) -> Reply:
 def list_versions(call: Call) -> Reply:
     """Answer with the versions of a type, in the order and number of ``$orderby`` and ``$top``."""
     kind = _requested(call)
-    names = list(kind.versions)
-    order = call.query.get("$orderby", "").strip()
-    if order and not re.fullmatch(r"name(\s+(asc|desc))?", order, re.IGNORECASE):
-        raise invalid("$orderby", f"The value '{order}' of parameter '$orderby' is not supported: only name is.")
-    if order.lower().endswith("desc"):
-        names.reverse()
-    if "$top" in call.query:
-        names = names[: whole(call.query["$top"], "$top")]
-    return Reply(200, [_row(call, kind, name) for name in names])
+    return Reply(200, [_row(call, kind, name) for name in requested_names(call, kind.versions)])
 
 
 @routes.on("GET", f"{_VERSIONS}/{{version}}")

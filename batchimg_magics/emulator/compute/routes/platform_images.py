@@ -6,19 +6,17 @@ Source: Microsoft's OpenAPI of virtual machine images; ids and documents as the 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.bodies import invalid, whole
 from batchimg_magics.emulator.catalog import extension_types
-from batchimg_magics.emulator.catalog.platform_images import (
-    PlatformImage,
-    platform_images,
-    publisher_id,
-    version_id,
-)
+from batchimg_magics.emulator.catalog.platform_images import PlatformImage, platform_images, publisher_id, version_id
 from batchimg_magics.emulator.compute.model.core_quotas import known_region
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PUBLISHERS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/publishers"
 _OFFERS = f"{_PUBLISHERS}/{{publisher}}/artifacttypes/vmimage/offers"
@@ -80,18 +78,22 @@ def _version_id(call: Call, image: PlatformImage, version: str) -> str:
     return version_id(call.params["subscription"], call.params["location"], image, version)
 
 
+def requested_names(call: Call, versions: Sequence[str]) -> list[str]:
+    """Return versions in the order and number of ``$orderby`` and ``$top``."""
+    names = list(versions)
+    order = call.query.get("$orderby", "").strip()
+    if order and not re.fullmatch(r"name(\s+(asc|desc))?", order, re.IGNORECASE):
+        raise invalid("$orderby", f"The value '{order}' of parameter '$orderby' is not supported: only name is.")
+    if order.lower().endswith("desc"):
+        names.reverse()
+    return names[: whole(call.query["$top"], "$top")] if "$top" in call.query else names
+
+
 @routes.on("GET", _VERSIONS)
 def list_versions(call: Call) -> Reply:
     """Answer with the versions of a SKU, in the order and number of ``$orderby`` and ``$top``."""
     (image,) = _images(call)
-    names = list(image.versions)
-    order = call.query.get("$orderby", "")
-    if order and not re.fullmatch(r"name(\s+(asc|desc))?", order.strip(), re.IGNORECASE):
-        raise invalid("$orderby", f"The value '{order}' of parameter '$orderby' is not supported: only name is.")
-    if order.strip().lower().endswith("desc"):
-        names.reverse()
-    if "$top" in call.query:
-        names = names[: whole(call.query["$top"], "$top")]
+    names = requested_names(call, image.versions)
     expanded = "properties" in call.query.get("$expand", "").lower()
     rows = [
         _version(call, image, name) if expanded else _row(call, name, _version_id(call, image, name)) for name in names
