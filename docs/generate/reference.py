@@ -78,7 +78,7 @@ def _command_line() -> str:
             markdown_table(("option", "description"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
             "The exit status is 0 for success, 1 for a failure, 2 for an invalid line (nothing was done) and 130 after",
             "Ctrl-C. `--no-wait` is not available: the work would end with the process. `batchimg emulator` serves the",
-            "emulator to other clients; see [emulator.md](emulator.md).\n",
+            "emulator to other clients; see [Other clients](clients.md).\n",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The lines that docs/emulator.md shows, pasted as they stand."""
+"""The lines that docs/clients.md shows, pasted as they stand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.azcli.cloud import AzureCli
 
-PAGE = ROOT / "docs/emulator.md"
+PAGE = ROOT / "docs/clients.md"
 
 
 def test_lines_of_the_document_work(instant_emulator: AzureCli, tmp_path: Path) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from batchimg_magics.emulator import server
+from batchimg_magics.emulator import open_emulator, server
 from batchimg_magics.emulator.serving import hosts
 from tests.support.paths import ROOT
+from tests.support.served_emulator import serve_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGES = ("docs/testing.md", "docs/emulator.md")
+PAGES = ("docs/testing.md", "docs/clients.md", "docs/emulator.md")
 PROJECT: Any = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 
@@ -47,6 +51,17 @@ def parse(words: list[str]) -> Any:
 def test_documented_commands_have_valid_options() -> None:
     found = [parse(words[2:]) for words in commands("batchimg", "emulator")]
     assert len(found) >= 8
+
+
+def test_documented_python_example_works() -> None:
+    (example,) = re.findall(
+        r"^```py\n(.*?)^```", (ROOT / "docs/clients.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    local = open_emulator(":memory:", speed=60.0)
+    with contextlib.closing(local), serve_emulator(local) as environment:
+        words = [sys.executable, "-c", example]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["['desk-vm', 'gen1-vm', 'prep-vm', 'win-vm']", "[]"], done.stderr
 
 
 def test_container_listens_where_docker_leads_to() -> None:

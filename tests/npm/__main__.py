@@ -1,7 +1,7 @@
 """Let npm's clients of Azure work against `batchimg emulator`: `make test-npm`, or `python -m tests.npm FOLDER`.
 
 FOLDER is where their packages are installed. The clients get the environment that the server prints and nothing else;
-what they do is in the ``*.mjs`` files here, and in the example of ``docs/emulator.md``, which has to work as well.
+what they do is in the ``*.mjs`` files here, and in the example of ``docs/clients.md``, which has to work as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-PAGE = ROOT / "docs" / "emulator.md"
+PAGE = ROOT / "docs" / "clients.md"
 SERVE = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 
 
