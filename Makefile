@@ -91,10 +91,10 @@ $(STRANGERS)/snakemake/.ready: tests/strangers/environments/snakemake.txt
 	$(@D)/bin/python -m pip download --quiet --dest $(@D)/wheels $$(grep storage $<)
 	touch $@
 
-# The sources of Azure's SDKs contain their tests.
+# The sources of Azure's SDKs contain their tests. One download each: pip refuses two versions of a package at once.
 $(STRANGERS)/sdk-sources/.ready: tests/strangers/environments/sdk-sources.txt
 	mkdir -p $(@D)
-	$(PYTHON) -m pip download --quiet --no-deps --no-binary :all: --dest $(@D) --requirement $<
+	grep -v '^#' $< | xargs -n 1 $(PYTHON) -m pip download --quiet --no-deps --no-binary :all: --dest $(@D)
 	cd $(@D) && for archive in *.tar.gz; do tar xzf $$archive; done
 	touch $@
 
