@@ -202,11 +202,10 @@ class App:
             raise planes.unknown_host(call.method, call.host, call.path)
         self._authenticate(call, plane)
         route, params = self.router.find(plane, call.method, call.path, call.api_version)
+        if route is None or route.versioned:
+            planes.check_version(plane, call.api_version)
         if route is None:
-            planes.check_version(plane, call.api_version)
             raise _unknown_route(call, plane)
-        if route.versioned:
-            planes.check_version(plane, call.api_version)
         planes.check_names(plane, params.values())
         planes.check_timeout(plane, call.query)
         call.params |= params

@@ -66,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _described_values(option: Option) -> str:
     values = option.describe() if option.describe else {}
-    width = max(map(len, values))
+    width = max(map(len, values), default=0)
     return "\n".join([f"{option.usage}:", *(f"  {name:<{width}}  {text}" for name, text in values.items()), ""])
 
 

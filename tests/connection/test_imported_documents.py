@@ -105,6 +105,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {**lab_vm(), "properties": {**lab_vm()["properties"], "storageProfile": "a"}},
         "Expected `object",
     ),
+    "configuration is text": ({**interface(), "properties": {"ipConfigurations": ["a"]}}, "Expected `object`"),
+    "subnet without id": (
+        {
+            "id": f"{GROUP.rpartition('/')[0]}/Microsoft.Network/virtualNetworks/n",
+            "properties": {"subnets": [{"name": "a", "properties": {}}]},
+        },
+        "missing required field `id`",
+    ),
     "no id": ({"name": "lab-vm", "type": "Microsoft.Compute/virtualMachines"}, "a document without a resource id"),
     "id is a number": ({**lab_vm(), "id": 4}, "a document without a resource id"),
     "another type": ({**lab_vm(), "type": "Microsoft.Compute/disks"}, "is not that of the id"),

@@ -182,7 +182,7 @@ def _flag(path: str, value: Any, voice: Voice, _: bool) -> bool:  # noqa: ANN401
 def _number(path: str, value: Any, voice: Voice, _: bool) -> float:  # noqa: ANN401, FBT001 - JSON
     try:
         number = None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or not math.isfinite(number):  # a string can be "nan"
         raise voice.wrong(path, value, "a number")

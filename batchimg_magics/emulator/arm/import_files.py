@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from batchimg_magics.emulator.http.decoding import MAX_JSON_DEPTH, is_deep
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 #: Larger files are refused: the JSON of 10,000 VMs takes about as much.
 LARGEST_BYTES = 64 * 1024 * 1024
-#: More deeply nested documents are refused, as by .NET's JSON readers.
-DEEPEST = 64
 #: What to do about a file that is not the output of a tool.
 SAVE_AGAIN = "save the unchanged output of the Azure CLI: `az vm show --ids ID --output json > FILE`"
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".yaml", ".yml"})
@@ -132,7 +132,7 @@ def read_documents(content: bytes, name: str) -> list[Sourced]:
     for one in documents:
         if not isinstance(one.value, dict | list):
             raise ImportRefusedError(f"{one.where} has no resource documents: it is {_shown(one.value)}", SAVE_AGAIN)
-        if _depth_exceeds(one.value, DEEPEST):
+        if is_deep(one.value, MAX_JSON_DEPTH):
             raise _too_deep(one.where)
     return documents
 
@@ -143,22 +143,7 @@ def _shown(value: object) -> str:
 
 
 def _too_deep(where: str) -> ImportRefusedError:
-    return ImportRefusedError(f"{where} is nested more than {DEEPEST} levels deep", SAVE_AGAIN)
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:  # noqa: ANN401 - any JSON
-    """Tell whether a value is nested more deeply; without recursion."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return False
-    return True
+    return ImportRefusedError(f"{where} is nested more than {MAX_JSON_DEPTH} levels deep", SAVE_AGAIN)
 
 
 def _decoded(content: bytes, name: str) -> str:

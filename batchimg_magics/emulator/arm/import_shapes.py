@@ -86,13 +86,50 @@ class _Document(msgspec.Struct):
     tags: dict[str, str] | None = None
 
 
+class _Part(msgspec.Struct):
+    name: str = ""
+    properties: dict[str, Any] = {}
+
+
+class _Subnet(_Part, kw_only=True):
+    id: str
+    name: str
+
+
 class _Interface(msgspec.Struct, rename="camel"):
-    ip_configurations: list[dict[str, Any]] | None = None
+    ip_configurations: list[_Part] | None = None
 
 
 class _Network(msgspec.Struct, rename="camel"):
-    subnets: list[dict[str, Any]] | None = None
+    subnets: list[_Subnet] | None = None
     address_space: dict[str, Any] | None = None
+
+
+class _SecurityGroup(msgspec.Struct, rename="camel"):
+    security_rules: list[_Part] | None = None
+
+
+class _RouteTable(msgspec.Struct):
+    routes: list[_Part] | None = None
+
+
+class _Gateway(msgspec.Struct, rename="camel"):
+    public_ip_addresses: list[_Reference] | None = None
+
+
+class _Address(msgspec.Struct, rename="camel"):
+    dns_settings: dict[str, Any] | None = None
+
+
+class _Role(msgspec.Struct, rename="camel"):
+    role_name: str
+    type: str = "CustomRole"
+    permissions: list[dict[str, Any]] = []
+
+
+class _Assignment(msgspec.Struct, rename="camel"):
+    role_definition_id: str
+    scope: str
 
 
 class _Image(msgspec.Struct, rename="camel"):
@@ -118,6 +155,8 @@ class _Pool(msgspec.Struct, rename="camel"):
 
 #: The expected properties of each type.
 _SHAPES: dict[str, type[msgspec.Struct]] = {
+    "microsoft.authorization/roleassignments": _Assignment,
+    "microsoft.authorization/roledefinitions": _Role,
     "microsoft.batch/batchaccounts": _Account,
     "microsoft.batch/batchaccounts/pools": _Pool,
     "microsoft.compute/disks": _Disk,
@@ -126,7 +165,11 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
     "microsoft.compute/images": _Image,
     "microsoft.compute/snapshots": _Disk,
     "microsoft.compute/virtualmachines": _Machine,
+    "microsoft.network/natgateways": _Gateway,
     "microsoft.network/networkinterfaces": _Interface,
+    "microsoft.network/networksecuritygroups": _SecurityGroup,
+    "microsoft.network/publicipaddresses": _Address,
+    "microsoft.network/routetables": _RouteTable,
     "microsoft.network/virtualnetworks": _Network,
 }
 #: The properties without which a resource of a type is not known: each group needs one of its members.

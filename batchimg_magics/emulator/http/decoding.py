@@ -36,7 +36,7 @@ def decode_body(plane: Plane, body: bytes, path: str = "") -> Any:  # noqa: ANN4
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise planes.bad_json(plane, str(error)) from error
     depth = MAX_JSON_DEPTH + (_STATE_DEPTH if plane == "sim" else 0)
-    if body.count(b"{") + body.count(b"[") > depth and _is_deep(decoded, depth):
+    if body.count(b"{") + body.count(b"[") > depth and is_deep(decoded, depth):
         raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
     return decoded
 
@@ -49,7 +49,7 @@ def _loosely(body: bytes) -> Any:  # noqa: ANN401 - any JSON
         return msgspec.json.decode(strict_json(body.decode()))
 
 
-def _is_deep(document: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON
+def is_deep(document: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON
     """Tell whether a document is nested more deeply than the handlers support."""
     level = [document] if isinstance(document, dict | list) else []
     for _ in range(depth):

@@ -25,7 +25,7 @@ def parse_prefix(text: object, key: str) -> Network:
         loose = ipaddress.ip_network(str(text), strict=False)
     except ValueError:
         loose = None
-    if loose is None or "/" not in str(text):
+    if loose is None or not str(text).partition("/")[2].isdecimal():  # neither without a length, nor with a mask
         message = (
             f"Address prefix {text} of resource {key} is not formatted correctly. It should follow CIDR notation, for "
             "example 10.0.0.0/24."

@@ -94,7 +94,7 @@ def new_address(call: Call, version: str = "IPv4") -> str:
     start = int(call.store.new_token("public address")[:8], 16) % 250
     for step in range(250 * len(_BLOCKS)):
         block, host = divmod((start + step) % (250 * len(_BLOCKS)), 250)
-        address = f"{_BLOCKS[block]}.{host + 4}" if version == "IPv4" else f"2001:db8::{start + step:x}"[:20]
+        address = f"{_BLOCKS[block]}.{host + 4}" if version == "IPv4" else f"2001:db8::{start + step:x}"
         if address not in taken:
             return address
     message = "Cannot create more than 750 public IP addresses for this subscription in this region."

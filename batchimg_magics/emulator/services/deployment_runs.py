@@ -205,15 +205,10 @@ def _evaluate_outputs(template: LoadedTemplate, found: Run) -> None:
         found.outputs = template.outputs()
     except TemplateError as error:
         message = (
-            "The template output is not valid: "
-            + str(error)
-            + " Please see https://aka.ms/arm-syntax-outputs for usage "
-            "details."
+            f"The template output is not valid: {error} Please see https://aka.ms/arm-syntax-outputs for usage details."
         )
-        operation.error, operation.status = (
-            {"code": "DeploymentOutputEvaluationFailed", "message": message},
-            "BadRequest",
-        )
+        operation.error = {"code": "DeploymentOutputEvaluationFailed", "message": message}
+        operation.status = "BadRequest"
     except Refusal as refusal:
         inner = error_of(refusal)
         message = "Unable to evaluate template outputs. Please see error details and deployment operations."

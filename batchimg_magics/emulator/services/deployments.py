@@ -155,12 +155,12 @@ def put_deployment(call: Call) -> Reply:
         "status": status,
         "error": [error["code"], error["message"]] if error else None,
     }
-    call.store.put(Item(key.lower(), DEPLOYMENTS.lower(), document, hidden))
+    item = Item(key.lower(), DEPLOYMENTS.lower(), document, hidden)
+    call.store.put(item)
     polled = {"begin": call.now, "end": found.end, "deployment": key, "error": hidden["error"]}
     call.store.put(
         Item(status.lower(), f"{DEPLOYMENTS}/operationStatuses".lower(), {"id": status, "properties": {}}, polled)
     )
-    item = Item(key.lower(), DEPLOYMENTS.lower(), document, hidden)
     headers = {"Azure-AsyncOperation": f"{call.base}{status}?api-version={call.api_version}", "Retry-After": "0"}
     return Reply(201 if old is None else 200, document_of(item, call.now, "Accepted"), headers)
 
@@ -268,7 +268,7 @@ def delete_deployment(call: Call) -> Reply:
         return Reply(204)
     if call.now < item.hidden["end"]:
         message = f"Unable to delete deployment '{item.doc['name']}': it is still active. Cancel it first."
-        raise Refusal(409, "DeploymentBeingDeleted" if "work" in item.hidden else "DeploymentActive", message)
+        raise Refusal(409, "DeploymentActive", message)
     item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + _DELETE_S, "doc": None}
     call.store.put(item)
     path = f"{id_of(call)}/operationStatuses/deletion"

@@ -77,6 +77,7 @@ def test_a_network_is_made_changed_and_deleted(azure: ComputeEmulator) -> None:
         (space(), "InvalidParameter"),
         (space("10.9.0.0"), "InvalidAddressPrefixFormat"),
         (space("10.9.0.0/99"), "InvalidAddressPrefixFormat"),
+        (space("10.9.0.0/255.255.0.0"), "InvalidAddressPrefixFormat"),
         (space("10.9.0.1/16"), "InvalidCIDRNotation"),
         (space("10.9.0.0/16", "10.9.1.0/24"), "AddressPrefixesOverlap"),
         (space("10.9.0.0/16", a="10.8.0.0/24"), "NetcfgSubnetRangeOutsideVnet"),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from tests.support.compute_bodies import (
-    located,
-)
+from tests.support.compute_bodies import located
 
 #: A subscription that nothing exists in.
 ELSEWHERE = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/x/providers/Microsoft.Compute"
@@ -20,6 +18,16 @@ def row(name: str, method: str, path: str, body: Any, status: int, code: str = "
 vm, disk = "virtualMachines/desk-vm", "disks/free"
 idle = "virtualMachines/prep-vm"
 script = {"commandId": "RunShellScript", "script": ["true"]}
+#: Type -> a resource of it that exists, and a name that none has.
+RESOURCES = {
+    "disks": ("free", "none"),
+    "snapshots": ("os", "none"),
+    "images": ("plain", "none"),
+    "galleries": ("lab", "none"),
+    "galleries/lab/images": ("tools", "none"),
+    "galleries/lab/images/tools/versions": ("1.0.0", "9.9.9"),
+    "virtualMachines": ("desk-vm", "none"),
+}
 #: A name, the method, the path, the body, the status, and the code if it is known.
 ACTIONS: list[Row] = [
     *(
@@ -66,76 +74,16 @@ ACTIONS: list[Row] = [
     row("delete gallery with definitions", "DELETE", "galleries/lab", None, 409, "CannotDeleteResource"),
     row("delete definition with versions", "DELETE", "galleries/lab/images/tools", None, 409, "CannotDeleteResource"),
     *(
-        row(
-            f"patch of no {path.rpartition('/')[0]}",
-            "PATCH",
-            f"{path.rpartition('/')[0]}/9.9.9"
-            if "versions" in path.rpartition("/")[0]
-            else f"{path.rpartition('/')[0]}/none",
-            {"tags": {}},
-            404,
-            "ResourceNotFound",
-        )
-        for path in (
-            disk,
-            "snapshots/os",
-            "images/plain",
-            "galleries/lab",
-            "galleries/lab/images/tools",
-            "galleries/lab/images/tools/versions/1.0.0",
-            vm,
-        )
+        row(f"{word} of no {kind}", method, f"{kind}/{missing}", body, 404, "ResourceNotFound")
+        for kind, (_, missing) in RESOURCES.items()
+        for word, method, body in (("patch", "PATCH", {"tags": {}}), ("get", "GET", None))
     ),
     *(
-        row(
-            f"get of no {path.rpartition('/')[0]}",
-            "GET",
-            f"{path.rpartition('/')[0]}/9.9.9"
-            if "versions" in path.rpartition("/")[0]
-            else f"{path.rpartition('/')[0]}/none",
-            None,
-            404,
-            "ResourceNotFound",
-        )
-        for path in (
-            disk,
-            "snapshots/os",
-            "images/plain",
-            "galleries/lab",
-            "galleries/lab/images/tools",
-            "galleries/lab/images/tools/versions/1.0.0",
-            vm,
-        )
-    ),
-    *(
-        row(
-            f"patch of {path.rpartition('/')[0]} with an unknown member",
-            "PATCH",
-            path,
-            {"colour": "red"},
-            400,
-            "InvalidRequestContent",
-        )
-        for path in (
-            disk,
-            "snapshots/os",
-            "images/plain",
-            "galleries/lab",
-            "galleries/lab/images/tools",
-            "galleries/lab/images/tools/versions/1.0.0",
-            vm,
-        )
-    ),
-    *(
-        row(f"patch of {path.rpartition('/')[0]} with tags that are no object", "PATCH", path, {"tags": "a"}, 400)
-        for path in (
-            disk,
-            "snapshots/os",
-            "images/plain",
-            "galleries/lab",
-            "galleries/lab/images/tools",
-            "galleries/lab/images/tools/versions/1.0.0",
-            vm,
+        row(f"patch of {kind} with {what}", "PATCH", f"{kind}/{name}", body, 400, code)
+        for kind, (name, _) in RESOURCES.items()
+        for what, body, code in (
+            ("an unknown member", {"colour": "red"}, "InvalidRequestContent"),
+            ("tags that are no object", {"tags": "a"}, ""),
         )
     ),
     row("access without duration", "POST", f"{disk}/beginGetAccess", {"access": "Read"}, 400),

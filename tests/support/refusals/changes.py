@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.compute_bodies import (
-    DISK,
-    IMAGE,
-    SNAPSHOT,
-    VM,
-    changed,
-    located,
-)
+from tests.support.compute_bodies import DISK, IMAGE, SNAPSHOT, VM, changed, located
 from tests.support.compute_emulator import copy_of, definition, resource
 from tests.support.refusals.actions import ELSEWHERE, Row, row
 
@@ -18,6 +11,18 @@ idle = "virtualMachines/prep-vm"
 large = changed(DISK, {"properties.diskSizeGB": 32})
 where, same = "galleries/lab/images/tools", located(definition(security="TrustedLaunch"))
 name = "galleries/lab/images/tools/versions/1.0.0"
+#: Other values of the properties that a definition keeps.
+OTHER = {
+    "osType": "Windows",
+    "osState": "Specialized",
+    "hyperVGeneration": "V1",
+    "architecture": "Arm64",
+    "identifier": {"publisher": "x", "offer": "y", "sku": "z"},
+    "eula": "other",
+    "privacyStatementUri": "https://x.org",
+    "purchasePlan": {"name": "n", "publisher": "p", "product": "q"},
+    "features": [{"name": "SecurityType", "value": "ConfidentialVM"}],
+}
 #: A name, the method, the path, the body, the status, and the code if it is known.
 CHANGES: list[Row] = [
     row("disk moved", "PUT", disk, changed(DISK, {"location": "westus2"}), 409, "InvalidResourceLocation"),
@@ -132,46 +137,12 @@ CHANGES: list[Row] = [
     ),
     row("image patched", "PATCH", "images/plain", {"properties": {"hyperVGeneration": "V1"}}, 409),
     *(
-        row(
-            f"definition to another {name}",
-            "PUT",
-            where,
-            changed(same, {f"properties.{name}": value}),
-            409,
-            "PropertyChangeNotAllowed",
+        row(f"definition {word} to another {part}", method, where, body, 409, "PropertyChangeNotAllowed")
+        for part, value in OTHER.items()
+        for word, method, body in (
+            ("put", "PUT", changed(same, {f"properties.{part}": value})),
+            ("patched", "PATCH", {"properties": {part: value}}),
         )
-        for name, value in {
-            "osType": "Windows",
-            "osState": "Specialized",
-            "hyperVGeneration": "V1",
-            "architecture": "Arm64",
-            "identifier": {"publisher": "x", "offer": "y", "sku": "z"},
-            "eula": "other",
-            "privacyStatementUri": "https://x.org",
-            "purchasePlan": {"name": "n", "publisher": "p", "product": "q"},
-            "features": [{"name": "SecurityType", "value": "ConfidentialVM"}],
-        }.items()
-    ),
-    *(
-        row(
-            f"definition patched to another {name}",
-            "PATCH",
-            where,
-            {"properties": {name: value}},
-            409,
-            "PropertyChangeNotAllowed",
-        )
-        for name, value in {
-            "osType": "Windows",
-            "osState": "Specialized",
-            "hyperVGeneration": "V1",
-            "architecture": "Arm64",
-            "identifier": {"publisher": "x", "offer": "y", "sku": "z"},
-            "eula": "other",
-            "privacyStatementUri": "https://x.org",
-            "purchasePlan": {"name": "n", "publisher": "p", "product": "q"},
-            "features": [{"name": "SecurityType", "value": "ConfidentialVM"}],
-        }.items()
     ),
     row("definition moved", "PUT", where, changed(same, {"location": "westus2"}), 409, "InvalidResourceLocation"),
     row(
@@ -287,26 +258,9 @@ CHANGES: list[Row] = [
     row("too many tags", "PUT", "disks/new", DISK | {"tags": {str(n): "" for n in range(51)}}, 400),
     row("tag with signs", "PUT", "disks/new", DISK | {"tags": {"a<b": ""}}, 400),
     *(
-        row(
-            f"long name of {kind}",
-            "PUT",
-            f"{kind}/{'a' * 81}",
-            {"disks": DISK, "snapshots": SNAPSHOT, "images": IMAGE}[kind],
-            400,
-            "InvalidParameter",
-        )
-        for kind in ("disks", "snapshots", "images")
-    ),
-    *(
-        row(
-            f"name of {kind} with signs",
-            "PUT",
-            f"{kind}/a+b",
-            {"disks": DISK, "snapshots": SNAPSHOT, "images": IMAGE}[kind],
-            400,
-            "InvalidParameter",
-        )
-        for kind in ("disks", "snapshots", "images")
+        row(f"{what} of {kind}{more}", "PUT", f"{kind}/{wrong}", body, 400, "InvalidParameter")
+        for kind, body in (("disks", DISK), ("snapshots", SNAPSHOT), ("images", IMAGE))
+        for what, more, wrong in (("long name", "", "a" * 81), ("name", " with signs", "a+b"))
     ),
     row("vm name with signs", "PUT", "virtualMachines/a_b*", VM, 400, ""),
     row("long vm name", "PUT", f"virtualMachines/{'a' * 65}", VM, 400, "InvalidParameter"),
