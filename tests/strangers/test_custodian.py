@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.strangers.cloud import ACCOUNT, GROUP, Cloud, environment_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 POLICIES = Path(__file__).parent / "policies"
 COMPUTE = "Microsoft.Compute"
@@ -31,7 +28,7 @@ def names(rows: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def found(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[dict[str, Any]]]]:
+def found(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     return apply(cloud, "find.yml", tmp_path_factory.mktemp("found"))
 
 

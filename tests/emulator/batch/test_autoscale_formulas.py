@@ -267,6 +267,11 @@ def test_what_the_document_does_not_have_is_an_evaluation_error(expression: str)
     assert (found.dedicated, found.code) == (5, "AutoScalingFormulaEvaluationError")
 
 
+def test_a_vector_that_doubles_with_each_statement_is_refused() -> None:
+    found = run("a = vec(1, 1);" + "a = vec(a, a);" * 98)
+    assert found.error == "Line 1, Col 229: The vector has more than 100000 numbers"
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -28,6 +28,8 @@ evidence.rule(
     "the document does not say what they return",
 )
 _MANY = 10_000
+#: Each statement can double a vector: without a limit a formula takes all memory.
+_LONGEST_VECTOR = evidence.assumed(100_000, "numbers", "in a vector that a function returns", "no limit is documented")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ def _flat(arguments: tuple[Value, ...]) -> list[float]:
     return numbers
 
 
+def _vector(*arguments: Value) -> list[float]:
+    if sum(len(one) if isinstance(one, list) else 1 for one in arguments) > _LONGEST_VECTOR:
+        raise FormulaError(f"The vector has more than {_LONGEST_VECTOR} numbers")
+    return _flat(arguments)
+
+
 def _of_list(work: Callable[[list[float]], float], fewest: int = 0) -> Function:
     """Return a function of the numbers in all its arguments."""
 
@@ -81,7 +89,7 @@ def _of_each(work: Callable[[float], float]) -> Function:
     def apply(*arguments: Value) -> Value:
         if len(arguments) == 1 and isinstance(arguments[0], float):
             return float(work(arguments[0]))
-        return [float(work(number)) for number in _flat(arguments)]
+        return [float(work(number)) for number in _vector(*arguments)]
 
     return Function(apply, 1, _MANY)
 
@@ -134,5 +142,5 @@ FUNCTIONS = {
     "std": _of_list(_deviation, 2),
     "sum": _of_list(math.fsum),
     "val": Function(_value, 2, 2),
-    "vec": Function(lambda *arguments: _flat(arguments), 0, _MANY),
+    "vec": Function(_vector, 0, _MANY),
 }
