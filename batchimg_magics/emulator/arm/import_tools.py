@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from batchimg_magics.emulator.arm.import_files import SAVE_AGAIN, ImportRefusedError, Sourced
 
 if TYPE_CHECKING:
@@ -41,7 +43,31 @@ _POOL_TIMES = frozenset({
     "creationTime", "lastModified", "allocationStateTransitionTime", "evaluationTime", "startTime",
     "provisioningStateTransitionTime",
 })  # fmt: skip
+_POOL_HINT = "export it with `az batch pool show`"
 _POWERSHELL_HINT = "use `Get-AzVM ... | ConvertTo-Json -Depth 20 -EnumsAsStrings > FILE`"
+
+
+class _Detail(msgspec.Struct):
+    name: str | None = None
+    value: str | None = None
+
+
+class _ResizeError(msgspec.Struct):
+    code: str | None = None
+    message: str | None = None
+    values: list[_Detail] | None = None
+
+
+class _Machine(msgspec.Struct, rename="camel"):
+    image_reference: dict[str, Any] | None = None
+
+
+class _BatchPool(msgspec.Struct, rename="camel"):
+    """The parts of a pool of the data plane that have other places in ARM."""
+
+    url: str
+    virtual_machine_configuration: _Machine | None = None
+    resize_errors: list[_ResizeError] | None = None
 
 
 def resource_documents(values: Iterable[Any]) -> Iterator[tuple[str, Json]]:
@@ -125,6 +151,8 @@ def _resource(where: str, value: Json) -> Json:
     key = value["id"]
     if isinstance(key, str) and "/" not in key and {"url", "vmSize"} <= value.keys():
         return _pool(where, value)
+    if str(key).startswith("pools/"):  # what `_pool` returns, which no tool prints
+        raise without_id(value, where)
     return value
 
 
@@ -147,7 +175,10 @@ def _camel(where: str, value: Any, name: str = "") -> Any:  # noqa: ANN401 - any
     if isinstance(value, str) and _CUT_OFF.match(value):
         raise ImportRefusedError(_at(where, f"{name} was cut off by ConvertTo-Json"), _POWERSHELL_HINT)
     if isinstance(value, str) and (match := _POWERSHELL_TIME.match(value)):
-        return datetime.fromtimestamp(int(match[1]) / 1000, UTC).isoformat()
+        try:
+            return datetime.fromtimestamp(int(match[1]) / 1000, UTC).isoformat()
+        except (ValueError, OverflowError, OSError) as error:
+            raise ImportRefusedError(_at(where, f"{name} is {value[:40]!r}, which is no time"), SAVE_AGAIN) from error
     if isinstance(value, int) and not isinstance(value, bool) and name in _ENUMS:
         words = _ENUMS[name]
         return words[value] if 0 <= value < len(words) else value
@@ -169,15 +200,17 @@ def _camel_name(name: str) -> str:
 
 def _pool(where: str, value: Json) -> Json:
     """Return a pool that ``az batch pool show`` prints, as ARM has it; `imports` finds its account by the name."""
-    host, path = urlsplit(str(value["url"])).hostname or "", urlsplit(str(value["url"])).path
+    try:
+        known = msgspec.convert(value, _BatchPool)
+        host, path = urlsplit(known.url).hostname or "", urlsplit(known.url).path
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ImportRefusedError(_at(where, f"pool {value['id']}: {error}"), _POOL_HINT) from error
     account = host.partition(".")[0] if ".batch." in f".{host}." else path.strip("/").split("/")[0]
     if not account or account == "pools":
-        raise ImportRefusedError(_at(where, f"the account of pool {value['id']} is not in its url {value['url']}"))
+        raise ImportRefusedError(_at(where, f"the account of pool {value['id']} is not in its url {known.url}"))
     machine = dict(value.get("virtualMachineConfiguration") or {})
     if not machine:
-        raise ImportRefusedError(
-            _at(where, f"pool {value['id']} has no virtualMachineConfiguration"), "export it with `az batch pool show`"
-        )
+        raise ImportRefusedError(_at(where, f"pool {value['id']} has no virtualMachineConfiguration"), _POOL_HINT)
     if "nodeAgentSKUId" in machine:
         machine["nodeAgentSkuId"] = machine.pop("nodeAgentSKUId")
     if image := (machine.get("imageReference") or {}).get("virtualMachineImageId"):
@@ -189,13 +222,15 @@ def _pool(where: str, value: Json) -> Json:
         scale = {"fixedScale": {name: value[name] for name in _POOL_SCALE if value.get(name) is not None}}
     inner = {name: one for name, one in value.items() if name not in _POOL_ONLY and one is not None}
     inner |= {"deploymentConfiguration": {"virtualMachineConfiguration": machine}, "scaleSettings": scale}
-    if problems := value.get("resizeErrors"):
+    if known.resize_errors:
         errors = [
-            {"code": str(one.get("code")), "message": str(one.get("message")), "details": [
-                {"code": str(pair.get("name")), "message": str(pair.get("value"))} for pair in one.get("values") or []
-            ]}
-            for one in problems if isinstance(one, dict)
-        ]  # fmt: skip
+            {
+                "code": str(one.code),
+                "message": str(one.message),
+                "details": [{"code": str(pair.name), "message": str(pair.value)} for pair in one.values or []],
+            }
+            for one in known.resize_errors
+        ]
         inner["resizeOperationStatus"] = {"errors": errors}
     inner["interNodeCommunication"] = "Enabled" if value.get("enableInterNodeCommunication") else "Disabled"
     return {"account": account, "name": value["id"], "id": f"pools/{value['id']}", "properties": inner}
@@ -216,7 +251,7 @@ def normal_times(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
         return value
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError as error:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise ImportRefusedError(f"{name} is {value!r}, which is no time", SAVE_AGAIN) from error
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -118,6 +118,22 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "a spec of a pool": (
         b'{"id": "p", "vmSize": "a", "virtualMachineConfiguration": {}}', "a pool without its url", "az batch pool show"
     ),
+    **{
+        f"a pool with {names}": (
+            json.dumps({"id": "p", "url": "https://a.b.batch.azure.com/pools/p", "vmSize": "s"} | wrong).encode(),
+            "pool p: ", "az batch pool show"
+        )
+        for names, wrong in {
+            "a broken url": {"url": "http://["},
+            "a machine that is text": {"virtualMachineConfiguration": "abc"},
+            "an image that is text": {"virtualMachineConfiguration": {"imageReference": "x"}},
+            "resize errors that are none": {"resizeErrors": [{"values": [5]}]},
+        }.items()
+    },
+    "a pool as it is read": (b'{"id": "pools/p", "account": 5}', "a document without a resource id", "az vm show"),
+    "a time after all years": (
+        json.dumps({"Id": VM["id"], "TimeCreated": f"/Date({'9' * 20})/"}).encode(), "which is no time", "az vm show"
+    ),
     "another type": (
         json.dumps({**VM, "id": VM["id"].replace("virtualMachines", "sshPublicKeys"), "type": None}).encode(),
         "sshPublicKeys is not a type that the emulator supports", "can be imported",
