@@ -84,7 +84,8 @@ class Proxy:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection of a program."""
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # the other side has gone
+            # The other side has gone; or the proxy ends: before Python 3.12, asyncio reports that as an error.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._connect(reader, writer)
         finally:
             writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -103,6 +104,20 @@ def test_everything_else_is_refused_with_one_line(served: Served, line: str, sta
     assert head.startswith(f"HTTP/1.1 {status} ")
     assert words in head.splitlines()[0]
     assert body == head.splitlines()[0].partition(f"{status} ")[2] + "\n"
+
+
+def test_connections_that_are_open_end_with_the_proxy_without_a_word(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with contextlib.ExitStack() as stack:
+        emulator = stack.enter_context(contextlib.closing(open_emulator(speed=1)))
+        with run_server(emulator.app, 1, served.made) as running:
+            address = ("127.0.0.1", int(running.proxy.rpartition(":")[2]))
+            for text in (b"CONN", b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n"):
+                opened = stack.enter_context(socket.create_connection(address, timeout=20))
+                opened.sendall(text)
+            assert opened.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert not caplog.records
 
 
 def test_head_that_is_too_large_is_refused(served: Served) -> None:
