@@ -13,16 +13,17 @@ STRANGERS := build/strangers
 help:
 	@echo "make demo   run the quickstart notebook on the emulator and print its tables"
 	@echo "make test   run the tests"
-	@echo "make test-azcli  run Azure's own command line against batchimg emulator (installs azure-cli, which is big)"
-	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium, node and npm)"
-	@echo "make test-npm  let npm's clients work against batchimg emulator (needs node and npm)"
-	@echo "make test-strangers  let programs that others wrote work with the emulator (installs them below build/, which takes long)"
+	@echo "make test-azcli  run the Azure CLI against batchimg emulator (installs azure-cli, which is large)"
+	@echo "make test-lab  test the panel in JupyterLab with a headless browser (needs chromium, node and npm)"
+	@echo "make test-npm  run the Azure clients of npm against batchimg emulator (needs node and npm)"
+	@echo "make test-strangers  run programs that others wrote with the emulator (installs them below build/, which takes long)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  interrupt every verb that changes resources at every request, and run it again (CRASH=--every=4: some)"
-	@echo "make bench  measure side by side with others (installs them below build/); BENCH="startup memory" for some"
+	@echo "make bench  measure side by side with other tools (installs them below build/); BENCH='startup memory' for some"
 	@echo "make picture  take the README's pictures in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
+	@echo "make clean  remove build/, dist/ and the caches of the tools"
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -22,8 +22,8 @@ _OPEN = "open_groups"
 _EVERY_SUBSCRIPTION = "every_subscription"
 evidence = Evidence("Open and closed world of create_app")
 evidence.rule(
-    "Open mode asks for no passwords of users and no keys of mounts, for no known VM size and extension, for no core "
-    "quotas, and for no pause between two changes of autoscale; everything else it refuses as the closed world does.",
+    "Open mode requires no passwords of users, no keys of mounts, no known VM size or extension, no core "
+    "quotas, and no pause between two changes of autoscale; everything else it refuses as the closed world does.",
     "recordings have no secrets, are of any year and of subscriptions with other quotas, and time stands still in them",
 )
 evidence.rule(

@@ -163,7 +163,7 @@ node_evidence.rule(
 )
 node_evidence.rule(
     "A start task that has failed on a node fails again after a reboot, also if the scenario has ended.",
-    "a simplification on the unkind side: whether it fails is decided when the node is requested",
+    "a simplification, stricter than Azure may be: whether it fails is decided when the node is requested",
 )
 node_evidence.rule(
     "In the scenario `image-deleted` the image is gone when the first resize of its pool has ended.",

@@ -27,7 +27,7 @@ BASIC_END = datetime(2025, 9, 30, tzinfo=UTC).timestamp()
 #: The networks that are reserved for documentation: no host has such an address.
 _BLOCKS = ("203.0.113", "198.51.100", "192.0.2")
 evidence = Evidence("Public IP addresses")
-evidence.rule("Public addresses are of the blocks for documentation.", "no host may be reached by them")
+evidence.rule("Public addresses are of the blocks for documentation.", "no real host must be reached by them")
 evidence.rule(
     "A public address without a SKU is a Basic one.", "the OpenAPI document says so; Azure refuses new ones of it"
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Template deployments")
 _STEP_S = evidence.assumed(
-    1.0, "s", "between the end of a resource in a deployment and the begin of those that depend on it", "not recorded"
+    1.0, "s", "between the end of a resource in a deployment and the start of those that depend on it", "not recorded"
 )
 evidence.rule(
     "Policies, missing rights, locks, quotas and sizes that are not available refuse a deployment before it begins; "

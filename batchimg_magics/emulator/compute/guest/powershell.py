@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 evidence = Evidence("Scripts on Windows VMs")
 evidence.rule(
     "Sysprep fails, and neither generalizes nor stops the VM, while an agent is not running yet.",
-    "Packer's documents say to wait for the agents; what else happens nobody has said",
+    "Packer's documents say to wait for the agents; what happens otherwise is not documented",
 )
 evidence.rule(
     "A script that waits for sysprep does not end, whether sysprep ends with /quit or with /shutdown.",

@@ -20,7 +20,7 @@ AGREEMENTS = "microsoft.marketplaceordering/agreements"
 evidence = Evidence("Marketplace terms")
 evidence.rule(
     "Without accepted terms a VM is refused when it is created; free offers need them, too.",
-    "Azure's documents say so for images with a plan; free offers of few publishers are accepted on the way",
+    "Azure's documents say so for images with a plan; Azure accepts the terms of some free offers itself",
 )
 
 
