@@ -42,6 +42,8 @@ class Call:
         The request id of the response; error messages of Batch contain it.
     send
         Handles another request to Resource Manager inside the transaction of this one, with all its checks.
+    shared
+        What a request and those that it sends have in common, by name.
     """
 
     store: Store
@@ -56,6 +58,7 @@ class Call:
     body: Any = None
     request_id: str = ""
     send: Callable[[Call], Reply] | None = None
+    shared: dict[str, Any] = field(default_factory=dict)
 
     @property
     def api_version(self) -> str:

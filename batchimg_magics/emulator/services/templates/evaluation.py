@@ -62,7 +62,7 @@ class Scope:
     open_variables
         The variables whose values are being evaluated.
     work
-        Counts the evaluations of the whole template.
+        Counts the evaluations of the whole deployment.
     """
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Scope:
                 return self._member(node)
             name = node.name.lower()
             found = getattr(self, f"_{name}_")(node) if name in _SPECIAL else self._called(node)
-            self.work.add(len(found) // 100 if isinstance(found, str | list | dict) else 0)
+            self.work.check_value(found)
             return found
 
     def _member(self, node: Member) -> Any:  # noqa: ANN401 - JSON
@@ -169,7 +169,14 @@ class Scope:
         values = [self.expression(one) for one in node.arguments]
         try:
             return work(*values)
-        except (TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
+        except (
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            IndexError,
+            OSError,
+        ) as error:  # OSError: of dates
             raise TemplateError(
                 f"Unable to evaluate template language function '{node.name}': function requires other arguments. "
                 f"Please see https://aka.ms/arm-functions#{node.name} for usage details."

@@ -144,7 +144,7 @@ class _Reader:
         return node
 
     def _members(self, node: Node) -> Node:
-        while True:
+        for _ in range(MAX_DEPTH):
             _, text = self._peek()
             if text in (".", ".?"):
                 self._take()
@@ -158,6 +158,7 @@ class _Reader:
                 self._take("]")
             else:
                 return node
+        raise self._error(f"it has more than {MAX_DEPTH} members in a row")
 
     def _primary(self) -> Node:
         kind, text = self._take()

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 DEPLOYMENTS = "Microsoft.Resources/deployments"
 _GROUPS = "microsoft.resources/resourcegroups"
-#: The most resources of a template. Source: the limits of templates.
-MAX_RESOURCES = 800
 #: The members of a resource in a template that are not in the request.
 _TEMPLATE_ONLY = frozenset(
     {"type", "name", "apiVersion", "dependsOn", "condition", "copy", "comments", "scope", "resources", "existing"}
@@ -93,8 +91,6 @@ def plan(template: dict[str, Any], place: Place, scope: Scope) -> list[PlannedRe
     found: list[PlannedResource] = []
     for symbol, one in _listed(template.get("resources")):
         found += _expanded(one, symbol, place, scope)
-        if len(found) > MAX_RESOURCES:
-            raise TemplateError(f"The template has more than {MAX_RESOURCES} resources.")
     keys: set[str] = set()
     for planned in found:
         if planned.key in keys and planned.deployed:
@@ -175,6 +171,7 @@ def _one(
     deployed = to_bool(condition) and source.get("existing") is not True
     key = _id(source, kind, name, place, scope)
     at_runtime = replace(scope, runtime=place.runtime)
+    scope.work.add_resource()
     yield PlannedResource(key, own_name, kind, version, source, at_runtime, symbol, loop, deployed)
     for inner_symbol, inner in _listed(source.get("resources") or []):
         yield from _expanded(inner, inner_symbol, place, scope, (kind, name))

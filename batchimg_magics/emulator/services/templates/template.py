@@ -16,6 +16,7 @@ from batchimg_magics.emulator.services.templates.expressions import TemplateErro
 from batchimg_magics.emulator.services.templates.parameters import TYPES, is_secret, parameter_values
 from batchimg_magics.emulator.services.templates.text_functions import to_text
 from batchimg_magics.emulator.services.templates.value_functions import to_bool
+from batchimg_magics.emulator.services.templates.work import work_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ _SECTIONS = frozenset(
     {"$schema", "contentVersion", "apiProfile", "parameters", "variables", "functions", "resources", "outputs"}
     | {"metadata", "languageVersion", "definitions", "asserts", "imports", "extensions"}
 )
+#: The most members of a section. Source: the limits of templates.
+_MOST = {"parameters": 256, "variables": 256, "outputs": 64}
 #: The letters of .NET's formats of dates -> those of Python.
 _DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 
@@ -93,7 +96,7 @@ def load(document: object, given: object, place: Place) -> LoadedTemplate:
             "The parameters of the deployment are not valid: they have the members of a parameter file."
         )
     functions = place.functions()
-    scope = Scope(azure=functions, user=_user_functions(template))
+    scope = Scope(azure=functions, user=_user_functions(template), work=work_of(place.call))
     defaults = replace(scope, azure=functions | _default_functions(place))
     parameter_values(template.get("parameters") or {}, given, defaults)
     scope.variables = _variables(template, scope)
@@ -120,9 +123,14 @@ def _checked(document: object) -> dict[str, Any]:
         )
     if unknown := [name for name in document if name not in _SECTIONS]:
         raise TemplateError(f"Could not find member '{unknown[0]}' on object of type 'Template'. Path '{unknown[0]}'.")
-    for name in ("parameters", "variables", "outputs"):
-        if not isinstance(document.get(name) or {}, dict):
+    for name, most in _MOST.items():
+        section = document.get(name) or {}
+        if not isinstance(section, dict):
             raise TemplateError(f"The section '{name}' of the template is not valid: it has to be an object.")
+        if len(section) > most:
+            raise TemplateError(
+                f"The number of template {name} limit exceeded. Limit: '{most}' and actual: '{len(section)}'."
+            )
     return document
 
 

@@ -62,8 +62,10 @@ def to_text(value: object) -> str:
 
 def format_text(template: object, *values: object) -> str:
     """Fill a string in the format of .NET: ``{0}``, ``{0,8}``, ``{0:D3}``."""
+    length = 0
 
     def fill(match: re.Match[str]) -> str:
+        nonlocal length
         if match[0] in ("{{", "}}"):
             return match[0][0]
         number = int(match[1])
@@ -74,10 +76,12 @@ def format_text(template: object, *values: object) -> str:
             )
         shown = _formatted(values[number], match[3] or "")
         width = _width(match[2] or "0")
-        return shown.rjust(width) if width >= 0 else shown.ljust(-width)
+        filled = shown.rjust(width) if width >= 0 else shown.ljust(-width)
+        length += len(filled)
+        check_length(length)
+        return filled
 
     text = text_of(template, "format")
-    check_length(text.count("{") * max((len(to_text(one)) for one in values), default=0), "format")
     return _HOLE.sub(fill, text)
 
 
@@ -140,15 +144,17 @@ def join(parts: object, sign: object) -> str:
     """Join the values of an array."""
     if not isinstance(parts, list):
         raise TemplateError("The template language function 'join' expects an array as its first parameter.")
-    between = text_of(sign, "join")
-    check_length(len(parts) * len(between), "join")
-    return between.join(to_text(one) for one in parts)
+    texts, between = [to_text(one) for one in parts], text_of(sign, "join")
+    check_length(sum(map(len, texts)) + len(between) * (len(texts) - 1))
+    return between.join(texts)
 
 
 def replace(text: object, old: object, new: object) -> str:
     """Replace each occurrence of a string in another one."""
     inner, was, becomes = (text_of(one, "replace") for one in (text, old, new))
-    check_length(inner.count(was) * len(becomes), "replace")
+    if not was:
+        raise TemplateError("The template language function 'replace' expects a string to find that is not empty.")
+    check_length(len(inner) + inner.count(was) * (len(becomes) - len(was)))
     return inner.replace(was, becomes)
 
 
@@ -156,7 +162,7 @@ def pad_left(text: object, length: object, sign: object = " ") -> str:
     """Fill a string or a number on the left."""
     if not isinstance(length, int):
         raise TemplateError("The template language function 'padLeft' expects an integer for the length.")
-    check_length(length, "padLeft")
+    check_length(length)
     return to_text(text).rjust(length, text_of(sign, "padLeft"))
 
 

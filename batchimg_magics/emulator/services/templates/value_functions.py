@@ -10,6 +10,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from batchimg_magics.emulator.services.templates.expressions import TemplateError
 from batchimg_magics.emulator.services.templates.text_functions import to_text, type_word
 
@@ -85,10 +87,12 @@ def union(*values: object) -> Any:  # noqa: ANN401 - JSON
         return found
     if not all(isinstance(one, list) for one in values):
         raise _wrong("union", next(one for one in values if not isinstance(one, list)))
-    listed: list[Any] = []
-    for one in values:
-        listed += [part for part in one if part not in listed] if isinstance(one, list) else []
-    return listed
+    return list({_written(part): part for one in values if isinstance(one, list) for part in one}.values())
+
+
+def _written(value: object) -> bytes:
+    """Return a value as JSON, to find equal ones: in Python, 1 equals true."""
+    return msgspec.json.encode(value, order="sorted")
 
 
 def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
@@ -108,7 +112,8 @@ def intersection(*values: object) -> Any:  # noqa: ANN401 - JSON
         }
     if not isinstance(first, list):
         raise _wrong("intersection", first)
-    return [part for part in first if all(isinstance(one, list) and part in one for one in rest)]
+    others = [{_written(part) for part in one} if isinstance(one, list) else set() for one in rest]
+    return [part for part in first if all(_written(part) in other for other in others)]
 
 
 def create_object(*pairs: object) -> dict[str, Any]:
