@@ -238,7 +238,7 @@ class ImageOriginSpec(BaseModel):
 
 
 def stated_fact_errors(values: Mapping[str, Any]) -> list[SpecError]:
-    """Return the facts that Azure does not record and that values do not state. Source: FACTS 1.10, ask, never assume.
+    """Return the facts that Azure does not record and that values do not state. Ask, never assume.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ __all__ = [
     "read_share",
 ]
 
-# Source: FACTS, the vocabulary of the Batch data plane, 2025-06-01.
+# Source: the vocabulary of the Batch data plane, 2025-06-01.
 NODE_STATES = (
     "creating", "starting", "waitingforstarttask", "starttaskfailed", "idle", "running", "rebooting", "reimaging",
     "upgradingos", "offline", "preempted", "unusable", "unknown", "leavingpool", "deallocating", "deallocated",

@@ -30,7 +30,7 @@ INLINE_NETWORK = "2022-11-01"
 #: TrustedLaunchSupported, which takes no disks and snapshots as sources. Source: packer-plugin-azure #304.
 STANDARD_DEFINITIONS = "2024-03-03"
 #: The last versions that accept a managed image for a pool, by plane. Source: the source document for Azure Resource
-#: Manager; FACTS 2 for the data plane.
+#: Manager; issue threads for the data plane.
 LEGACY_POOLS = {"arm": "2020-03-01", "batch": "2019-08-01.10.0"}
 _COMPUTE = {
     "virtualmachines": "2026-04-01",

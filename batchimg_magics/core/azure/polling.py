@@ -30,7 +30,7 @@ T = TypeVar("T")
 MIN_COUNTED_S, MAX_COUNTED_S, COUNTED_FRACTION = 5.0, 90.0, 1 / 40
 #: Maximum of the same, as a multiple of Retry-After.
 MAX_RETRY_AFTERS = 3
-#: Seconds before the first poll where Azure sends no Retry-After: most operations end within a second. Source: FACTS 6.
+#: Seconds before the first poll where Azure sends no Retry-After: most recorded operations end within a second.
 FIRST_POLL_S = 1.0
 #: Arguments of an SDK's `begin_*` call: send the request, return the first response, do not poll.
 NO_POLLING: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}

@@ -35,7 +35,7 @@ class Column:
     allowed_values: tuple[str, ...] = ()
 
 
-# Source: FACTS, the vocabulary of the Batch data plane, 2025-06-01.
+# Source: the vocabulary of the Batch data plane, 2025-06-01.
 ALLOCATION_STATES = ("steady", "resizing", "stopping")
 POOL_STATES = ("active", "deleting")
 #: What a verb did, or would do, with a resource.

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-#: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
+#: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: recordings.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
 #: Time between polls of a pool that is resizing. No recorded resize allocated nodes within half a minute, and nodes
-#: boot while others are allocated, so that late polls cost little time. Source: FACTS 6 for the times.
+#: boot while others are allocated, so that late polls cost little time. Source: recordings, for the times.
 RESIZE_POLL_PACE = polling.PollPace(1 / 4, 15.0, 90.0)
-#: Seconds before the first poll. A resize without work or without quota ends after 1.4 seconds. Source: FACTS 4.
+#: Seconds before the first poll. A resize without work or without quota ends after 1.4 seconds. Source: recordings.
 FIRST_POLL_S = 2.0
-#: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
+#: Source: gallery documents: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
 TIMEOUT_S_PER_NODE, MIN_TIMEOUT_S = 0.9, 1200.0
 
 

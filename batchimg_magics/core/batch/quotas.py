@@ -1,6 +1,6 @@
 """Core quotas: the limits of the account, the cores that its pools use, and the cores that are free.
 
-Azure checks quotas when it allocates nodes, and reports them in a resize error half an hour later. Source: FACTS 3, 4.
+Azure checks quotas when it allocates nodes, and reports them in a resize error half an hour later. Source: recordings.
 """
 
 from __future__ import annotations

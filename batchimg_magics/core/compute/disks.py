@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
-#: Median seconds to create a disk from a snapshot. Source: as for snapshots, FACTS 6.
+#: Median seconds to create a disk from a snapshot. Source: as for snapshots.
 DISK_EXPECTED_S = 0.7
 #: Nobody can export the contents of a disk or snapshot that this tool creates. Azure itself copies them into an image.
 #: Source: Microsoft.Compute, NetworkAccessPolicy and PublicNetworkAccess of disks.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
 
-#: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took less than a second.
+#: Median seconds. Source: recordings; a gallery and a definition took less than a second.
 EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete version": 90.0}
 #: The code of a 409 for a gallery or a definition that Azure does not count as empty yet.
 CANNOT_DELETE = "cannotdeleteresource"

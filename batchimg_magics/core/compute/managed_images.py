@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.storage_profile import StorageProfile
     from batchimg_magics.resource_ids import ResourceId
 
-#: Median seconds. Source: recordings, FACTS 6.
+#: Median seconds. Source: recordings.
 EXPECTED_S = 13.0
 
 
@@ -35,7 +35,7 @@ async def read(azure: Azure, image: ResourceId) -> Json | None:
 def raise_if_unsupported_source(source: Source) -> None:
     """Raise SpecError where no managed image can be created from an image source.
 
-    Source: FACTS 2: a managed image cannot be made from a TrustedLaunch VM.
+    Source: Trusted Launch documents: a managed image cannot be made from a TrustedLaunch VM.
     """
     if source.security_type != "Standard":
         raise SpecError(

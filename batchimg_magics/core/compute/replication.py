@@ -2,7 +2,7 @@
 
 A version whose copy failed in one region is usable in the others. Azure does not retry the copy: the region has to be
 removed from the version and added again, which changes no other region. The version's own region cannot be removed.
-Source: gallery documents, FACTS 2; the message of a failed copy, "Please delete this region from the image version and
+Source: gallery documents; the message of a failed copy, "Please delete this region from the image version and
 add it again".
 """
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
 _REPLICATING_STATES = ("creating", "updating", "migrating")
-#: Seconds between polls of a version that is being created. Source: Retry-After of its operations, FACTS 6.
+#: Seconds between polls of a version that is being created. Source: Retry-After of its operations.
 POLL_S = 60.0
-#: Shortest recorded duration of a creation in seconds. Source: recordings, FACTS 6.
+#: Shortest recorded duration of a creation in seconds. Source: recordings.
 MIN_POLL_S = 150.0
 #: Longest wait for a version in seconds. Source: the slowest recorded creation took 781 s; users report replications
 #: that failed after hours, and others that did not end.
@@ -238,7 +238,7 @@ async def apply_and_wait(azure: Azure, begin: Any, version: ResourceId) -> None:
         await wait_until_idle(azure, version)
 
 
-#: Source: FACTS 1.6: one replica of a gallery image version for each 300 nodes.
+#: Source: gallery documents: one replica of a gallery image version for each 300 nodes.
 NODES_PER_REPLICA = 300
 
 

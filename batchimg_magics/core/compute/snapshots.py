@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import SourceDisk
 
-#: Median seconds to create a snapshot. Source: recordings, FACTS 6.
+#: Median seconds to create a snapshot. Source: recordings.
 SNAPSHOT_EXPECTED_S = 0.7
 #: Greatest age in seconds of the list of snapshots while several are created at the same time.
 _SNAPSHOT_POLL_S = 1.0

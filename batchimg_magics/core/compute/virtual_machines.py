@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
 
-#: Median seconds. Source: FACTS 6 for deallocate; the others are assumed.
+#: Median seconds. Source: recordings for deallocate; the others are assumed.
 EXPECTED_S = {"make": 60.0, "start": 30.0, "deallocate": 45.0, "generalize": 1.0, "delete": 45.0}
 #: The most seconds that an operation of another client, and one of our own, is waited for.
 BUSY_TIMEOUT_S, OPERATION_TIMEOUT_S = 1800.0, 3600.0

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes".
+#: Source: gallery documents: "at least 15 min per 1,000 nodes".
 ALLOCATION_S_PER_NODE = 0.9
-#: Median seconds from a node's allocation until it is idle. Source: recordings, FACTS 6.
+#: Median seconds from a node's allocation until it is idle. Source: recordings.
 READY_S = 240.0
 #: **Assumed**: evictions of a spot node per hour. Azure publishes rates by size and region in steps of five percent
 #: (0-5, 5-10, ... 20+), but not by API; this is the upper end of the second step.
 EVICTIONS_PER_HOUR = 0.10
-#: Nodes of a custom image that one resize attempt brings. Source: FACTS 1.6, "above 300 nodes expect several".
+#: Nodes of a custom image that one resize attempt brings. Source: source document, "above 300 nodes expect several".
 NODES_PER_ROUND = 300
 #: More nodes than any pool has.
 MAX_NODES = 100_000

@@ -1,6 +1,6 @@
 """The state of pools' images: a pool whose image is missing cannot grow, and Azure reports it in a resize only.
 
-Source: source document and FACTS 1.4: if the image, or the disk or snapshot of a managed image, does not exist, the
+Source: source document: if the image, or the disk or snapshot of a managed image, does not exist, the
 allocation fails with ``AllocationFailed``; an image version needs a replica in the account's region.
 """
 

@@ -1,7 +1,7 @@
 """A Packer template (HCL2) for an image that this tool can use with the account.
 
-Source: Packer's azure-arm builder; FACTS 1.7: a managed image straight from Packer is for accounts that allocate in the
-user's subscription only; for other accounts it creates a gallery image version or a VHD.
+Source: Packer's azure-arm builder: a managed image straight from Packer is for accounts that allocate in the user's
+subscription only; for other accounts it creates a gallery image version or a VHD.
 """
 
 from __future__ import annotations

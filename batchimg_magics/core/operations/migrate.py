@@ -88,7 +88,7 @@ class Migration:
 def legacy_image(pool: Json) -> dict[str, str]:
     """Return the source of a pool as the option of a spec, if Azure no longer creates such pools; else nothing.
 
-    Source: FACTS 2; pools of VHDs have ``osDisk.imageUris``, which API versions until 2017 accepted.
+    Pools of VHDs have ``osDisk.imageUris``, which API versions until 2017 accepted.
     """
     machine = dig(pool, "properties", *_MACHINE) or {}
     uris = dig(machine, "osDisk", "imageUris") or []

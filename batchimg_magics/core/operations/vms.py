@@ -116,7 +116,7 @@ def _login_command(address: VmAddress, user: str | None, *, windows: bool) -> st
 
 
 def _next_step_text(vm: Json, *, windows: bool, private: bool) -> str:
-    """Return the next step as text. Source: source document, Prepare a VM; FACTS 1.3 and 1.10."""
+    """Return the next step as text. Source: source document, Prepare a VM."""
     if virtual_machines.is_generalized(vm):
         return "the VM is generalized and cannot be started: create the pool from it, or a VM from its image"
     if virtual_machines.power(vm) != "running":

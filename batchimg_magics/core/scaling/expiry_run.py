@@ -5,7 +5,7 @@ short is requested again in two steps: a formula for the nodes that the pool has
 Azure does not evaluate a formula any more, nothing ends the pool at its expiry anyway; only then, and to remove single
 nodes, which Azure refuses under a formula, autoscale is turned off for a moment.
 
-Source: FACTS 4 and 8; ga4gh-tes, BatchPool.cs, turns autoscale off and on for both.
+Another program, ga4gh-tes (BatchPool.cs), turns autoscale off and on for both.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Seconds that nodes may take, once the pool is steady, until the last one is ready or bad.
 SETTLE_TIMEOUT_S = 3600.0
-#: How often nodes are counted while they start, which takes minutes. Source: FACTS 6.
+#: How often nodes are counted while they start, which takes minutes. Source: recordings.
 BOOT_POLL_PACE = polling.PollPace(1 / 6, 10.0, 15.0)
 
 

@@ -54,7 +54,7 @@ def _assumed(seconds: float, what: str) -> float:
     return evidence.assumed(seconds, "s", what, "no recording shows its beginning and end")
 
 
-#: Medians, and Retry-After as in recordings. Source: FACTS 6.
+#: Medians, and Retry-After as in recordings. Source: recordings.
 OPERATION_TIMINGS = {
     "disk": OperationTiming(
         _recorded(

@@ -1,7 +1,7 @@
 """The differences between the planes of Azure: hosts, response headers, and the format of errors.
 
-Source: the headers and error bodies in recorded traffic (FACTS 4); the texts of ARM's own 400 and 401 responses are
-from Microsoft's troubleshooting pages.
+Source: the headers and error bodies in recorded traffic; the texts of ARM's own 400 and 401 responses are from
+Microsoft's troubleshooting pages.
 """
 
 from __future__ import annotations

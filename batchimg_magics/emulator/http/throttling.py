@@ -1,7 +1,7 @@
 """Throttling of Azure Resource Manager: token buckets, 429 and Retry-After.
 
 The buckets belong to this process: another process with the same state has its own, like another instance of ARM.
-Source: "Understand how Azure Resource Manager throttles requests" (FACTS 4).
+Source: "Understand how Azure Resource Manager throttles requests".
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     origin = _ImageVersionOrigin(await source_of(azure, version, definition))
     origin.pinned = origin.source.id
     if target.subscription.lower() != azure.scope.subscription.lower():
-        # Source: FACTS 2 and 8: the gallery documents allow it after registration, the SDK's text does not.
+        # Source: the gallery documents allow it after registration, the SDK's text does not.
         origin.warning = (
             "it is in another subscription, where Microsoft.Batch must be registered: see the rule `registration`"
         )

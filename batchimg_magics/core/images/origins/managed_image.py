@@ -58,7 +58,7 @@ async def source_of(azure: Azure, found: Json) -> Source:
         region=region_key(found["location"]),
         os_type=str(os_disk.get("osType")),
         generation=str(dig(found, "properties", "hyperVGeneration") or "V1"),
-        # A managed image supports nothing else. Source: FACTS 2.
+        # A managed image supports nothing else.
         architecture="x64",
         security_type=STANDARD,
         uefi=None,
