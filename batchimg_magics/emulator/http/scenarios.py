@@ -178,7 +178,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "quota": Scenario("the core quotas of Batch accounts are small", account_quotas=_SMALL_QUOTAS),
     "image-deleted": Scenario(
-        "once a pool has had nodes, its image is gone: every request answers so, and new nodes fail to be allocated",
+        "once a pool has had nodes, its image is gone: every response says so, and new nodes fail to be allocated",
         allocation={"image_gone": True},
     ),
     "flaky": Scenario(
