@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from batchimg_magics.emulator.batch.rest.body_checks import first_repeated
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -37,7 +38,6 @@ def check_mounts(rows: list[dict[str, Any]], *, need_keys: bool) -> None:
     need_keys
         Whether a storage account needs a key. In open mode it does not: recordings do not show any.
     """
-    paths: list[str] = []
     for row in rows:
         given = [kind for kind in _KINDS if kind in row]
         if len(given) != 1:
@@ -46,17 +46,17 @@ def check_mounts(rows: list[dict[str, Any]], *, need_keys: bool) -> None:
         keys = [key for key in _KEYS if key in mount]
         if given[0] == _KINDS[0] and (len(keys) > 1 or (need_keys and not keys)):
             raise bad_property(given[0], None, f"Exactly one of {', '.join(_KEYS)} must be specified")
-        _check_path(mount["relativeMountPath"], paths)
-        paths.append(mount["relativeMountPath"])
+        _check_path(mount["relativeMountPath"])
+    paths = (one["relativeMountPath"] for row in rows for one in row.values())
+    if (twice := first_repeated(paths)) is not None:
+        raise bad_property("relativeMountPath", twice, "Each mount must have a path of its own")
 
 
-def _check_path(path: str, before: list[str]) -> None:
+def _check_path(path: str) -> None:
     if not path:
         raise missing_property("relativeMountPath")
     if path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path):
         raise bad_property("relativeMountPath", path, "The path must be relative to the mounts directory of the node")
-    if path in before:
-        raise bad_property("relativeMountPath", path, "Each mount must have a path of its own")
 
 
 def check_mount_systems(rows: list[dict[str, Any]], *, windows: bool) -> None:

@@ -29,7 +29,7 @@ from batchimg_magics.emulator.batch.model import (
     user_rules,
 )
 from batchimg_magics.emulator.batch.rest.bodies import clean
-from batchimg_magics.emulator.batch.rest.body_checks import ID_REASON
+from batchimg_magics.emulator.batch.rest.body_checks import ID_REASON, first_repeated
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
@@ -313,13 +313,11 @@ def check_metadata(pairs: list[dict[str, Any]]) -> None:
     """Refuse metadata that is too large, without names, or with a name that occurs twice."""
     if sum(len(pair["name"]) + len(pair["value"]) for pair in pairs) > _METADATA_LIMIT:
         raise refusal("MetadataTooLarge")
-    seen = set()
-    for pair in pairs:
-        if not pair["name"]:
-            raise refusal("EmptyMetadataKey")
-        if pair["name"] in seen:
-            raise bad_property("metadata", pair["name"], "Each metadata name can be specified once")
-        seen.add(pair["name"])
+    names = [pair["name"] for pair in pairs]
+    if "" in names:
+        raise refusal("EmptyMetadataKey")
+    if (twice := first_repeated(names)) is not None:
+        raise bad_property("metadata", twice, "Each metadata name can be specified once")
 
 
 def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:

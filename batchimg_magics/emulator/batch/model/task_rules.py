@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.batch.rest.body_checks import first_repeated
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -94,8 +95,8 @@ def check_environment(rows: list[dict[str, Any]]) -> None:
     for name in names:
         if not name or "=" in name:
             raise bad_property("name", name, "The name of an environment variable must not be empty or contain '='")
-        if names.count(name) > 1:
-            raise bad_property("environmentSettings", name, "Each environment variable can be specified once")
+    if (twice := first_repeated(names)) is not None:
+        raise bad_property("environmentSettings", twice, "Each environment variable can be specified once")
 
 
 def _check_identity(identity: dict[str, Any]) -> None:
@@ -197,8 +198,7 @@ def _check_ranges(name: str, rows: list[dict[str, Any]]) -> None:
 
 def _check_exits(conditions: dict[str, Any], job: dict[str, Any]) -> None:
     codes = [row["code"] for row in conditions.get("exitCodes", [])]
-    twice = next((code for code in codes if codes.count(code) > 1), None)
-    if twice is not None:
+    if (twice := first_repeated(codes)) is not None:
         raise bad_property("exitCodes", twice, "Each exit code can be specified once")
     _check_ranges("exitCodeRanges", conditions.get("exitCodeRanges", []))
     options = [row["exitOptions"] for name in ("exitCodes", "exitCodeRanges") for row in conditions.get(name, [])]

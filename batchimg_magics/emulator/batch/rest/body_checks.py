@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from batchimg_magics.emulator.batch.rest.body_types import TYPES
@@ -12,11 +12,12 @@ from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.world.clock import parse_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from batchimg_magics.emulator.batch.rest.body_types import Member
     from batchimg_magics.emulator.http.messages import Refusal
 
+ValueT = TypeVar("ValueT", str, int)
 _ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _INT32 = (-(2**31), 2**31 - 1)
@@ -24,6 +25,16 @@ ID_REASON = (
     "The ID can contain any combination of alphanumeric characters including hyphens and underscores, "
     "and cannot contain more than 64 characters"
 )
+
+
+def first_repeated(values: Iterable[ValueT]) -> ValueT | None:
+    """Return the first value that occurs for the second time; None if all differ."""
+    seen = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
 
 
 def unknown_name(name: str, kind: str) -> Refusal:
