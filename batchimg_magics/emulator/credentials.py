@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.http.tokens import TokenIssuer
 
 
-class EmulatorCredential:
-    """An async credential for the emulator, as the SDKs take it.
+class _Credential:
+    """What both kinds have in common.
 
     Parameters
     ----------
@@ -27,18 +27,26 @@ class EmulatorCredential:
     def __init__(self, tokens: TokenIssuer) -> None:
         self._tokens = tokens
 
+    def _issue(self, scopes: tuple[str, ...]) -> tuple[str, int]:
+        """Return a token for the audience of the first scope, and its end; the Batch SDK's ends in ``//.default``."""
+        return self._tokens.issue(scopes[0].removesuffix("/.default"))
+
+
+class EmulatorCredential(_Credential):
+    """An async credential for the emulator, as the SDKs take it."""
+
     def issue(self, audience: str) -> str:
         """Return a bearer token for an audience, e.g. ``https://management.azure.com``."""
         return self._tokens.issue(audience)[0]
 
     async def get_token(self, *scopes: str, **_kwargs: Any) -> AccessToken:
         """Return a token for the audience of a scope."""
-        return AccessToken(*self._tokens.issue(_audience(scopes)))
+        return AccessToken(*self._issue(scopes))
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """Return a token for the audience of a scope."""
         del options
-        return AccessTokenInfo(*self._tokens.issue(_audience(scopes)))
+        return AccessTokenInfo(*self._issue(scopes))
 
     async def close(self) -> None:
         """Do nothing."""
@@ -55,31 +63,17 @@ class EmulatorCredential:
         await self.close()
 
 
-def _audience(scopes: tuple[str, ...]) -> str:
-    """Return the audience of the first scope: that of the Batch SDK ends in ``//.default``."""
-    return scopes[0].removesuffix("/.default")
-
-
-class BlockingCredential:
-    """A credential for the emulator, as SDK clients take it that are not async.
-
-    Parameters
-    ----------
-    tokens
-        Issues the tokens.
-    """
-
-    def __init__(self, tokens: TokenIssuer) -> None:
-        self._tokens = tokens
+class BlockingCredential(_Credential):
+    """A credential for the emulator, as SDK clients take it that are not async."""
 
     def get_token(self, *scopes: str, **_kwargs: Any) -> AccessToken:
         """Return a token for the audience of a scope."""
-        return AccessToken(*self._tokens.issue(_audience(scopes)))
+        return AccessToken(*self._issue(scopes))
 
     def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """Return a token for the audience of a scope."""
         del options
-        return AccessTokenInfo(*self._tokens.issue(_audience(scopes)))
+        return AccessTokenInfo(*self._issue(scopes))
 
     def close(self) -> None:
         """Do nothing."""
