@@ -59,6 +59,21 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     hidden: dict[str, Any]
 
 
+class _Work(msgspec.Struct):
+    """A long-running operation on a resource."""
+
+    kind: str
+    begin: float
+    end: float
+    doc: dict[str, Any] | None = None
+
+
+class _Hidden(msgspec.Struct):
+    """The state of the other resources."""
+
+    work: _Work | None = None
+
+
 class _Settings(msgspec.Struct):
     """The settings that every state has."""
 
@@ -180,7 +195,7 @@ def _check_entries(entries: list[_Entry]) -> None:
         if not entry.kind or entry.kind in _KINDS_LEFT_OUT:
             raise DocumentRefusedError(f"{entry.key}: {entry.kind!r} is not a resource type")
         try:
-            msgspec.convert(entry.hidden, _STATES.get(entry.kind, dict))
+            msgspec.convert(entry.hidden, _STATES.get(entry.kind, _Hidden))
         except msgspec.ValidationError as error:
             raise DocumentRefusedError(f"{entry.key}: {error}") from error
 

@@ -202,6 +202,9 @@ def test_resource_whose_state_does_not_fit_is_named(azure: EmulatorClient) -> No
     answer = load(azure, changed(document, "items", number, "hidden", "fleet", value=5))
     assert answer.status == 400
     assert "/pools/p: " in answer.message
+    for work in (5, {"kind": "Creating"}, {"kind": "Creating", "begin": None, "end": 5}):
+        answer = load(azure, changed(document, "items", 0, "hidden", value={"work": work}))
+        assert (answer.status, document["items"][0]["key"] in answer.message) == (400, True)
     twice = {**document, "items": [*document["items"], document["items"][0]]}
     assert "not the id of one resource" in load(azure, twice).message
     assert azure.ask("POST", f"{SIM}/reset", {"emtpy": True}).status == 400
