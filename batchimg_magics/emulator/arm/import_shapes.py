@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.resources import type_of
+from batchimg_magics.emulator.arm.role_definitions import RoleProperties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,12 +122,6 @@ class _Address(msgspec.Struct, rename="camel"):
     dns_settings: dict[str, Any] | None = None
 
 
-class _Role(msgspec.Struct, rename="camel"):
-    role_name: str
-    type: str = "CustomRole"
-    permissions: list[dict[str, Any]] = []
-
-
 class _Assignment(msgspec.Struct, rename="camel"):
     role_definition_id: str
     scope: str
@@ -156,7 +151,7 @@ class _Pool(msgspec.Struct, rename="camel"):
 #: The expected properties of each type.
 _SHAPES: dict[str, type[msgspec.Struct]] = {
     "microsoft.authorization/roleassignments": _Assignment,
-    "microsoft.authorization/roledefinitions": _Role,
+    "microsoft.authorization/roledefinitions": RoleProperties,
     "microsoft.batch/batchaccounts": _Account,
     "microsoft.batch/batchaccounts/pools": _Pool,
     "microsoft.compute/disks": _Disk,

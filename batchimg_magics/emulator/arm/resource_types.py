@@ -281,8 +281,7 @@ def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
         seconds = item.hidden["work"]["end"] - call.now
     else:
         purge_deleted(call, kind.type)
-        item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + seconds, "doc": None}
-        call.store.put(item)
+        resources.delete_until(call.store, item, call.now, call.now + seconds)
     headers = begin_operation(
         call, item.doc["location"], kind.operations, seconds, pace, NO_RESULT, namespace=kind.type.partition("/")[0]
     )

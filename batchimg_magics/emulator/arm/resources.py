@@ -91,6 +91,12 @@ def document_at(item: Item, now: float) -> dict[str, Any] | None:
     return item.doc | {"properties": item.doc["properties"] | {"provisioningState": work["kind"]}}
 
 
+def delete_until(store: Store, item: Item, now: float, end: float) -> None:
+    """Begin to delete a resource, which exists until the end."""
+    item.hidden["work"] = {"kind": "Deleting", "begin": now, "end": end, "doc": None}
+    store.put(item)
+
+
 def current_operation(item: Item, now: float) -> str:
     """Return the operation in progress on a resource at a time, e.g. ``Updating``; empty for none."""
     work = item.hidden.get("work")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from batchimg_magics.emulator.arm.scopes import PROVIDER
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -15,6 +17,26 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 DEFINITIONS = "microsoft.authorization/roledefinitions"
+
+
+class Permission(msgspec.Struct, rename="camel"):
+    """What a role allows."""
+
+    actions: list[str] | None = None
+    not_actions: list[str] | None = None
+    data_actions: list[str] | None = None
+    not_data_actions: list[str] | None = None
+
+
+class RoleProperties(msgspec.Struct, rename="camel"):
+    """The shape of the properties of a role."""
+
+    role_name: str
+    permissions: list[Permission]
+    type: str = "CustomRole"
+    assignable_scopes: list[str] | None = None
+
+
 evidence = Evidence("Built-in roles")
 evidence.rule(
     "Of the built-in roles, those that image builds and Azure Batch need exist, with the actions on the resource "

@@ -225,8 +225,7 @@ def delete_with_vm(call: Call, vm: Item) -> None:
         item = call.store.get(str(interface.get("id", "")))
         if item is not None and option.lower() == "delete":
             ends = vm.hidden["work"]["end"]
-            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
-            call.store.put(item)
+            resources.delete_until(call.store, item, call.now, ends)
             _delete_addresses(call, item, ends)
 
 
@@ -238,8 +237,7 @@ def _delete_addresses(call: Call, nic: Item, ends: float) -> None:
         inside = shown.get("properties") or {}
         option = inside.get("deleteOption") or (item.doc["properties"].get("deleteOption") if item else "")
         if item is not None and str(option).lower() == "delete":
-            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
-            call.store.put(item)
+            resources.delete_until(call.store, item, call.now, ends)
 
 
 resource_types.register_writes(

@@ -269,8 +269,7 @@ def delete_deployment(call: Call) -> Reply:
     if call.now < item.hidden["end"]:
         message = f"Unable to delete deployment '{item.doc['name']}': it is still active. Cancel it first."
         raise Refusal(409, "DeploymentActive", message)
-    item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + _DELETE_S, "doc": None}
-    call.store.put(item)
+    resources.delete_until(call.store, item, call.now, call.now + _DELETE_S)
     path = f"{id_of(call)}/operationStatuses/deletion"
     call.store.put(
         Item(

@@ -160,8 +160,7 @@ def delete_group(call: Call) -> Reply:
         if item.kind.startswith(f"{accounts.KIND}/"):  # deleted at once, as with its account
             call.store.delete(item.key)
         elif resources.document_at(item, call.now) is not None:
-            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
-            call.store.put(item)
+            resources.delete_until(call.store, item, call.now, ends)
     call.store.put(Item(path.lower(), _DELETION, {"id": path}, {"end": ends}))
     return _wait(call, path)
 

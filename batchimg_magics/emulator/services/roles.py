@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
+
 from batchimg_magics.emulator.arm import bodies, resources
 from batchimg_magics.emulator.arm.permissions import ASSIGNMENTS, CLIENT, ROLES_ASSIGNED, is_allowed, requested_action
-from batchimg_magics.emulator.arm.role_definitions import DEFINITIONS, built_in, find_definition
+from batchimg_magics.emulator.arm.role_definitions import DEFINITIONS, RoleProperties, built_in, find_definition
 from batchimg_magics.emulator.arm.scopes import PROVIDER, SCOPE_PATHS, is_within
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -48,7 +50,10 @@ def _put_definition(call: Call) -> Reply:
     key, name = call.path.rstrip("/"), call.params["role"]
     if name.lower() in built_in():
         raise Refusal(400, "RoleDefinitionUpdateNotPermitted", f"The built-in role '{name}' cannot be changed.")
-    wanted = bodies.text(body["properties"].get("roleName"), "roleName")
+    try:
+        wanted = msgspec.convert(body["properties"], RoleProperties).role_name
+    except msgspec.ValidationError as error:
+        raise Refusal(400, "InvalidRequestContent", f"The role definition is not valid: {error}.") from error
     bodies.parts(body["properties"].get("permissions"), "permissions")
     if any(
         one["name"].lower() != name.lower() and one["properties"]["roleName"].lower() == wanted.lower()

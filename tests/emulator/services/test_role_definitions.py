@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.emulator_client import ARM, IN_GROUP, TOP, EmulatorClient
@@ -40,6 +42,15 @@ def test_built_in_roles_exist_in_every_scope(azure: EmulatorClient, scope: str) 
     shown = azure.ask("GET", f"{scope}{PROVIDER}/roleDefinitions/{CONTRIBUTOR}", version=VERSION).body
     assert shown["properties"]["permissions"][0]["actions"] == ["*"]
     assert "Microsoft.Authorization/*/Write" in shown["properties"]["permissions"][0]["notActions"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"roleName": None}, {"permissions": 5}, {"permissions": [{"actions": 5}]}, {"assignableScopes": True}]
+)
+def test_a_role_of_another_shape_is_refused(azure: EmulatorClient, wrong: dict[str, Any]) -> None:
+    url = f"{TOP}{PROVIDER}/roleDefinitions/{MINE}"
+    refused = azure.ask("PUT", url, {"properties": CUSTOM | wrong}, version=VERSION)
+    assert (refused.status, refused.code) == (400, "InvalidRequestContent")
 
 
 def test_a_custom_role_is_made_listed_and_deleted() -> None:

@@ -69,5 +69,4 @@ def delete_with_vm(store: Store, vm: Item, now: float) -> None:
     """Delete what is nested in a VM that is being deleted: extensions and managed run commands."""
     for item in store.items_below(vm.key):
         if resources.document_at(item, now) is not None:
-            item.hidden["work"] = {"kind": "Deleting", "begin": now, "end": vm.hidden["work"]["end"], "doc": None}
-            store.put(item)
+            resources.delete_until(store, item, now, vm.hidden["work"]["end"])

@@ -255,8 +255,7 @@ def delete_machine(call: Call) -> Reply:
         item = call.store.get(disk_key(disk))
         if item is not None and str(disk.get("deleteOption", "")).lower() == "delete":
             ends = vm.hidden["work"]["end"] if vm is not None else call.now
-            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
-            call.store.put(item)
+            resources.delete_until(call.store, item, call.now, ends)
     if vm is not None:
         interfaces.delete_with_vm(call, vm)
         vm_extensions.delete_with_vm(call.store, vm, call.now)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PARTS_PER_STEP = 20
 
 evidence = Evidence("Work of template expressions")
-_MAX_STEPS = evidence.assumed(
+MAX_STEPS = evidence.assumed(
     100_000,
     "steps",
     "that the expressions of a deployment may be, with those of its nested deployments: one for each, and one for each "
@@ -58,7 +58,7 @@ class Work:
     def add(self, steps: int) -> None:
         """Count so many steps more, or refuse them."""
         self._steps += steps
-        if self._steps > _MAX_STEPS:
+        if self._steps > MAX_STEPS:
             raise TemplateError("The template language expressions take more time than a deployment may take.")
 
     def check_value(self, value: object) -> None:
