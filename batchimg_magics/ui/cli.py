@@ -47,8 +47,10 @@ def main(words: Sequence[str] | None = None) -> int:
     int
         0: success. 1: failure. 2: the line is not valid and nothing was done. 130: Ctrl-C.
     """
-    words = sys.argv[1:] if words is None else words
-    if [*words[:1]] == ["emulator"]:
+    words = [*(sys.argv[1:] if words is None else words)]
+    if words[:2] == ["help", "emulator"]:
+        words = [*words[1:], "--help"]
+    if words[:1] == ["emulator"]:
         from batchimg_magics.emulator.server import main as serve
 
         return serve(words[1:])

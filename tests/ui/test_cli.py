@@ -141,3 +141,12 @@ def test_what_was_done_is_printed_before_the_error(capsys: pytest.CaptureFixture
     said = capsys.readouterr()
     assert json.loads(said.out)[-1]["step"] == "nodes"
     assert "ResizeError" in said.err
+
+
+@pytest.mark.parametrize(("words", "usage"), [([], "batchimg emulator [-h]"), (["exec"], "batchimg emulator exec")])
+def test_help_of_the_emulator_is_that_of_its_command(
+    words: list[str], usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["help", "emulator", *words])
+    assert capsys.readouterr().out.startswith(f"usage: {usage}")
