@@ -43,8 +43,8 @@ def test_addresses_of_loopback_are_taken(host: str, address: str) -> None:
     assert hosts.loopback(host) == address
 
 
-def status(*names: bytes) -> int:
-    """Return the status that a request with these Host headers gets."""
+def status(*names: bytes, pages: tuple[bytes, ...] = ()) -> int:
+    """Return the status that a request with these Host headers gets; a browser adds the origin of the page."""
     said: list[int] = []
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -53,7 +53,8 @@ def status(*names: bytes) -> int:
     async def send(message: dict[str, Any]) -> None:
         said.extend([message["status"]] if "status" in message else [])
 
-    scope = {"type": "http", "path": "/", "headers": [(b"host", name) for name in names]}
+    headers = [*((b"host", name) for name in names), *((b"origin", page) for page in pages)]
+    scope = {"type": "http", "path": "/", "headers": headers}
     asyncio.run(hosts.with_host_check(app)(scope, None, send))  # type: ignore[arg-type] # nothing is received
     return said[0]
 
@@ -82,6 +83,15 @@ def test_other_hosts_are_not(host: bytes) -> None:
 
 def test_request_of_no_host_or_of_two_is_not_answered() -> None:
     assert status() == status(b"localhost", b"evil.example") == 421
+
+
+@pytest.mark.parametrize("page", [b"https://evil.example", b"http://localhost.evil.example:8443", b"null", b""])
+def test_web_pages_of_other_hosts_are_not_answered(page: bytes) -> None:
+    assert status(b"localhost:8443", pages=(page,)) == 403
+
+
+def test_web_page_of_this_machine_is_answered() -> None:
+    assert status(b"localhost:8443", pages=(b"http://localhost:3000",)) == 200
 
 
 def made(home: Path) -> certificates.Certificates:

@@ -1,6 +1,7 @@
 """The hosts that the server answers for: loopback addresses, and Azure's host names.
 
-No web page can reach the server under a name of its own, because the server checks the Host header.
+No web page can reach the server: not under a name of its own, because the server checks the Host header, and not under
+the name of the server, because it checks the Origin header. Browsers send it with every request that changes something.
 """
 
 from __future__ import annotations
@@ -102,22 +103,30 @@ def is_azure(host: str) -> bool:
 
 
 def with_host_check(app: AsgiApp) -> AsgiApp:
-    """Return an app that answers 421 to requests for other hosts than this machine's and Azure's."""
+    """Return an app that answers 421 to requests for other hosts than this machine's and Azure's, 403 to web pages."""
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_served(scope):
-            headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
-            await send({"type": "http.response.start", "status": 421, "headers": headers})
-            await send({"type": "http.response.body", "body": b"The emulator does not serve this host.\n"})
+        refused = _refusal(scope) if scope["type"] == "http" else None
+        if refused is None:
+            await app(scope, receive, send)
             return
-        await app(scope, receive, send)
+        status, line = refused
+        headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": line})
 
     return answer
 
 
-def _is_served(scope: dict[str, Any]) -> bool:
+def _refusal(scope: dict[str, Any]) -> tuple[int, bytes] | None:
+    """Return the status and the text with which a request is refused; None: it is served."""
     named = [value for name, value in scope["headers"] if name == b"host"]
-    return len(named) == 1 and _is_served_name(named[0])
+    if len(named) != 1 or not _is_served_name(named[0]):
+        return 421, b"The emulator does not serve this host.\n"
+    pages = [value for name, value in scope["headers"] if name == b"origin"]
+    if not all(_is_served_name(page.partition(b"://")[2]) for page in pages):
+        return 403, b"The emulator does not answer web pages of other hosts.\n"
+    return None
 
 
 @functools.lru_cache(maxsize=1024)
