@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.emulator import create_app
 from tests.support.batch_emulator import ACCOUNT_ID, GROUP, SUBSCRIPTION, BatchEmulator, arm_pool_body
 
 OTHER = ACCOUNT_ID.replace("genomicsbatch", "other1")
@@ -19,6 +20,19 @@ def azure() -> BatchEmulator:
 
 def make(azure: BatchEmulator, key: str = OTHER, **properties: Any) -> Any:
     return azure.arm("PUT", key, {"location": "West US 2", "properties": properties, "tags": {"a": "b"}})
+
+
+def test_the_host_of_an_account_has_its_region() -> None:
+    app = create_app(open=False)
+    headers = {"authorization": "Bearer any", "content-type": "application/json"}
+    group = f"https://management.azure.com/subscriptions/{SUBSCRIPTION}/resourceGroups/one"
+    app.answer("PUT", f"{group}?api-version=2021-04-01", headers, b'{"location": "eastus"}')
+    account = f"{group}/providers/Microsoft.Batch/batchAccounts/acc1?api-version=2024-07-01"
+    app.answer("PUT", account, headers, b'{"location": "East US"}')
+    query = "pools?api-version=2024-07-01.20.0"
+    hosts = ("acc1.eastus", "ACC1.EastUS", "acc1.westus")
+    found = [app.answer("GET", f"https://{host}.batch.azure.com/{query}", headers).status for host in hosts]
+    assert found == [200, 200, 404]
 
 
 def test_an_account_is_made_as_recorded(azure: BatchEmulator) -> None:

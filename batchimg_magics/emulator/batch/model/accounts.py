@@ -17,6 +17,7 @@ from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.dates import batch_timestamp, ticks
+from batchimg_magics.emulator.http.planes import BATCH_SUFFIX
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -75,10 +76,25 @@ def need_or_create(call: Call) -> Item:
 
 
 def find_by_name(call: Call) -> Item | None:
-    """Return the account of a request to the data plane, which names it in the host; None if it does not exist."""
+    """Return the account of a request to the data plane, which names it in the host; None if it does not exist.
+
+    The host has its region, too: accounts of one name may be in several regions.
+    """
     name = str(call.params.get("account") or call.store.meta("account") or "").lower()
-    found = (item for item in call.store.items(KIND) if item.key.endswith(f"/{name}"))
+    region = "" if is_open(call.store) else _region_of(call.host)
+    found = (
+        item
+        for item in call.store.items(KIND)
+        if item.key.endswith(f"/{name}") and region in ("", str(item.doc.get("location")).lower().replace(" ", ""))
+    )
     return next((item for item in found if resources.document_at(item, call.now) is not None), None)
+
+
+@functools.lru_cache(maxsize=256)
+def _region_of(host: str) -> str:
+    """Return the region in a host of Batch; empty if there is none, as on hosts of this machine."""
+    labels = host.lower().removesuffix(BATCH_SUFFIX).split(".")
+    return labels[1] if host.lower().endswith(BATCH_SUFFIX) and len(labels) == 2 else ""
 
 
 def current_properties(store: Store, item: Item) -> dict[str, Any]:
