@@ -187,21 +187,15 @@ def check_address(call: Call) -> Reply:
     """Answer whether an address of a virtual network is free, and with other addresses that are."""
     network = resources.need(call, resources.resource_id(call, NETWORKS))
     text = bodies.text(call.query.get("ipaddress"), "ipAddress")
+    subnets = network.doc["properties"].get("subnets") or []
+    home = [one for one in subnets if address_ranges.problem_of_address(text, ranges_of(one)) is None]
+    if home and text not in taken_addresses(call, str(home[0]["id"])):
+        return Reply(200, {"available": True, "availableIPAddresses": [], "isPlatformReserved": False})
     free: list[str] = []
-    for subnet in network.doc["properties"].get("subnets") or []:
+    for subnet in home or subnets:
         prefixes, taken = ranges_of(subnet), taken_addresses(call, str(subnet["id"]))
-        inside = address_ranges.problem_of_address(text, prefixes) is None
-        if inside and text not in taken:
-            return Reply(200, {"available": True, "availableIPAddresses": [], "isPlatformReserved": False})
-        if inside:
-            free = []
-        while (inside or not free) and len(free) < _SUGGESTED:
-            one = address_ranges.free_address(prefixes, taken | {*free})
-            if one is None:
-                break
+        while len(free) < _SUGGESTED and (one := address_ranges.free_address(prefixes, taken | {*free})):
             free.append(one)
-        if inside:
-            break
     return Reply(200, {"available": False, "availableIPAddresses": free, "isPlatformReserved": False})
 
 

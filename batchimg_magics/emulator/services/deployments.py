@@ -60,9 +60,9 @@ def _load(call: Call) -> LoadedTemplate:
     if str(mode).lower() not in ("incremental", "complete"):
         message = f"The request content was invalid and could not be deserialized: 'mode' is '{mode}'."
         raise Refusal(400, "InvalidRequestContent", message)
-    for word, why in (("templateLink", "templates"), ("parametersLink", "parameters")):
+    for word in ("templateLink", "parametersLink"):
         if asked.get(word) is not None:
-            raise _unsupported(f"{word}: it downloads no {why}")
+            raise _unsupported(f"{word}: it downloads nothing")
     if str(mode).lower() == "complete":
         raise _unsupported("the mode Complete, which deletes what the template does not have")
     parameters = asked.get("parameters") or {}

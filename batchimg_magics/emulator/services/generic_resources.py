@@ -63,12 +63,10 @@ def _list(call: Call) -> Reply:
     resources.need_subscription(call)
     if "group" in call.params:
         resources.need_group(call, named=False)
+    above = call.path.rstrip("/").rpartition("/")[0]
     if "name1" in call.params:
-        assumed_resources.need_parent(call, call.path.rstrip("/").rpartition("/")[0])
-    under = (
-        call.path.rstrip("/").rpartition("/")[0] if "group" in call.params else call.path.partition("/providers/")[0]
-    )
-    found = call.store.items(kind.lower(), under.rstrip("/"))
+        assumed_resources.need_parent(call, above)
+    found = call.store.items(kind.lower(), above if "group" in call.params else call.path.partition("/providers/")[0])
     shown = [resources.document_at(item, call.now) for item in found]
     return Reply(200, {"value": [document for document in shown if document is not None]})
 
