@@ -31,8 +31,8 @@ _KINDS_LEFT_OUT = frozenset({"login/codes"})
 #: Properties that Azure shows nobody.
 _SECRETS = frozenset(
     {
-        "password", "adminpassword", "customdata", "sshprivatekey", "accountkey", "saskey", "protectedsettings",
-        "clientsecret", "connectionstring",
+        "password", "adminpassword", "customdata", "custom_data", "sshprivatekey", "accountkey", "saskey",
+        "protectedsettings", "clientsecret", "connectionstring",
     }
 )  # fmt: skip
 #: The types of the parameters of a template whose values nobody sees.

@@ -116,6 +116,14 @@ def test_document_has_no_secrets(azure: EmulatorClient) -> None:
     assert "secret" not in dump(azure)["settings"]
 
 
+def test_document_has_no_custom_data_of_vms(azure: EmulatorClient) -> None:
+    document = dump(azure)
+    vm = next(one for one in document["items"] if one["kind"] == "microsoft.compute/virtualmachines")
+    vm["hidden"]["custom_data"] = "U2VjcmV0LTM="
+    assert load(azure, document).status == 200
+    assert "U2VjcmV0LTM=" not in json.dumps(dump(azure))
+
+
 def test_reset_is_as_new(azure: EmulatorClient) -> None:
     new = dump(EmulatorClient())
     assert azure.ask("POST", f"{SIM}/reset", {}).body == {"now": "2026-07-01T09:00:00.0000000Z"}
