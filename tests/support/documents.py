@@ -46,7 +46,7 @@ def vm(name: str, os_disk: dict[str, Any], image: dict[str, Any] | None = MARKET
             "provisioningState": "Succeeded",
             "vmId": "11111111-0000-4000-8000-000000000001",
             "storageProfile": {
-                **({"imageReference": image} if image else {}),
+                **({"imageReference": dict(image)} if image else {}),
                 "osDisk": {"osType": "Linux", "name": f"{name}-os", "createOption": "FromImage", **os_disk},
                 "dataDisks": [],
             },
@@ -62,7 +62,7 @@ def managed(name: str) -> dict[str, Any]:
 
 def pool_body() -> dict[str, Any]:
     """Return the body of a pool of a Marketplace image without nodes, as another client would send it."""
-    machine = {"imageReference": MARKETPLACE, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+    machine = {"imageReference": dict(MARKETPLACE), "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
     return {
         "properties": {
             "vmSize": "Standard_D4s_v5",
