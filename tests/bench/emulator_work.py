@@ -53,6 +53,7 @@ def main() -> None:
         name, count = line.split()
         began = time.process_time()
         for _ in range(int(count)):
+            clock.advance(1)  # what is kept for one moment does not count
             works[name](app)
         sys.stdout.write(f"{time.process_time() - began}\n")
         sys.stdout.flush()

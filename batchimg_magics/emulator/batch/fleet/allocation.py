@@ -287,14 +287,14 @@ def count_present(cohort: Cohort, now: float, *, leaving: bool) -> int:
     return int(np.count_nonzero(present))
 
 
+@functools.lru_cache(maxsize=4096)
 def count_states(cohort: Cohort, now: float) -> npt.NDArray[np.int64]:
-    """Return the number of nodes in each state, by the codes of the states."""
+    """Return the number of nodes in each state, by the codes of the states.
+
+    The results are kept: formulas, and the pages of node counts, read the same times again.
+    """
     codes, _ = states_at(cohort, now)
     return np.bincount(codes[codes != ABSENT], minlength=len(STATES))
-
-
-#: The same, with the results kept: formulas read the same times again and again.
-count_states_once = functools.lru_cache(maxsize=16_384)(count_states)
 
 
 def find_row(cohort: Cohort, node_id: str) -> int | None:

@@ -61,7 +61,7 @@ def count_nodes(fleet: Fleet, moments: Floats, kinds: Iterable[NodeKind], *, usa
     if usable and (fleet.events or any(cohort.preempted_per_h for cohort in fleet.cohorts)):
         # Actions on nodes and preemptions make the states of a node more than a row of spans.
         for place, moment in enumerate(moments):
-            tallies = (nodes.counts_by_state(fleet, float(moment), kind, again=True) for kind in asked)
+            tallies = (nodes.counts_by_state(fleet, float(moment), kind) for kind in asked)
             total[place] = sum(tally.get(state, 0) for tally in tallies for state in USABLE)
         return total
     for cohort in fleet.cohorts:

@@ -19,6 +19,8 @@ from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batchimg_magics.emulator.batch.fleet.allocation import NodeTable
+
 KINDS: tuple[NodeKind, NodeKind] = ("dedicated", "spot")
 #: The states of a node until its operating system runs.
 _BOOTING = frozenset({"rebooting", "reimaging", "starting"})
@@ -155,24 +157,21 @@ def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
     return total + current_nodes(fleet, now, kind)
 
 
-def counts_by_state(fleet: Fleet, now: float, kind: NodeKind, *, again: bool = False) -> dict[str, int]:
-    """Return the number of nodes of a kind in each state; states without a node are left out.
-
-    `again`: the same times are asked for again, so that the results are kept.
-    """
-    count = allocation.count_states_once if again else allocation.count_states
+def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
+    """Return the number of nodes of a kind in each state; states without a node are left out."""
     tally = np.zeros(len(STATES), dtype=np.int64)
     for cohort in fleet.cohorts:
         if cohort.kind != kind:
             continue
-        tally += count(cohort, now)
+        tally += allocation.count_states(cohort, now)
         if not fleet.events:
             continue
         codes, since = allocation.states_at(cohort, now)
         for node_id in fleet.events:
             row = allocation.find_row(cohort, node_id)
             if row is not None and codes[row] != ABSENT:
-                node = _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
+                table = allocation.node_table(cohort)
+                node = _node(fleet, now, cohort, table, row, STATES[codes[row]], float(since[row]))
                 tally[codes[row]] -= 1
                 tally[STATE_CODES[node.state]] += 1
     return {state: int(count) for state, count in zip(STATES, tally, strict=True) if count}
@@ -181,19 +180,21 @@ def counts_by_state(fleet: Fleet, now: float, kind: NodeKind, *, again: bool = F
 def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
     """Yield the current nodes in order of their ids, only those after an id."""
     rows: list[tuple[str, int, int]] = []
-    states = []
+    states, tables = [], []
     for number, cohort in enumerate(fleet.cohorts):
         codes, since = allocation.states_at(cohort, now)
         states.append((codes, since))
-        ids = allocation.node_table(cohort).ids
+        tables.append(allocation.node_table(cohort))
+        ids = tables[-1].ids
         present = np.flatnonzero(codes != ABSENT)
         first = np.searchsorted(present, bisect_right(ids, after))
-        rows.extend((ids[row], number, int(row)) for row in present[first:])
+        rows.extend((ids[row], number, row) for row in present[first:].tolist())
     if len(fleet.cohorts) > 1:
         rows.sort()
     for _, number, row in rows:
         codes, since = states[number]
-        yield _node(fleet, now, fleet.cohorts[number], row, STATES[codes[row]], float(since[row]))
+        state = STATES[codes[row]]
+        yield _node(fleet, now, fleet.cohorts[number], tables[number], row, state, float(since[row]))
 
 
 def find_node(fleet: Fleet, now: float, node_id: str) -> Node | None:
@@ -204,12 +205,12 @@ def find_node(fleet: Fleet, now: float, node_id: str) -> Node | None:
             codes, since = allocation.states_at(cohort, now)
             if codes[row] == ABSENT:
                 return None
-            return _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
+            table = allocation.node_table(cohort)
+            return _node(fleet, now, cohort, table, row, STATES[codes[row]], float(since[row]))
     return None
 
 
-def _node(fleet: Fleet, now: float, cohort: Cohort, row: int, state: str, since: float) -> Node:
-    table = allocation.node_table(cohort)
+def _node(fleet: Fleet, now: float, cohort: Cohort, table: NodeTable, row: int, state: str, since: float) -> Node:
     up = float(table.booted[row])
     agent = up if up <= now and state != "unusable" else None
     booted, scheduling = agent, True

@@ -122,8 +122,9 @@ class NodeViews:
             "schedulingState": "enabled" if node.scheduling else "disabled",
             "stateTransitionTime": batch_timestamp(node.since),
         }
-        if node.booted is not None:
-            shown["lastBootTime"] = batch_timestamp(node.booted)
+        booted = None if node.booted is None else batch_timestamp(node.booted)
+        if booted is not None:
+            shown["lastBootTime"] = booted
         number = node.cohort.first + node.index
         shown |= {
             "allocationTime": batch_timestamp(node.allocated),
@@ -150,7 +151,8 @@ class NodeViews:
         if self._endpoints is not None:
             shown["endpointConfiguration"] = {"inboundEndpoints": self._endpoints(node)}
         if node.agent_since is not None:
-            shown["nodeAgentInfo"] = {"lastUpdateTime": batch_timestamp(node.agent_since), "version": AGENT_VERSION}
+            updated = booted if node.agent_since == node.booted else batch_timestamp(node.agent_since)
+            shown["nodeAgentInfo"] = {"lastUpdateTime": updated, "version": AGENT_VERSION}
         if self._machine is not None:
             shown["virtualMachineInfo"] = self._machine
         return shown
