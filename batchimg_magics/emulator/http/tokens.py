@@ -7,6 +7,7 @@ new one.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import secrets
@@ -111,14 +112,18 @@ def base64_url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def read_claims(token: str) -> dict[str, Any] | None:
-    """Return the claims of a token without checking it; None if it is not of the form of the emulator's."""
+@functools.lru_cache(maxsize=256)
+def read_claims(token: str) -> Mapping[str, Any] | None:
+    """Return the claims of a token without checking it; None if it is not of the form of the emulator's.
+
+    A client sends one token with each request, so its claims are kept.
+    """
     parts = token.split(".")
     try:
         found = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (IndexError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return MappingProxyType(found) if isinstance(found, dict) else None
 
 
 def tenant_id(tenant: str) -> str:
