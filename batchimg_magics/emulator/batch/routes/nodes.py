@@ -325,7 +325,9 @@ def node_counts(call: Call) -> Reply:
     account = accounts.need(call)
     job_schedules.run_due(call, account)
     autoscale.run_due_evaluations(call, account)
-    rows = (_counts(call, pool) for pool in pools.account_pools(call.store, call.now, account))
+    after = paging.last_key(call)
+    listed = pools.account_pools(call.store, call.now, account)
+    rows = (_counts(call, pool) for pool in listed if pool.name.lower() > after)  # earlier pages are not counted again
     return paging.page(call, "poolnodecounts", rows, key=lambda row: str(row["poolId"]).lower(), most=COUNTS_PAGE)
 
 
