@@ -6,21 +6,19 @@ import asyncio
 import contextlib
 import itertools
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import numpy as np
 
 from batchimg_magics.emulator import furnish
-from batchimg_magics.emulator.http import tokens
 from tests.bench.emulator_work import ACCOUNT, DATA_PLANE, GROUP, MACHINE
 from tests.bench.rows import NotMeasuredError, Row
+from tests.bench.servers import FORM, emulator_server, token_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +34,11 @@ SNAPSHOT_VERSION, VM_VERSION = "api-version=2024-03-02", "api-version=2024-07-01
 
 def rows() -> Iterator[Row]:
     """Start a server, and let the clients work."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = ["--no-tls", "--no-throttling", "--port", "0", "--state", str(Path(folder) / "state.db")]
-        command = [sys.executable, "-m", "batchimg_magics", "emulator", *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                line = next(line for line in process.stdout if "AZURE_RESOURCE_MANAGER" in line)
-                result = asyncio.run(_work(int(line.strip().strip("'\"").rpartition(":")[2]), process.pid))
-            finally:
-                process.terminate()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        emulator_server(Path(sys.executable), "--state", Path(folder) / "state.db") as (port, pid),
+    ):
+        result = asyncio.run(_work(port, pid))
     name = f"emulator: {CLIENTS} clients for {SECONDS:.0f} s"
     yield Row(f"{name}: requests", "/s", len(result.seconds) / SECONDS, note=f"{len(result.seconds):,} requests")
     for percent in (50, 99):
@@ -103,15 +96,9 @@ def _resident_mib(pid: int) -> float:
 
 
 async def _token(port: int, audience: str) -> str:
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": "me",
-        "client_secret": "any",
-        "scope": f"{audience}/.default",
-    }
+    path, content = token_request(audience)
     connection = await _Connection.open(port)
-    kind = "Content-Type: application/x-www-form-urlencoded"
-    status, body = await connection.ask("POST", f"/{tokens.TENANT}/oauth2/v2.0/token", urlencode(form).encode(), kind)
+    status, body = await connection.ask("POST", path, content, f"Content-Type: {FORM}")
     await connection.close()
     assert status == 200, body
     return f"Authorization: Bearer {json.loads(body)['access_token']}"

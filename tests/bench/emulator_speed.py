@@ -16,12 +16,11 @@ import time
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
-from batchimg_magics.emulator.http import tokens
 from tests.bench.emulator_work import GROUP, NODES_EACH, POOLS, SMALL
 from tests.bench.peers import BUILD, environment
 from tests.bench.rows import NotMeasuredError, Row, times
+from tests.bench.servers import FORM, emulator_server, token_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +49,7 @@ def rows() -> Iterator[Row]:
                     took[one].append(worker.time(work, count) / count)
             yield _row(name, "ms", took, goal, scale=1000)
     with contextlib.ExitStack() as stack:
-        clients = {name: stack.enter_context(_server(python)) for name, python in pythons.items()}
+        clients = {name: stack.enter_context(_served(python)) for name, python in pythons.items()}
         took = {one: [] for one in clients}
         for _ in range(HTTP_RUNS):
             for one, client in clients.items():
@@ -125,14 +124,11 @@ class _Client:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "any"}
-        content = urlencode(form | {"scope": "https://management.azure.com/.default"}).encode()
-        kind = "Content-Type: application/x-www-form-urlencoded"
-        path = f"/{tokens.TENANT}/oauth2/v2.0/token"
-        self._socket.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
-            + content
+        path, content = token_request("https://management.azure.com")
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\nContent-Length: {len(content)}\r\n\r\n"
         )
+        self._socket.sendall(head.encode() + content)
         token = json.loads(self._answer())["access_token"]
         path = SMALL[0].partition("azure.com")[2]
         assert GROUP in path
@@ -163,17 +159,8 @@ class _Client:
 
 
 @contextlib.contextmanager
-def _server(python: Path) -> Iterator[_Client]:
-    """Start the server of a version on a free port, and yield a client of it."""
-    options = ["--no-tls", "--no-throttling", "--port", "0", "--state", ":memory:"]
-    command = [python, "-I", "-m", "batchimg_magics", "emulator", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = next(line for line in process.stdout if "AZURE_RESOURCE_MANAGER" in line)
-            client = _Client(int(line.strip().strip("'\"").rpartition(":")[2]))
-            with contextlib.closing(client):
-                client.time(100)
-                yield client
-        finally:
-            process.terminate()
+def _served(python: Path) -> Iterator[_Client]:
+    """Start the server of a version, and yield a client of it."""
+    with emulator_server(python, "--state", ":memory:") as (port, _), contextlib.closing(_Client(port)) as client:
+        client.time(100)
+        yield client

@@ -26,10 +26,10 @@ from tests.support.batch_emulator import ACCOUNT_ID, MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 COUNT, GOAL, RUNS = 1000, 10.0, 3
-BATCHIMG = Path(sys.executable).with_name("batchimg")
+#: The content type of a form.
+FORM = "application/x-www-form-urlencoded"
 #: An image that moto has from the start.
 IMAGE = "ami-12c6146b"
 #: One for each run, so that each lists its own.
@@ -40,10 +40,8 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=me/20260701/us-east-1/ec2/aws4_request, Si
 def rows() -> Iterator[Row]:
     """Make and list 1,000 on each server."""
     moto = environment(BUILD / "bench" / "moto", "moto[ec2,server]") / "moto_server"
-    with (
-        _server([BATCHIMG, "emulator", "--state", ":memory:", "--no-tls", "--control", "--no-throttling"]) as ours,
-        _server([moto]) as theirs,
-    ):
+    emulator = emulator_server(Path(sys.executable), "--state", ":memory:", "--control")
+    with emulator as (ours, _), _moto_server(moto) as theirs:
         took = alternating({"ours": _Local(ours).work, "peer": _Moto(theirs).work}, RUNS)
     ratio = times(took["peer"], took["ours"])
     yield Row(
@@ -58,14 +56,39 @@ def rows() -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def _server(command: list[Any]) -> Iterator[int]:
+def emulator_server(python: Path, *options: object) -> Iterator[tuple[int, int]]:
+    """Start the server of an emulator on a free port, and yield its port and the id of its process.
+
+    Parameters
+    ----------
+    python
+        The interpreter of an environment with the package; isolated, so that it does not import that of this folder.
+    *options
+        Of the server, beside those for plain HTTP without throttling.
+    """
+    command = [python, "-I", "-m", "batchimg_magics", "emulator", "--no-tls", "--no-throttling", "--port", "0"]
+    with subprocess.Popen([*command, *map(str, options)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = next(line for line in process.stdout if "AZURE_RESOURCE_MANAGER" in line)
+            yield int(line.strip().strip("'\"").rpartition(":")[2]), process.pid
+        finally:
+            process.terminate()
+
+
+def token_request(audience: str) -> tuple[str, bytes]:
+    """Return the path and the body, a form, of the request for a token."""
+    form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "any"}
+    return f"/{tokens.TENANT}/oauth2/v2.0/token", urlencode(form | {"scope": f"{audience}/.default"}).encode()
+
+
+@contextlib.contextmanager
+def _moto_server(program: Path) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    option = "--port" if command[0] == BATCHIMG else "-p"
-    with subprocess.Popen(
-        [*command, option, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    command = [program, "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _await(port)
             yield port
@@ -81,7 +104,7 @@ def _await(port: int) -> None:
     raise TimeoutError(f"nobody listens on port {port}")
 
 
-def _ask(port: int, method: str, path: str, body: str = "", **headers: str) -> tuple[int, bytes]:
+def _ask(port: int, method: str, path: str, body: str | bytes = "", **headers: str) -> tuple[int, bytes]:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     client.request(method, path, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
     answer = client.getresponse()
@@ -110,10 +133,8 @@ class _Local:
         _ask(port, "POST", "/_sim/import", json.dumps({"resources": [account]}))
 
     def _token(self, audience: str) -> str:
-        form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "any"}
-        path = f"/{tokens.TENANT}/oauth2/v2.0/token"
-        content = urlencode(form | {"scope": f"{audience}/.default"})
-        answer = _ask(self._port, "POST", path, content, Content_Type="application/x-www-form-urlencoded")
+        path, content = token_request(audience)
+        answer = _ask(self._port, "POST", path, content, Content_Type=FORM)
         return str(json.loads(answer[1])["access_token"])
 
     def work(self) -> None:
