@@ -18,7 +18,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"pool_spec"},
         {"core"},
         {"connection"},
-        {"verbs"},
+        {"verbs", "display"},
         {"session"},
         {"ui"},
         {"__init__", "__main__"},

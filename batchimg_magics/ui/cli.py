@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchimg_magics.display.progress import NoProgress, TerminalProgress
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
+from batchimg_magics.session.foreground import wait_with_progress
 from batchimg_magics.ui import line_parser
-from batchimg_magics.ui.progress import NoProgress, TerminalProgress, wait_with_progress
 from batchimg_magics.verbs.verb import JSON, PROFILE
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
     if "json" in parsed.shared:
         print(_json(table))
         return
-    from batchimg_magics.ui import tables  # not needed for JSON
+    from batchimg_magics.display import tables  # not needed for JSON
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(

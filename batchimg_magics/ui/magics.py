@@ -20,17 +20,17 @@ from IPython.core.magic import (
 from IPython.display import display
 from traitlets import Bool, Unicode
 
-from batchimg_magics.errors import BatchImgError, SpecError
-from batchimg_magics.ui import line_parser
-from batchimg_magics.ui.completion import complete, describe
-from batchimg_magics.ui.progress import (
+from batchimg_magics.display.progress import (
     NoProgress,
     NotebookProgress,
     ProgressDisplay,
     TerminalProgress,
-    wait_with_progress,
 )
-from batchimg_magics.ui.tables import add_label
+from batchimg_magics.display.tables import add_label
+from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.session.foreground import wait_with_progress
+from batchimg_magics.ui import line_parser
+from batchimg_magics.ui.completion import complete, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -209,8 +209,8 @@ def _display_plot(table: Table, pool: str) -> None:
 
 
 def _to_displayed_frame(table: Table, label: str = "") -> pd.DataFrame:
+    from batchimg_magics.display.dataframe import attach_display
     from batchimg_magics.session.frames import to_frame
-    from batchimg_magics.ui.dataframe import attach_display
 
     made = to_frame(table)
     made.attrs["caption"] = add_label(table.caption, label)

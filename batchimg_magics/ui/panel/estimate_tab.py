@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from batchimg_magics.display.tables import format_cell
 from batchimg_magics.errors import BatchImgError
-from batchimg_magics.ui.tables import format_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

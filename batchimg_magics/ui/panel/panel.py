@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.display.progress import steps_html
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.ui.panel import head, rounds, static_html
@@ -21,7 +22,6 @@ from batchimg_magics.ui.panel.estimate_tab import EstimateTab
 from batchimg_magics.ui.panel.refresh import ContextRefresh, read_panel_data
 from batchimg_magics.ui.panel.size_tab import SizeTab
 from batchimg_magics.ui.panel.static_html import Bundle, add_html, error_html
-from batchimg_magics.ui.progress import steps_html
 from batchimg_magics.ui.widgets.copy_line import CopyLine
 from batchimg_magics.ui.widgets.node_map import NodeMap
 

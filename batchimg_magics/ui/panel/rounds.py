@@ -6,8 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.ui.progress import format_duration
-from batchimg_magics.ui.tables import NO_VALUE
+from batchimg_magics.display.progress import format_duration
+from batchimg_magics.display.tables import NO_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

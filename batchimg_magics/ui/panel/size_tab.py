@@ -12,8 +12,8 @@ import ipywidgets as w
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch.pools import resize_timeout_s
 from batchimg_magics.core.estimates.forecast import Forecast, ForecastInputs, forecast
+from batchimg_magics.display.progress import format_duration
 from batchimg_magics.pool_spec.values import MAX_NODES
-from batchimg_magics.ui.progress import format_duration
 from batchimg_magics.ui.widgets.slider import Slider
 
 if TYPE_CHECKING:

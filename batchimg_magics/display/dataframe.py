@@ -6,7 +6,7 @@ import shutil
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.ui import tables
+from batchimg_magics.display import tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,9 +14,10 @@ from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
 from batchimg_magics.core.base.progress import Activity, Board
+from batchimg_magics.display.progress import NotebookProgress, TerminalProgress, format_duration
 from batchimg_magics.errors import DetachedError, NotFoundError
+from batchimg_magics.session.foreground import wait_with_progress
 from batchimg_magics.session.work import VerbRun
-from batchimg_magics.ui.progress import NotebookProgress, TerminalProgress, format_duration, wait_with_progress
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.shells import ipython
 

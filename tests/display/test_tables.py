@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.display.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
+from batchimg_magics.display.tables import add_label, format_cell, render_html, render_text, shorten
 from batchimg_magics.session.frames import to_frame
-from batchimg_magics.ui.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
-from batchimg_magics.ui.tables import add_label, format_cell, render_html, render_text, shorten
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/lab/images/genomics/versions/1.0.0"
 NODE = f"tvmps_{'ab12' * 16}_d"
