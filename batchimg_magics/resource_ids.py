@@ -79,6 +79,11 @@ class ResourceId:
         return f"{self.group}/providers/{self.provider}" + "".join(f"/{kind}/{name}" for kind, name in self.path)
 
 
+def compute_list(subscription: str, kind: str) -> str:
+    """Return the path of the Microsoft.Compute resources of a type in a subscription."""
+    return f"/subscriptions/{subscription}/providers/{COMPUTE}/{kind}"
+
+
 def is_same_resource(one: str, other: str) -> bool:
     """Return whether two ids are of the same resource."""
     return one.strip("/").lower() == other.strip("/").lower()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure import resources
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools, vm_sizes
+from batchimg_magics.resource_ids import compute_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -18,7 +20,9 @@ async def _pool_names(azure: Azure) -> list[str]:
 
 
 async def _vm_names(azure: Azure) -> list[str]:
-    return [vm["name"] for vm in await azure.list_documents(azure.compute.virtual_machines.list_all())]
+    return [
+        vm["name"] for vm in await resources.read_list(azure, compute_list(azure.scope.subscription, "virtualMachines"))
+    ]
 
 
 async def _size_names(azure: Azure) -> list[str]:
@@ -29,7 +33,7 @@ async def _checkable_names(azure: Azure) -> list[str]:
     vms, pool_names, managed = await concurrency.gather(
         _vm_names(azure),
         _pool_names(azure),
-        azure.list_documents(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),
+        resources.read_list(azure, azure.scope.compute_list("images")),
     )
     return sorted({*vms, *pool_names, *(image["name"] for image in managed)})
 

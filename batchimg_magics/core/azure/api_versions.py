@@ -38,6 +38,8 @@ _COMPUTE = {
     "disks": "2026-03-02",
     "snapshots": "2026-03-02",
     "galleries": "2026-03-03",
+    "virtualmachinescalesets": "2026-04-01",
+    "locations": "2026-04-01",
 }
 _OTHER_PROVIDERS = {"microsoft.batch": BATCH, "microsoft.network": NETWORK, "microsoft.authorization": PERMISSIONS}
 

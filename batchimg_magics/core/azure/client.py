@@ -74,6 +74,10 @@ class Scope:
         """Return a pool's id in Azure Resource Manager."""
         return self.account_id.child("pools", name)
 
+    def compute_list(self, kind: str) -> str:
+        """Return the path of the Microsoft.Compute resources of a type in the resource group."""
+        return f"{self.account_id.group}/providers/{COMPUTE}/{kind}"
+
     def compute_id(self, *path: tuple[str, str]) -> ResourceId:
         """Return the id of a Microsoft.Compute resource in the resource group."""
         return ResourceId(self.subscription, self.resource_group, COMPUTE, path)

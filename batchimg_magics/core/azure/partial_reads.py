@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure import resources
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -53,6 +53,4 @@ class PartialReader:
 
     async def read_document(self, resource: str, **query: str) -> Json | None:
         """Return the document of any resource of the tenant by its id; None where it does not exist."""
-        options = "&".join(f"{name}={value}" for name, value in {"api-version": api_version(resource), **query}.items())
-        found = await self.azure.call_or_none(self.azure.get(f"{resource}?{options}"))
-        return None if found is None else dict(found.json())
+        return await resources.read_or_none(self.azure, resource, **query)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import api_versions, pages, polling, read_cache
+from batchimg_magics.core.azure import polling, read_cache, resources
 from batchimg_magics.core.azure.documents import dig, document, parse_time, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
@@ -206,14 +206,12 @@ def _error(found: Json) -> tuple[str, str, str]:
 
 async def read(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager; None where it does not exist."""
-    found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={api_versions.BATCH}"))
-    return None if found is None else dict(found.json())
+    return await resources.read_or_none(azure, azure.scope.pool_id(name))
 
 
 async def read_all(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account in Azure Resource Manager."""
-    url = f"{azure.scope.account_id}/pools?api-version={api_versions.BATCH}"
-    return await azure.call_or_none(pages.read_all(azure, url)) or []
+    return await resources.read_list(azure, f"{azure.scope.account_id}/pools")
 
 
 async def read_all_cached(azure: Azure) -> list[Json]:

@@ -9,11 +9,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import resources
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, allocated_counts, current_counts
 from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.errors import ServiceError
+from batchimg_magics.resource_ids import compute_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -170,7 +172,8 @@ async def read_compute_usages(azure: Azure, account: Json) -> list[Json]:
     """Return the usage of Compute's quotas in the account's region; empty where they do not apply to it."""
     if not is_user_subscription(account):
         return []
-    return await azure.list_documents(azure.compute.usage.list(await azure.region()))
+    path = compute_list(azure.scope.subscription, f"locations/{await azure.region()}/usages")
+    return await resources.read_list(azure, path)
 
 
 async def read_usages_if_allowed(azure: Azure, account: Json) -> list[Json]:

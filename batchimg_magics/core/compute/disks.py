@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.documents import document, wire
+from batchimg_magics.core.azure import polling, read_cache, resources
+from batchimg_magics.core.azure.documents import wire
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -21,17 +21,16 @@ CLOSED_TO_EXPORT = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Di
 
 async def read_disk(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute_for(disk).disks.get(disk.resource_group, disk.name))
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, disk)
 
 
 async def list_disks(azure: Azure) -> list[Json]:
     """Return the disks of the connection's resource group from the cache or from Azure."""
-    return await read_cache.get_or_read(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _read_disks(azure))
+    return await read_cache.get_or_read(azure, azure.scope.compute_list("disks"), lambda: _read_disks(azure))
 
 
 async def _read_disks(azure: Azure) -> list[Json]:
-    return await azure.list_documents(azure.compute.disks.list_by_resource_group(azure.scope.resource_group))
+    return await resources.read_list(azure, azure.scope.compute_list("disks"))
 
 
 async def read_disk_cached(azure: Azure, disk: ResourceId) -> Json | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import api_versions, polling, read_cache, tags
-from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.azure import api_versions, polling, read_cache, resources, tags
+from batchimg_magics.core.azure.documents import dig, wire
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.core.compute.replication import sdk_arguments
 from batchimg_magics.errors import ConflictError, NotFoundError
@@ -44,8 +44,7 @@ def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> Resour
 
 async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
     """Return a gallery's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute_for(gallery).galleries.get(gallery.resource_group, gallery.name))
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, gallery)
 
 
 async def read_gallery_cached(azure: Azure, gallery: ResourceId) -> Json | None:
@@ -72,8 +71,7 @@ async def make_gallery(
     if await read_gallery_cached(azure, gallery) is not None:
 
         async def poll() -> Json:
-            found = await azure.call(azure.compute_for(gallery).galleries.get(gallery.resource_group, gallery.name))
-            return document(found)
+            return await resources.read(azure, gallery)
 
         await polling.wait_until_provisioned(azure, poll, what=what)
         return False
@@ -107,8 +105,7 @@ def gallery_not_found_error(gallery: ResourceId) -> NotFoundError:
 
 async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute_for(definition).gallery_images.get(**sdk_arguments(definition)))
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, definition)
 
 
 async def read_definition_cached(azure: Azure, definition: ResourceId) -> Json | None:
@@ -201,9 +198,7 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
         raise_if_other_kind(definition, found, body)
 
         async def poll() -> Json:
-            return document(
-                await azure.call(azure.compute_for(definition).gallery_images.get(**sdk_arguments(definition)))
-            )
+            return await resources.read(azure, definition)
 
         await polling.wait_until_provisioned(azure, poll, what=what)
         return False
@@ -244,13 +239,7 @@ async def delete_definition(azure: Azure, definition: ResourceId) -> None:
     images = azure.compute_for(definition)
 
     async def has_versions() -> bool:
-        return bool(
-            await azure.list_documents(
-                images.gallery_image_versions.list_by_gallery_image(
-                    *(definition.resource_group, *(name for _, name in definition.path))
-                )
-            )
-        )
+        return bool(await resources.read_list(azure, f"{definition}/versions"))
 
     await _delete_when_empty(
         azure,
@@ -266,8 +255,7 @@ async def delete_gallery_if_empty(azure: Azure, gallery: ResourceId) -> bool:
     galleries = azure.compute_for(gallery)
 
     async def has_definitions() -> bool:
-        listed = galleries.gallery_images.list_by_gallery(gallery.resource_group, gallery.name)
-        return bool(await azure.list_documents(listed))
+        return bool(await resources.read_list(azure, f"{gallery}/images"))
 
     if await has_definitions():
         return False

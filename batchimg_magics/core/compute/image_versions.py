@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, read_cache, tags
-from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure import polling, read_cache, resources, tags
 from batchimg_magics.core.azure.conflicts import was_faster
-from batchimg_magics.core.azure.documents import dig, document, parse_time, region_key, wire
+from batchimg_magics.core.azure.documents import dig, parse_time, region_key, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.galleries import read_definition_cached
 from batchimg_magics.core.compute.replication import sdk_arguments
@@ -35,8 +34,7 @@ _NUMBER = re.compile(r"1\.0\.(\d+)")
 
 async def read_versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition; none where it does not exist."""
-    pages = azure.compute_for(definition).gallery_image_versions.list_by_gallery_image(**sdk_arguments(definition))
-    return await azure.list_documents(pages)
+    return await resources.read_list(azure, f"{definition}/versions")
 
 
 async def read_versions_cached(azure: Azure, definition: ResourceId) -> list[Json]:
@@ -48,8 +46,7 @@ async def read_versions_cached(azure: Azure, definition: ResourceId) -> list[Jso
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
     """Return an image version's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute_for(version).gallery_image_versions.get(**sdk_arguments(version)))
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, version)
 
 
 def version_with_hash(found: list[Json], image: str) -> Json | None:
@@ -259,7 +256,7 @@ async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion
 
 
 async def _read_document(azure: Azure, image_id: str) -> Json:
-    return dict((await azure.get(f"{image_id}?api-version={api_version(image_id)}")).json())
+    return await resources.read(azure, image_id)
 
 
 async def read_disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:

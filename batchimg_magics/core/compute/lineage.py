@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, document
+from batchimg_magics.core.azure import resources, tags
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
 #: Sources that are followed at most.
 MAX_CHAIN_LENGTH = 10
+#: Types of resources that an image can come from.
+_SOURCE_TYPES = frozenset(
+    f"microsoft.compute/{kind}"
+    for kind in ("disks", "snapshots", "images", "virtualmachines", "galleries/images/versions")
+)
 #: Paths of the source in a document by resource type; the first that exists counts.
 _PARENT_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "disks": (("creationData", "sourceResourceId"), ("creationData", "galleryImageReference", "id")),
@@ -68,9 +71,8 @@ async def find_marketplace_image(azure: Azure, key: str) -> tuple[str, str, str]
 
 async def read_source_document(azure: Azure, key: str) -> Json | None:
     """Return the document of a disk, snapshot, managed image, image version or VM; None where it does not exist."""
-    call = _reader(azure, ResourceId.parse(key))
-    found = None if call is None else await azure.call_or_none(call)
-    return None if found is None else document(found)
+    target = ResourceId.parse(key)
+    return await resources.read_or_none(azure, target) if target.type.lower() in _SOURCE_TYPES else None
 
 
 def marketplace_image_of(found: Json) -> tuple[str, str, str] | None:
@@ -88,24 +90,6 @@ def marketplace_image_of(found: Json) -> tuple[str, str, str] | None:
         named = {word.lower(): name for word, name in itertools.pairwise(words)}
         parts = tuple(named.get(word, "") for word in ("publishers", "offers", "skus"))
     return (parts[0], parts[1], parts[2]) if all(parts) else None
-
-
-def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
-    """Return the call that reads a resource; None for a resource of another type."""
-    compute, group = azure.compute_for(target), target.resource_group
-    match target.type.lower():
-        case "microsoft.compute/disks":
-            return compute.disks.get(group, target.name)
-        case "microsoft.compute/snapshots":
-            return compute.snapshots.get(group, target.name)
-        case "microsoft.compute/images":
-            return compute.images.get(group, target.name)
-        case "microsoft.compute/virtualmachines":
-            return compute.virtual_machines.get(group, target.name)
-        case "microsoft.compute/galleries/images/versions":
-            return compute.gallery_image_versions.get(group, *(name for _, name in target.path))
-        case _:
-            return None
 
 
 def source_ids(document: Json) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.azure import polling, resources, tags
+from batchimg_magics.core.azure.documents import dig, wire
 from batchimg_magics.errors import ConflictError, SpecError
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def image_id(azure: Azure, pool: str, image: str) -> ResourceId:
 
 async def read(azure: Azure, image: ResourceId) -> Json | None:
     """Return a managed image's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute_for(image).images.get(image.resource_group, image.name))
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, image)
 
 
 def raise_if_unsupported_source(source: Source) -> None:
@@ -82,7 +81,7 @@ async def create_image(azure: Azure, image: ResourceId, wanted: Json) -> bool:
         )
 
     async def poll() -> Json:
-        return document(await azure.call(azure.compute.images.get(image.resource_group, image.name)))
+        return await resources.read(azure, image)
 
     await polling.wait_until_provisioned(azure, poll, what=what)
     return False

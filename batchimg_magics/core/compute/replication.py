@@ -12,8 +12,8 @@ import copy
 import math
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, read_cache, tags
-from batchimg_magics.core.azure.documents import dig, document, region_key, wire
+from batchimg_magics.core.azure import polling, read_cache, resources, tags
+from batchimg_magics.core.azure.documents import dig, region_key, wire
 from batchimg_magics.errors import ProvisioningError
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def sdk_arguments(inner: ResourceId) -> dict[str, Any]:
 
 async def read(azure: Azure, version: ResourceId) -> Json:
     """Return a version's document with its replication status."""
-    call = azure.compute_for(version).gallery_image_versions.get(**sdk_arguments(version), expand="ReplicationStatus")
-    return document(await azure.call(call))
+    return await resources.read(azure, version, **{"$expand": "ReplicationStatus"})
 
 
 def is_available_in(found: Json, region: str) -> bool:

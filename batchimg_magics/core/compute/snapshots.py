@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling, read_cache, tags
-from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.azure import polling, read_cache, resources, tags
+from batchimg_magics.core.azure.documents import dig, wire
 from batchimg_magics.core.compute.disks import CLOSED_TO_EXPORT
 from batchimg_magics.errors import ConflictError
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
@@ -29,19 +29,16 @@ def snapshot_id(azure: Azure, pool: str, image: str, disk: SourceDisk) -> Resour
 
 async def read_snapshot(azure: Azure, snapshot: ResourceId) -> Json | None:
     """Return a snapshot's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute_for(snapshot).snapshots.get(snapshot.resource_group, snapshot.name))
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, snapshot)
 
 
 async def list_snapshots(azure: Azure) -> list[Json]:
     """Return the snapshots of the connection's resource group from the cache or from Azure."""
-    return await read_cache.get_or_read(
-        azure, str(azure.scope.compute_id(("snapshots", ""))), lambda: _read_snapshots(azure)
-    )
+    return await read_cache.get_or_read(azure, azure.scope.compute_list("snapshots"), lambda: _read_snapshots(azure))
 
 
 async def _read_snapshots(azure: Azure) -> list[Json]:
-    return await azure.list_documents(azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group))
+    return await resources.read_list(azure, azure.scope.compute_list("snapshots"))
 
 
 async def read_snapshot_cached(
@@ -74,9 +71,7 @@ async def create_snapshot(
     """
 
     async def poll() -> Json:
-        return document(
-            await azure.call(azure.compute_for(snapshot).snapshots.get(snapshot.resource_group, snapshot.name))
-        )
+        return await resources.read(azure, snapshot)
 
     what = f"snapshot {snapshot.name}"
     found = await read_snapshot_cached(azure, snapshot)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure import polling, resources, tags
 from batchimg_magics.core.azure.api_versions import api_version
-from batchimg_magics.core.azure.documents import Json, dig, document, parse_time, region_key, wire
+from batchimg_magics.core.azure.documents import Json, dig, parse_time, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
 from batchimg_magics.core.compute.image_source import (
@@ -43,9 +43,7 @@ _TRANSITIONAL_STATES = frozenset({"starting", "stopping", "deallocating"})
 
 async def read(azure: Azure, vm: ResourceId) -> Json | None:
     """Return a VM's document with its instance view; None where it does not exist."""
-    call = azure.compute_for(vm).virtual_machines.get(vm.resource_group, vm.name, expand="instanceView")
-    found = await azure.call_or_none(call)
-    return None if found is None else document(found)
+    return await resources.read_or_none(azure, vm, **{"$expand": "instanceView"})
 
 
 def power(found: Json) -> str:
@@ -304,8 +302,8 @@ async def find_vm(azure: Azure, name: str) -> Json:
         raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
     found = await read(azure, target)
     if found is None:
-        listed = azure.compute_for(target).virtual_machines.list(target.resource_group)
-        known = [vm["name"] for vm in await azure.list_documents(listed)]
+        listed = await resources.read_list(azure, f"{target.group}/providers/{target.type}")
+        known = [vm["name"] for vm in listed]
         raise NotFoundError(
             f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
             hint=suggest_name(target.name, known) or "`%batchimg vms` lists them",

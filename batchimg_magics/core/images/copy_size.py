@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from batchimg_magics.core.azure import api_versions, pages, read_cache
+from batchimg_magics.core.azure import api_versions, pages, read_cache, resources
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import BatchImgError, ProvisioningError, ServiceError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.resource_ids import compute_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +129,7 @@ async def read_region_sizes(azure: Azure, subscription: str, region: str) -> lis
 async def _read_usages(azure: Azure, subscription: str, region: str) -> list[Json]:
     """Return Compute's usages; empty where they cannot be read: then the creation of the VM shows the limits."""
     try:
-        return await azure.list_documents(azure.for_subscription(subscription).compute.usage.list(region))
+        return await resources.read_list(azure, compute_list(subscription, f"locations/{region}/usages"))
     except ServiceError as error:
         if error.status_code != 403:
             raise

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from batchimg_magics.core.azure import api_versions, pages, tags
+from batchimg_magics.core.azure import api_versions, pages, resources, tags
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import network_interfaces, security_groups
 from batchimg_magics.errors import ServiceError
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.resource_ids import ResourceId, compute_list
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable
+    from collections.abc import Awaitable
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 MAX_CONCURRENT = 8
 #: How many lists that cannot be read a caption names.
 MOST_NAMED = 5
-_COMPUTE = api_versions.api_version("/providers/Microsoft.Compute/virtualMachines")
 
 
 @dataclass(slots=True)
@@ -105,9 +104,9 @@ async def read_inventory(azure: Azure) -> Inventory:
     return inventory
 
 
-async def _read_list(inventory: Inventory, azure: Azure, what: str, found: AsyncIterable[object]) -> list[Json]:
+async def _read_list(inventory: Inventory, azure: Azure, what: str, path: str) -> list[Json]:
     """Return the documents of a list; where it cannot be read, note that and return none."""
-    return await inventory.read(what, azure.list_documents(found))
+    return await inventory.read(what, resources.read_list(azure, path))
 
 
 async def _read_interfaces(azure: Azure, inventory: Inventory) -> None:
@@ -164,8 +163,8 @@ async def _read_users_in(azure: Azure, inventory: Inventory, subscription: str) 
         ("VMs", "virtualMachines", inventory.machines),
         ("scale sets", "virtualMachineScaleSets", inventory.scale_sets),
     ):
-        url = f"/subscriptions/{subscription}/providers/Microsoft.Compute/{kind}?api-version={_COMPUTE}"
-        found.extend(await inventory.read(f"{name} of subscription {subscription}", pages.read_all(azure, url)))
+        what = f"{name} of subscription {subscription}"
+        found.extend(await _read_list(inventory, azure, what, compute_list(subscription, kind)))
 
 
 async def _read_pools_in(azure: Azure, inventory: Inventory, subscription: str) -> None:
@@ -183,24 +182,16 @@ async def _read_pools_in(azure: Azure, inventory: Inventory, subscription: str) 
 
 
 async def _read_images(azure: Azure, inventory: Inventory) -> None:
-    compute = azure.compute
+    own = azure.scope.subscription
     inventory.galleries, inventory.managed_images, inventory.snapshots, inventory.disks = await concurrency.gather(
-        _read_list(inventory, azure, "galleries", compute.galleries.list()),
-        _read_list(inventory, azure, "managed images", compute.images.list()),
-        _read_list(inventory, azure, "snapshots", compute.snapshots.list()),
-        _read_list(inventory, azure, "disks", compute.disks.list()),
+        _read_list(inventory, azure, "galleries", compute_list(own, "galleries")),
+        _read_list(inventory, azure, "managed images", compute_list(own, "images")),
+        _read_list(inventory, azure, "snapshots", compute_list(own, "snapshots")),
+        _read_list(inventory, azure, "disks", compute_list(own, "disks")),
     )
     places = [ResourceId.parse(one["id"]) for one in inventory.galleries]
     found = await concurrency.gather(
-        *(
-            _read_list(
-                inventory,
-                azure,
-                f"gallery {one.name}",
-                compute.gallery_images.list_by_gallery(one.resource_group, one.name),
-            )
-            for one in places
-        ),
+        *(_read_list(inventory, azure, f"gallery {one.name}", f"{one}/images") for one in places),
         limit=MAX_CONCURRENT,
     )
     inventory.definitions = [definition for each in found for definition in each]
@@ -211,5 +202,4 @@ async def _read_images(azure: Azure, inventory: Inventory) -> None:
 
 async def _read_versions(azure: Azure, inventory: Inventory, definition: Json) -> list[Json]:
     (_, gallery), (_, name) = (where := ResourceId.parse(definition["id"])).path
-    found = azure.compute.gallery_image_versions.list_by_gallery_image(where.resource_group, gallery, name)
-    return await _read_list(inventory, azure, f"image {gallery}/{name}", found)
+    return await _read_list(inventory, azure, f"image {gallery}/{name}", f"{where}/versions")

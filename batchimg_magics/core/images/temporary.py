@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import api_versions, tags
+from batchimg_magics.core.azure import api_versions, resources, tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import disks, security_groups, snapshots, virtual_machines
@@ -199,16 +199,14 @@ async def has_temporary(azure: Azure, pool: str, home: ResourceId) -> bool:
 
 async def _list_group(azure: Azure, home: ResourceId) -> list[Json]:
     """Return the resources of a resource group that have a type of temporary resources."""
-    group = home.resource_group
-    machines = azure.compute_for(home).virtual_machines.list(group)
+    compute = f"{home.group}/providers/{COMPUTE}"
     if azure.scope.contains(home):
         disks_of, snapshots_of = disks.list_disks(azure), snapshots.list_snapshots(azure)
     else:
-        compute = azure.compute_for(home)
-        disks_of = azure.list_documents(compute.disks.list_by_resource_group(group))
-        snapshots_of = azure.list_documents(compute.snapshots.list_by_resource_group(group))
+        disks_of = resources.read_list(azure, f"{compute}/disks")
+        snapshots_of = resources.read_list(azure, f"{compute}/snapshots")
     listed = await concurrency.gather(
-        azure.list_documents(machines),
+        resources.read_list(azure, f"{compute}/virtualMachines"),
         list_interfaces(azure, home.group),
         security_groups.list_security_groups(azure, home.group),
         disks_of,

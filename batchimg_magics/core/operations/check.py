@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import partial_reads, tags
-from batchimg_magics.core.azure.documents import dig, document, seconds_of
+from batchimg_magics.core.azure import partial_reads, resources, tags
+from batchimg_magics.core.azure.documents import dig, seconds_of
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import pools
@@ -84,16 +84,15 @@ async def _find_matches(azure: Azure, name: str) -> dict[str, str]:
     if "/" in name:
         return {"image": str(_gallery_id(azure, name))}
     scope = azure.scope
-    group = scope.resource_group
     definition_id = galleries.definition_id(azure, name)
     reads = partial_reads.PartialReader(azure)
     vm, managed, pool, definition = await concurrency.gather(
-        reads.read("VMs", azure.call_or_none(azure.compute.virtual_machines.get(group, name)), None),
-        reads.read("managed images", azure.call_or_none(azure.compute.images.get(group, name)), None),
+        reads.read("VMs", resources.read_or_none(azure, scope.compute_id(("virtualMachines", name))), None),
+        reads.read("managed images", resources.read_or_none(azure, scope.compute_id(("images", name))), None),
         reads.read("pools", pools.read(azure, name), None),
         reads.read("gallery images", galleries.read_definition(azure, definition_id), None),
     )
-    found = {"vm": vm and document(vm)["id"], "pool": pool and pool["id"]}
+    found = {"vm": vm and vm["id"], "pool": pool and pool["id"]}
     if managed is not None and definition is not None:
         raise SpecError(
             f"{name!r} is a managed image and an image in gallery {definition_id.path[0][1]}",
@@ -101,7 +100,7 @@ async def _find_matches(azure: Azure, name: str) -> dict[str, str]:
         )
     # The image that was created for a pool has the name of the pool, and is checked with the pool.
     if managed is not None:
-        found["image"] = document(managed)["id"]
+        found["image"] = managed["id"]
     elif definition is not None and not (pool and tags.is_tagged_for(definition, pool["name"])):
         found["image"] = definition["id"]
     known = {kind: str(key) for kind, key in found.items() if key}
@@ -127,7 +126,7 @@ async def _not_found_error(azure: Azure, name: str, unread: Mapping[str, str]) -
     """Return the error for an unknown name; the hint has the most similar existing name."""
     reads = partial_reads.PartialReader(azure)
     vms, existing_pools = await concurrency.gather(
-        reads.read("VMs", azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
+        reads.read("VMs", resources.read_list(azure, azure.scope.compute_list("virtualMachines")), []),
         reads.read("pools", pools.read_all(azure), []),
     )
     known = [str(one["name"]) for one in [*vms, *existing_pools]]
@@ -170,8 +169,7 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
 
 
 async def _vm_size_of(azure: Azure, vm: ResourceId) -> str:
-    found = await azure.call(azure.compute.virtual_machines.get(vm.resource_group, vm.name))
-    return str(document(found)["properties"]["hardwareProfile"]["vmSize"])
+    return str((await resources.read(azure, vm))["properties"]["hardwareProfile"]["vmSize"])
 
 
 def _options_of_pool(pool: Json) -> dict[str, Any]:

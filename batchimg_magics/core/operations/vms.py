@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.documents import Json, dig, document
+from batchimg_magics.core.azure import resources
+from batchimg_magics.core.azure.documents import Json, dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines, vm_address
 from batchimg_magics.core.compute.virtual_machines import source_of_vm
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.resource_ids import ResourceId, compute_list
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -22,16 +23,14 @@ AT_ONCE = 16
 async def list_vms(azure: Azure) -> Table:
     """Return the VMs of the subscription, one per row."""
     listed, all_disks = await concurrency.gather(
-        azure.list_documents(azure.compute.virtual_machines.list_all()),
-        azure.list_documents(azure.compute.disks.list()),
+        resources.read_list(azure, compute_list(azure.scope.subscription, "virtualMachines")),
+        resources.read_list(azure, compute_list(azure.scope.subscription, "disks")),
     )
     by_id = {disk["id"].lower(): disk for disk in all_disks}
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
-        where = ResourceId.parse(listed_vm["id"])
-        call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
-        found = await azure.call_or_none(call)
-        return _row(document(found), by_id) if found else None  # None: it was deleted meanwhile
+        found = await virtual_machines.read(azure, ResourceId.parse(listed_vm["id"]))
+        return _row(found, by_id) if found else None  # None: it was deleted meanwhile
 
     rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed), limit=AT_ONCE) if found]
     ready = sum(1 for found in rows if found["generalized"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, document, region_key
+from batchimg_magics.core.azure import resources, tags
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_counts, with_targets
 from batchimg_magics.core.batch import expiry, machine_settings, node_pages, nodes, pools, quotas, vm_sizes
@@ -149,12 +149,8 @@ async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | 
     NotFoundError
         There is no such pool; the hint suggests a similar name.
     """
-    scope = azure.scope
     # Quotas can change during a session: the account is read again.
-    answer, listed = await concurrency.gather(
-        azure.call(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.read_all(azure)
-    )
-    account = document(answer)
+    account, listed = await concurrency.gather(resources.read(azure, azure.scope.account_id), pools.read_all(azure))
     if planned:
         listed = [with_targets(one, planned[one["name"]]) if one["name"] in planned else one for one in listed]
     pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import dig, document, region_key
+from batchimg_magics.core.azure import resources
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.compute.image_source import (
@@ -85,11 +86,11 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
 
 async def _read(azure: Azure, key: str) -> Json:
     target = ResourceId.parse(key)
-    found = await azure.call_or_none(azure.compute_for(target).snapshots.get(target.resource_group, target.name))
+    found = await resources.read_or_none(azure, target)
     if found is None:
         raise NotFoundError(
             f"there is no snapshot {target.name!r} in resource group {target.resource_group!r}",
             hint="`az snapshot list --query [].id` lists them",
             status_code=404,
         )
-    return document(found)
+    return found
