@@ -7,6 +7,7 @@ __all__ = [
     "AUTOSCALE_PRESETS",
     "CHECK_KINDS",
     "DRAIN_CHOICES",
+    "NODE_ACTIONS",
     "NODE_KINDS",
     "NODE_STATES",
     "SIGN_IN_WAYS",
@@ -23,6 +24,8 @@ NODE_STATES = (
 NODE_KINDS = ("dedicated", "spot")
 #: What happens to tasks on nodes that are removed. Source: Batch service, nodeDeallocationOption.
 DRAIN_CHOICES = ("requeue", "terminate", "taskcompletion", "retaineddata")
+#: What can be done with single nodes.
+NODE_ACTIONS = ("reboot", "reimage", "remove", "disable-scheduling", "enable-scheduling")
 #: How long a verb waits: until the nodes are idle or running, or until the pool's allocation state is steady.
 UNTIL_STATES = ("ready", "steady")
 AUTOSCALE_PRESETS = ("pending-tasks", "working-hours", "expiry")

@@ -1217,19 +1217,42 @@ class Verbs(ABC):
         self,
         name: str,
         *,
+        node: str | Sequence[str] | None = None,
+        reboot: bool = False,
+        reimage: bool = False,
+        remove: bool = False,
+        disable_scheduling: bool = False,
+        enable_scheduling: bool = False,
+        drain: Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None = None,
         timeout: str | float | None = None,
         max_rounds: int | None = None,
         max_minutes: float | None = None,
         max_cost: float | None = None,
         max_unusable: str | float | None = None,
+        yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """Reboot or replace unusable nodes and nodes with a failed start task.
+        """Reboot or replace unusable nodes and nodes with a failed start task, or act on single nodes.
 
         Parameters
         ----------
         name : str
             Name of the pool.
+        node : str | Sequence[str] | None
+            Act on this node only; an ID or a shortened ID; can be repeated (default: all unusable nodes).
+        reboot : bool
+            Reboot the nodes.
+        reimage : bool
+            Reinstall the operating system of the nodes from the image of the pool.
+        remove : bool
+            Remove the nodes from the pool, which gets smaller.
+        disable_scheduling : bool
+            Assign no more tasks to the nodes.
+        enable_scheduling : bool
+            Assign tasks to the nodes again.
+        drain : Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None
+            Set the node deallocation option: requeue (Azure default), terminate, taskcompletion; retaineddata is
+            deprecated.
         timeout : str | float | None
             Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         max_rounds : int | None
@@ -1240,18 +1263,24 @@ class Verbs(ABC):
             Limit the cost of all resize attempts in USD, including disks (default: no limit).
         max_unusable : str | float | None
             Fail if more than this share of the nodes is unusable, for example 5% or 0.05 (default 5%).
+        yes : bool
+            Confirm; required on Azure to remove nodes, and for an action that ends running tasks.
         wait : bool
             False: Return immediately; the work continues in the kernel of the notebook.
 
         Returns
         -------
         pandas.DataFrame
-            One row per repair attempt. docs/reference.md lists the columns.
+            One row per repair attempt; with `node`, one per node. docs/reference.md lists the columns.
 
         Raises
         ------
         ResizeError
             Too many nodes are still unusable; the table of the error has the attempts.
+        ConflictError
+            Azure refused the action for some nodes; the table of the error has all nodes.
+        NotFoundError
+            The pool or a node does not exist.
         """
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.pool_spec.words import NODE_KINDS, NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_ACTIONS, NODE_KINDS, NODE_STATES
 
 #: The kind of the values of a column. In pandas: ``string``, ``Int64``, ``Float64``, ``boolean``,
 #: ``datetime64[us, UTC]`` and ``category``. A missing value is None here and ``<NA>`` there.
@@ -217,6 +217,24 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("timeout_minutes", "float", "resize timeout in minutes"),
         Column("started", "time", "start of the attempt"),
         Column("ended", "time", "end of the attempt"),
+    ),
+    "node actions": (
+        Column("pool", "text", "name of the pool"),
+        Column("node_id", "text", "ID of the node"),
+        Column("action", "word", "what was requested", NODE_ACTIONS),
+        Column(
+            "outcome",
+            "word",
+            "what came of it; requested: it is done when the tasks of the node have ended",
+            ("done", "requested", "unchanged", "refused", "planned"),
+        ),
+        Column("state", "word", "node state afterwards; missing if the node left the pool", NODE_STATES),
+        Column("exit_code", "int", "exit code of its start task"),
+        Column("running_tasks", "int", "number of tasks that ran on it before"),
+        Column("message", "text", "reason of Azure, or the errors of the node, code: message"),
+        Column("fix", "text", "what to do about it"),
+        Column("dedicated", "bool", "True: dedicated; False: Spot"),
+        Column("seconds", "float", "duration in seconds of service time"),
     ),
     "autoscale": (
         Column("pool", "text", "name of the pool"),

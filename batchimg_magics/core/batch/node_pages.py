@@ -102,6 +102,14 @@ class _Reader(Generic[N]):
 _READERS: dict[type[NodeStatus], _Reader[Any]] = {kind: _Reader(kind) for kind in (NodeStatus, NodeAllocation, Node)}
 
 
+_NODE = msgspec.json.Decoder(Node)
+
+
+def decode_node(content: bytes) -> Node:
+    """Return one node from its JSON document."""
+    return _NODE.decode(content)
+
+
 async def read_pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]]:
     """Yield a pool's nodes page by page, in the service's order.
 

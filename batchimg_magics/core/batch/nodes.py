@@ -47,6 +47,37 @@ async def read_nodes(azure: Azure, pool: str, *, states_only: bool = False) -> l
     return [node async for page in node_pages.read_pages(azure, pool, kind) for node in page]
 
 
+async def read_node(azure: Azure, pool: str, node_id: str) -> Node | None:
+    """Return one node; None where it is not in the pool."""
+    url = f"/pools/{quote(pool, safe='')}/nodes/{quote(node_id, safe='')}?api-version={api_versions.BATCH}"
+    answer = await azure.call_or_none(azure.get(url, plane="batch"))
+    return None if answer is None else node_pages.decode_node(answer.content)
+
+
+def errors_text(node: Node) -> str:
+    """Return the errors of a node as text; empty where it has none."""
+    return "; ".join(f"{error.code}: {error.message}" for error in node.errors or ())
+
+
+def find_node_ids(known: Iterable[str], word: str) -> list[str]:
+    """Return the ids of nodes that a word means: the id itself, or a shortened one.
+
+    Parameters
+    ----------
+    known
+        The ids of the nodes of a pool.
+    word
+        An id; its beginning or its end; or both with an ellipsis between them, as tables shorten ids.
+    """
+    ids = list(known)
+    if word in ids:
+        return [word]
+    head, gap, tail = word.replace("...", "\N{HORIZONTAL ELLIPSIS}").partition("\N{HORIZONTAL ELLIPSIS}")
+    if gap:
+        return [one for one in ids if one.startswith(head) and one.endswith(tail)]
+    return [one for one in ids if one.startswith(word) or one.endswith(word)]
+
+
 @dataclass(frozen=True, slots=True)
 class Census:
     """The number of nodes of a pool by state.

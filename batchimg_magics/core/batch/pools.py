@@ -290,10 +290,11 @@ async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drai
     await azure.call(client.begin_resize_pool(name, wire(body)))
 
 
-async def remove_nodes(azure: Azure, name: str, node_ids: Sequence[str]) -> None:
+async def remove_nodes(azure: Azure, name: str, node_ids: Sequence[str], drain: str | None = None) -> None:
     """Request the removal of single nodes; the pool's target becomes the number of remaining nodes."""
     client = await azure.batch()
-    await azure.call(client.begin_remove_nodes(name, wire({"nodeList": list(node_ids)})))
+    body = {"nodeList": list(node_ids), **({"nodeDeallocationOption": drain} if drain else {})}
+    await azure.call(client.begin_remove_nodes(name, wire(body)))
 
 
 async def stop_resize(azure: Azure, name: str) -> bool:
