@@ -105,7 +105,7 @@ def _write_plot(table: Table, pool: str) -> None:
     from batchimg_magics.ui.plot import plot_nodes
 
     file = Path(f"{pool}-nodes.png")
-    file.write_bytes(plot_nodes(table.attrs["samples"], pool))
+    file.write_bytes(plot_nodes(table, pool))
     print(f"written: {file}", file=sys.stderr)
 
 

@@ -205,7 +205,7 @@ def _display_plot(table: Table, pool: str) -> None:
 
     from batchimg_magics.ui.plot import plot_nodes
 
-    display(Image(plot_nodes(table.attrs["samples"], pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
+    display(Image(plot_nodes(table, pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
 
 
 def _to_displayed_frame(table: Table, label: str = "") -> pd.DataFrame:

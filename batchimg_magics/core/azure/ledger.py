@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS wanted (
 """
 #: Seconds that a write waits for the lock of another process.
 _LOCK_TIMEOUT_S = 10.0
+#: In place of node states: the pool was deleted at that time.
+POOL_DELETED = "pool deleted"
 
 
 class Ledger:
@@ -104,6 +106,10 @@ class Ledger:
                 "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
                 (self._account, pool.lower(), at, json.dumps(states)),
             )
+
+    def add_deletion(self, pool: str, at: float) -> None:
+        """Note that a pool was deleted: a later pool of this name is another one."""
+        self.add_sample(pool, at, {POOL_DELETED: 0})
 
     def samples(self, pool: str) -> list[tuple[float, dict[str, int]]]:
         """Return the times and node counts by state of a pool, oldest first."""

@@ -321,6 +321,7 @@ async def delete(azure: Azure, name: str) -> None:
         return polling.PollResult(await read(azure, name) is None, None)
 
     await polling.poll_until(azure, poll, what=f"deletion of pool {name}")
+    azure.ledger.add_deletion(name, azure.now())
 
 
 def pools_using(found: list[Json], version_id: str) -> list[str]:

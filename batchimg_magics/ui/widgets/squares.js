@@ -13,7 +13,7 @@ so that any two can be told apart with protanopia, deuteranopia and tritanopia, 
 `tests/ui/widgets/test_node_colours.py` measures. */
 const STATE_STYLES = {
   creating: ["#56b4e9", "C"], starting: ["#a6d9f7", "S"], waitingforstarttask: ["#f0e442", "W"],
-  starttaskfailed: ["#9a6538", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#323da5", "B"],
+  starttaskfailed: ["#ae2504", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#323da5", "B"],
   reimaging: ["#7628d9", "M"], upgradingos: ["#35e172", "U"], offline: ["#c8d4a8", "O"], preempted: ["#8783a8", "P"],
   unusable: ["#d55e00", "X"], unknown: ["#304a28", "?"], leavingpool: ["#d2a6b9", "L"],
   deallocating: ["#5d4773", "D"], deallocated: ["#502840", "Z"],

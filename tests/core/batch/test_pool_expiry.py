@@ -230,6 +230,11 @@ def test_a_picture_stays_in_the_notebook(capsys: pytest.CaptureFixture[str]) -> 
         rounds = run_cell(shell, "%batchimg history p --plot")
         assert rounds.dedicated_after.tolist() == [1, 3]
         assert any("image/png" in data for data in shown)
+        run_cell(shell, "%batchimg delete p")
+        run_cell(shell, "%batchimg create p --from-vm prep-vm --vm-size Standard_D2s_v5 --nodes 1")
+        run_cell(shell, "%batchimg history p --plot")
+        pictures = [data["image/png"] for data in shown if "image/png" in data]
+        assert len(set(map(str, pictures))) == 2
     capsys.readouterr()
 
 
