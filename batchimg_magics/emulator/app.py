@@ -10,7 +10,6 @@ import functools
 import importlib
 import itertools
 import pkgutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -65,8 +64,7 @@ _RETURNED_IDS = {
 }
 
 
-@dataclass(slots=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct):
     """A response as it is sent."""
 
     status: int

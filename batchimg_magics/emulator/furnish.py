@@ -7,7 +7,6 @@ system on a disk is generalized) are stored beside them.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +39,7 @@ _QUOTAS = evidence.assumed(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
+class _Machine(msgspec.Struct, frozen=True):
     """One of the default VMs: how it differs from the others."""
 
     name: str

@@ -7,7 +7,7 @@ requested, so that at most one page of 100,000 nodes is in memory twice.
 
 from __future__ import annotations
 
-import datetime as dt
+import datetime as dt  # noqa: TC003 - msgspec reads the annotations when it decodes
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 

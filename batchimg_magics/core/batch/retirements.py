@@ -6,7 +6,7 @@ too (``batchSupportEndOfLife``); where they have one, it counts.
 
 from __future__ import annotations
 
-import datetime as dt
+import datetime as dt  # noqa: TC003 - msgspec reads the annotations when it decodes
 import functools
 import re
 from importlib import resources

@@ -9,9 +9,10 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
 
 from batchimg_magics.emulator.http.decoding import MAX_JSON_DEPTH, is_deep
 
@@ -55,8 +56,7 @@ class ImportRefusedError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced:
+class Sourced(msgspec.Struct, frozen=True):
     """A value in a file, and where it is.
 
     Parameters

@@ -6,8 +6,9 @@ An operation is stored when it begins, with the time at which it ends; responses
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.world.chance import seeded_fraction
@@ -29,8 +30,7 @@ SPREAD = evidence.assumed(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OperationTiming:
+class OperationTiming(msgspec.Struct, frozen=True):
     """How long an operation takes, and how clients should poll it.
 
     Parameters
@@ -95,8 +95,7 @@ OPERATION_TIMINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OperationResult:
+class OperationResult(msgspec.Struct, frozen=True):
     """The final response of an operation.
 
     Parameters

@@ -6,7 +6,6 @@ troubleshooting page and the CLI print it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,8 +45,7 @@ evidence.rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(msgspec.Struct, frozen=True):
     """A policy that denies a resource.
 
     Parameters

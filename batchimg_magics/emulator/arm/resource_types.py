@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 import functools
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from batchimg_magics.emulator.arm import assumed_resources, resources
 from batchimg_magics.emulator.arm.bodies import body_of, invalid, location_of, merged, part, with_properties
@@ -41,8 +42,7 @@ DELETED_KEPT_S = 7 * 86_400.0
 _TOP_LEVEL = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")
 
 
-@dataclass(slots=True)
-class BuildResult:
+class BuildResult(msgspec.Struct):
     """The resource that a body describes.
 
     Parameters
@@ -60,9 +60,9 @@ class BuildResult:
     """
 
     properties: dict[str, Any]
-    hidden: dict[str, Any] = field(default_factory=dict)
+    hidden: dict[str, Any] = msgspec.field(default_factory=dict)
     initial_properties: dict[str, Any] | None = None
-    top_level: dict[str, Any] = field(default_factory=dict)
+    top_level: dict[str, Any] = msgspec.field(default_factory=dict)
     seconds: float | None = None
     error: tuple[str, str] | None = None
 
@@ -82,8 +82,7 @@ def _any_body(body: dict[str, Any], *, patched: bool) -> dict[str, Any]:  # noqa
     return body
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceType:
+class ResourceType(msgspec.Struct, frozen=True):
     """A resource type.
 
     Parameters

@@ -6,8 +6,9 @@ Source: Microsoft's "Virtual machine extensions and features" for the names; the
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -18,8 +19,7 @@ evidence.rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ExtensionType:
+class ExtensionType(msgspec.Struct, frozen=True):
     """A type of extension.
 
     Parameters

@@ -6,7 +6,6 @@ Source: recorded responses of ``GET /supportedimages``, in ``data/supported_imag
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -15,8 +14,7 @@ import msgspec
 from batchimg_magics.emulator.world.clock import parse_timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class SupportedImage:
+class SupportedImage(msgspec.Struct, frozen=True):
     """One Marketplace image.
 
     Parameters

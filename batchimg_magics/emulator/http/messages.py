@@ -6,8 +6,9 @@ transactions, or the error format of each plane.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 Plane = Literal["arm", "batch", "prices", "login", "sim"]
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One request, inside its transaction.
 
     Parameters
@@ -58,7 +58,7 @@ class Call:
     body: Any = None
     request_id: str = ""
     send: Callable[[Call], Reply] | None = None
-    shared: dict[str, Any] = field(default_factory=dict)
+    shared: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def api_version(self) -> str:
@@ -66,8 +66,7 @@ class Call:
         return self.query.get("api-version", "")
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """A response.
 
     Parameters
@@ -82,7 +81,7 @@ class Reply:
 
     status: int = 200
     body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class ConnectionDroppedError(Exception):
@@ -146,8 +145,7 @@ class Refusal(Exception):  # noqa: N818 - an error response of Azure, not a faul
         self.keep_writes = False
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One method on one path pattern of one plane."""
 
     plane: Plane

@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.http.messages import Refusal
 
@@ -73,8 +74,7 @@ _EMPTY_PARENT = re.compile(r"(/providers/[^/]+)//+", re.IGNORECASE)
 _ARM_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """The destination of a request.
 
     Parameters

@@ -8,7 +8,6 @@ every process that uses the state has the same scenario.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -72,8 +71,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return method and re.search(self.path, f"{call.host}{call.path}", re.IGNORECASE) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(msgspec.Struct, frozen=True):
     """One failure scenario.
 
     Parameters
@@ -102,10 +100,10 @@ class Scenario:
 
     description: str
     faults: tuple[Fault, ...] = ()
-    allocation: Mapping[str, float | bool] = field(default_factory=dict)
-    account_quotas: Mapping[str, int] = field(default_factory=dict)
+    allocation: Mapping[str, float | bool] = msgspec.field(default_factory=dict)
+    account_quotas: Mapping[str, int] = msgspec.field(default_factory=dict)
     replication: Replication = ""
-    policies: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    policies: Mapping[str, Mapping[str, object]] = msgspec.field(default_factory=dict)
     lock: Literal["", "CanNotDelete", "ReadOnly"] = ""
     unregistered: frozenset[str] = frozenset()
     private_subnets: bool = False

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """The size of a bucket, and how many tokens are added each second."""
 
     burst: int
@@ -42,17 +42,15 @@ _KINDS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "delete"}
 _HEADERS = "x-ms-ratelimit-remaining-subscription-{kind}s"
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(msgspec.Struct):
     tokens: float
     updated: float
 
 
-@dataclass(slots=True)
-class Throttle:
+class Throttle(msgspec.Struct):
     """The token buckets of one instance of ARM: by principal, subscription, region and kind of request."""
 
-    _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
+    _buckets: dict[tuple[str, ...], _Bucket] = msgspec.field(default_factory=dict)
 
     def take(self, call: Call, now: float) -> dict[str, str]:
         """Count a request, and return the header with the number of remaining requests.

@@ -6,7 +6,6 @@ Source: Microsoft's OpenAPI of Microsoft.Resources/deployments.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -101,7 +100,7 @@ def _region(planned: PlannedResource) -> str | None:
     """Return the region of a resource, None without one or if it is known only when the template runs."""
     region = planned.source.get("location")
     try:
-        found = replace(planned.scope, runtime=None).value(region) if isinstance(region, str) else None
+        found = msgspec.structs.replace(planned.scope, runtime=None).value(region) if isinstance(region, str) else None
     except TemplateError:
         return None
     return found if isinstance(found, str) else None

@@ -8,9 +8,10 @@ Source: "Define the order for deploying resources", "Troubleshoot common Azure d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.services.templates.azure_functions import send
@@ -46,8 +47,7 @@ _STATUS_WORDS = {200: "OK", 201: "Created", 202: "Accepted"}
 _ERROR_WORDS = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 429: "TooManyRequests"}
 
 
-@dataclass(slots=True)
-class Operation:
+class Operation(msgspec.Struct):
     """What a deployment does with one resource, or with its outputs.
 
     Parameters
@@ -74,8 +74,7 @@ class Operation:
     created: bool = False
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """The course of a deployment.
 
     Parameters
@@ -90,10 +89,10 @@ class Run:
         Of resources, that Azure finds before the deployment begins.
     """
 
-    operations: list[Operation] = field(default_factory=list)
+    operations: list[Operation] = msgspec.field(default_factory=list)
     end: float = 0.0
-    outputs: dict[str, Any] = field(default_factory=dict)
-    refusals: list[tuple[PlannedResource, Refusal]] = field(default_factory=list)
+    outputs: dict[str, Any] = msgspec.field(default_factory=dict)
+    refusals: list[tuple[PlannedResource, Refusal]] = msgspec.field(default_factory=list)
 
     @property
     def errors(self) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ import datetime as dt
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,8 +32,7 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 _CERTIFICATE = re.compile(_BEGIN + b".*?-----END CERTIFICATE-----", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Certificates:
+class Certificates(msgspec.Struct, frozen=True):
     """Files with certificates, as PEM.
 
     Parameters

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.serving.hosts import is_azure
@@ -36,8 +37,7 @@ _OTHER_CLOUDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(msgspec.Struct, frozen=True):
     """Where a connection goes: host, port, and the settings of TLS if the proxy itself speaks TLS there."""
 
     host: str

@@ -7,8 +7,9 @@ import contextlib
 import math
 import ssl
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.serving.hosts import LOCALHOST, open_listener, with_host_check
 from batchimg_magics.emulator.serving.proxy import HEAD_LIMIT_BYTES, Proxy
@@ -29,8 +30,7 @@ _KEEP_ALIVE_S = 240
 _END_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(msgspec.Struct, frozen=True):
     """A running server and its proxy.
 
     Parameters

@@ -6,15 +6,15 @@ generated from these tables.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeVar
+
+import msgspec
 
 EvidenceKind = Literal["assumed", "recorded", "documented"]
 ValueT = TypeVar("ValueT")
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceEntry:
+class EvidenceEntry(msgspec.Struct, frozen=True):
     """One number or rule.
 
     Parameters

@@ -14,7 +14,6 @@ import hashlib
 import sqlite3
 import threading
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -70,8 +69,7 @@ class ReadOnlyTransactionError(Exception):
     """A read-only transaction has something to write: run it again for writing."""
 
 
-@dataclass(slots=True)
-class Item:
+class Item(msgspec.Struct):
     """One resource.
 
     Parameters
@@ -89,7 +87,7 @@ class Item:
     key: str
     kind: str
     doc: dict[str, Any]
-    hidden: dict[str, Any] = field(default_factory=dict)
+    hidden: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Store:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
+from msgspec import structs
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
@@ -175,13 +175,13 @@ def test_scenario_is_stored_in_the_state() -> None:
 
 
 def test_every_scenario_but_calm_has_an_effect() -> None:
-    effects = {name: replace(scenario, description="") != Scenario("") for name, scenario in SCENARIOS.items()}
+    effects = {name: structs.replace(scenario, description="") != Scenario("") for name, scenario in SCENARIOS.items()}
     assert effects == {name: name != "calm" for name in SCENARIOS}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_effects_on_nodes_are_known_ones(name: str) -> None:
-    assert SCENARIOS[name].allocation.keys() <= {field.name for field in fields(NodeEffects)}
+    assert SCENARIOS[name].allocation.keys() <= {field.name for field in structs.fields(NodeEffects)}
 
 
 def test_large_pools_are_as_slow_as_declared() -> None:

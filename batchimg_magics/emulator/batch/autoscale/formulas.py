@@ -13,8 +13,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.autoscale import timestamps, values
 from batchimg_magics.emulator.batch.autoscale.functions import FUNCTIONS
@@ -63,8 +64,7 @@ class _StopError(Exception):
 Expression = Callable[[FormulaRun], Value]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     kind: str
     text: str
     line: int
@@ -289,8 +289,7 @@ def _call(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
     return timestamps.parse(text) if text else Moment(run.metrics.now())
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True):
     """The result of a formula.
 
     Parameters

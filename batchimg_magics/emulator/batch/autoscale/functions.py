@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.batch.autoscale.values import FormulaError, Value, need
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -32,8 +33,7 @@ _MANY = 10_000
 _LONGEST_VECTOR = evidence.assumed(100_000, "numbers", "in a vector that a function returns", "no limit is documented")
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function.
 
     Parameters

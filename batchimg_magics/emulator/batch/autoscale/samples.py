@@ -5,8 +5,9 @@ Source: "Create a formula to automatically scale compute nodes in a Batch pool" 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from batchimg_magics.emulator.batch.autoscale.values import (
     INSUFFICIENT_DATA,
@@ -56,8 +57,7 @@ class Metrics(Protocol):
         """Return the last samples of a metric, oldest first."""
 
 
-@dataclass(slots=True)
-class FormulaRun:
+class FormulaRun(msgspec.Struct):
     """The evaluation of a formula.
 
     Parameters
@@ -73,9 +73,9 @@ class FormulaRun:
     """
 
     metrics: Metrics
-    variables: dict[str, Value] = field(default_factory=dict)
-    aliased: dict[str, Value] = field(default_factory=dict)
-    assigned: set[str] = field(default_factory=set)
+    variables: dict[str, Value] = msgspec.field(default_factory=dict)
+    aliased: dict[str, Value] = msgspec.field(default_factory=dict)
+    assigned: set[str] = msgspec.field(default_factory=set)
 
 
 def _time_range(run: FormulaRun, arguments: list[Value]) -> tuple[float, float]:

@@ -9,9 +9,10 @@ Source: the tables of types and operators in Microsoft's autoscale document.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -61,22 +62,19 @@ class Position(Protocol):
         """Return an error at this position."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, order=True):
     """A timestamp, in seconds since 1970."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Interval:
+class Interval(msgspec.Struct, frozen=True, order=True):
     """A time interval, in seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """A value of ``$NodeDeallocationOption``."""
 
     name: str

@@ -14,7 +14,6 @@ import functools
 import hashlib
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -165,8 +164,7 @@ def removal_of_one_s(state: str) -> float:
     return ALLOCATION_TIMES.leave_alone_s["starting" if state in ("creating", "starting") else "idle"]
 
 
-@dataclass(frozen=True, slots=True)
-class NodeTable:
+class NodeTable(msgspec.Struct, frozen=True):
     """The nodes of a cohort as columns, in order of their ids.
 
     Parameters

@@ -8,7 +8,8 @@ time, and so is a subshell in parentheses, ``( ... )``, that is set off by space
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -36,8 +37,7 @@ evidence.rule(
 _HOME = re.compile(r"(?<![\w.])/home/(?P<account>[A-Za-z_][\w.-]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(msgspec.Struct, frozen=True):
     """The result of a command.
 
     Parameters

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from batchimg_magics.emulator.batch.fleet import allocation, nodes
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 USABLE = ("idle", "running")
 
 
-@dataclass(frozen=True, slots=True)
-class Spans:
+class Spans(msgspec.Struct, frozen=True):
     """Spans of time, each with a weight: sorted begins and ends, and the sums of the weights up to each."""
 
     begins: Floats

@@ -6,15 +6,15 @@ Recorded pools have at most five nodes: the scaling of allocation beyond is an a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
 evidence = Evidence("Allocation of nodes")
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationTimes:
+class AllocationTimes(msgspec.Struct, frozen=True):
     """The numbers of allocation; `ALLOCATION_TIMES` describes each."""
 
     first_s: tuple[float, float]

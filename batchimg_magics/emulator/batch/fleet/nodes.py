@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -91,8 +90,7 @@ class Fleet(msgspec.Struct, omit_defaults=True):
     events: dict[str, list[tuple[str, float]]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One node at one time.
 
     Parameters

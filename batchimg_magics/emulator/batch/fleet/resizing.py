@@ -9,7 +9,6 @@ examples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,8 +42,7 @@ _REASONS = {
 _KIND_NAMES: dict[NodeKind, str] = {"dedicated": "dedicated", "spot": "low priority"}
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationTerms:
+class AllocationTerms(msgspec.Struct, frozen=True):
     """The conditions under which a pool gets nodes now.
 
     Parameters
@@ -79,8 +77,8 @@ class AllocationTerms:
     start_task_s: float | None = None
     start_task_fails: bool = False
     preempted_per_h: float = 0.0
-    available: dict[NodeKind, int] = field(default_factory=dict)
-    quota_errors: dict[NodeKind, Problem] = field(default_factory=dict)
+    available: dict[NodeKind, int] = msgspec.field(default_factory=dict)
+    quota_errors: dict[NodeKind, Problem] = msgspec.field(default_factory=dict)
     failure: tuple[tuple[str, str], ...] | None = None
     errors: tuple[Problem, ...] = ()
 

@@ -9,10 +9,8 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0), Schedule and JobSpecification.
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +60,7 @@ evidence.rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(msgspec.Struct, frozen=True):
     """When jobs are due.
 
     Parameters
@@ -121,8 +118,7 @@ class ScheduleState(msgspec.Struct):
     ends: float | None = None
 
 
-@dataclass(slots=True)
-class JobSchedule:
+class JobSchedule(msgspec.Struct):
     """A job schedule.
 
     Parameters
@@ -256,7 +252,7 @@ def _run_recurrence(call: Call, account: Item, schedule: JobSchedule, moment: fl
     state, plan = schedule.state, schedule.recurrence()
     if state.due is None:
         return None
-    due, then = state.due, dataclasses.replace(call, now=moment)
+    due, then = state.due, msgspec.structs.replace(call, now=moment)
     job = _recent_job(then, account, schedule)
     if job is not None and job.state != "completed":
         latest = min(plan.limit(due), call.now)
@@ -272,7 +268,7 @@ def _run_recurrence(call: Call, account: Item, schedule: JobSchedule, moment: fl
         if start > plan.after_s:
             state.due = None
         else:
-            _create_job(dataclasses.replace(call, now=start), account, schedule)
+            _create_job(msgspec.structs.replace(call, now=start), account, schedule)
     return state.due
 
 

@@ -8,8 +8,9 @@ Batch terminates a job.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, task_scheduling, tasks
 from batchimg_magics.emulator.batch.model.tasks import JobTerms
@@ -51,8 +52,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """A job.
 
     Parameters

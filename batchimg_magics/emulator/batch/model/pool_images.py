@@ -6,7 +6,6 @@ allocation are those of Microsoft's examples; the provider error has Compute's o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,8 +30,7 @@ ErrorValues = tuple[tuple[str, str], ...]
 _REQUIRED_SECURITY_TYPES = frozenset({"trustedlaunch", "confidentialvm"})
 
 
-@dataclass(frozen=True, slots=True)
-class PoolImage:
+class PoolImage(msgspec.Struct, frozen=True):
     """The image of a pool at a time.
 
     Parameters

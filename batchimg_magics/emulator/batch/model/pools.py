@@ -6,7 +6,6 @@ the rest: its nodes, autoscale, the last change. Both planes load and save it he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +111,7 @@ class PoolState(msgspec.Struct, omit_defaults=True):
     tasks: bool = False
 
 
-@dataclass(slots=True)
-class Pool:
+class Pool(msgspec.Struct):
     """A pool.
 
     Parameters

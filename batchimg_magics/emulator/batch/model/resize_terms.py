@@ -7,8 +7,9 @@ Azure Compute Gallery pools, and the REST reference's error codes.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
@@ -66,8 +67,7 @@ _QUOTAS: dict[NodeKind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowP
 _TARGET_PROPERTIES: dict[NodeKind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """A limit for nodes of one kind.
 
     Parameters

@@ -7,8 +7,9 @@ before keep their effects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.fleet.nodes import Problem
 from batchimg_magics.emulator.batch.model import accounts, pool_images, pools
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class NodeEffects:
+class NodeEffects(msgspec.Struct, frozen=True):
     """How nodes fail.
 
     Parameters
@@ -94,6 +94,6 @@ def withdraw_image(store: Store, pool: Pool, at: float) -> None:
 
 def node_effects(store: Store) -> NodeEffects:
     """Return the effects on nodes that are asked for now."""
-    known = {field.name for field in fields(NodeEffects)}
+    known = {field.name for field in msgspec.structs.fields(NodeEffects)}
     changes: dict[str, Any] = {**scenarios.current(store).allocation, **(store.meta("allocation") or {})}
     return NodeEffects(**{name: value for name, value in changes.items() if name in known})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.fleet import commands
 from batchimg_magics.emulator.batch.model import pool_images
@@ -35,8 +36,7 @@ def task_result(store: Store, now: float, pool: Pool | None, task: dict[str, Any
     return commands.command_result(command, program_s, homes=homes, elevated=elevated)
 
 
-@dataclass(frozen=True, slots=True)
-class StartTaskRun:
+class StartTaskRun(msgspec.Struct, frozen=True):
     """The start task of one node.
 
     Parameters

@@ -5,8 +5,9 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.model import task_results, task_scheduling
 from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
@@ -22,8 +23,7 @@ FOREVER = "P10675199DT2H48M5.4775807S"
 CONSTRAINTS: dict[str, Any] = {"maxWallClockTime": FOREVER, "retentionTime": "P7D", "maxTaskRetryCount": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class JobTerms:
+class JobTerms(msgspec.Struct, frozen=True):
     """What a task gets from its job.
 
     Parameters

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -44,8 +45,7 @@ _KIND = re.compile(r"(?P<list>\[)?(?P<kind>[\w|]+)\]?(?P<required>!)?")
 _NUMBERS = re.compile(r"(-?\d*)\.\.(-?\d*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A member of a type.
 
     Parameters

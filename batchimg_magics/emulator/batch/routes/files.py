@@ -7,9 +7,10 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0) for the formats and the ``ocp-`` h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+import msgspec
 
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.model import accounts, task_results, task_scheduling
@@ -40,8 +41,7 @@ evidence.rule(
 LOG_FILES = evidence.assumed(8, "files", "in the response to an upload of node logs", "no recording shows one")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """A file, or a directory, whose `text` is None.
 
     Parameters

@@ -7,8 +7,9 @@ parts that no recording has (errors, startTaskInfo).
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.fleet.allocation import STATES
@@ -219,8 +220,7 @@ def _endpoints(call: Call, pool: Pool) -> Callable[[Node], list[dict[str, Any]]]
     return of
 
 
-@dataclass(frozen=True, slots=True)
-class NatPool:
+class NatPool(msgspec.Struct, frozen=True):
     """An inbound NAT pool: the public ports for one port of every node."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.world.chance import NEVER
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -32,8 +33,7 @@ class UnsupportedLineError(Exception):
     """The emulator cannot tell what a line of a script does; the message is the line."""
 
 
-@dataclass(slots=True)
-class ScriptRun:
+class ScriptRun(msgspec.Struct):
     """The course of a script.
 
     Parameters
@@ -52,7 +52,7 @@ class ScriptRun:
     stderr: str = ""
     exit_code: int = 0
     seconds: float = 0.0
-    changes: list[GuestChange] = field(default_factory=list)
+    changes: list[GuestChange] = msgspec.field(default_factory=list)
 
     @property
     def hangs(self) -> bool:

@@ -7,8 +7,9 @@ is not found, as in a shell.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
 from batchimg_magics.emulator.compute.guest.shell_syntax import AndOr, Command, Parser, Pipeline
@@ -40,8 +41,7 @@ class AgentStoppedError(Exception):
     """The agent that runs a script is stopped, so that the script does not end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """What a script finds out about its VM.
 
     Parameters
@@ -65,8 +65,7 @@ class Machine:
     booted: float = 0.0
 
 
-@dataclass(slots=True)
-class Shell:
+class Shell(msgspec.Struct):
     """One shell.
 
     Parameters
@@ -98,13 +97,13 @@ class Shell:
     machine: Machine
     programs: Mapping[str, Program]
     seconds: float = 0.0
-    variables: dict[str, str] = field(default_factory=dict)
-    parameters: list[str] = field(default_factory=lambda: [SCRIPT_PATH])
-    stdout: list[str] = field(default_factory=list)
-    stderr: list[str] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)
-    changes: list[GuestChange] = field(default_factory=list)
-    homes: list[str] = field(default_factory=list)
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+    parameters: list[str] = msgspec.field(default_factory=lambda: [SCRIPT_PATH])
+    stdout: list[str] = msgspec.field(default_factory=list)
+    stderr: list[str] = msgspec.field(default_factory=list)
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+    changes: list[GuestChange] = msgspec.field(default_factory=list)
+    homes: list[str] = msgspec.field(default_factory=list)
     errexit: bool = False
     detached: bool = False
     depth: int = 0
@@ -130,7 +129,7 @@ class Shell:
         """Return a shell with the variables of this one that prints elsewhere."""
         if self.depth >= _MAX_DEPTH:
             raise UnsupportedLineError("scripts that start each other")
-        return replace(
+        return msgspec.structs.replace(
             self,
             seconds=self.seconds + delay_s,
             variables=dict(self.variables),

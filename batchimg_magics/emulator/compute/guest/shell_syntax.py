@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
 from batchimg_magics.emulator.compute.guest.shell_words import Lexer, Part, Token, Word, plain
@@ -14,8 +15,7 @@ _UNSUPPORTED = frozenset({"for", "while", "until", "case", "function", "select",
 _CLOSING = frozenset({"then", "elif", "else", "fi", "}", "do", "done", "esac"})
 
 
-@dataclass(slots=True)
-class Command:
+class Command(msgspec.Struct):
     """One command of a pipeline: a simple one, or a compound one with `group` or `branches`.
 
     Parameters
@@ -32,16 +32,15 @@ class Command:
         Where it begins.
     """
 
-    words: list[Word] = field(default_factory=list)
-    assignments: list[tuple[str, Word]] = field(default_factory=list)
-    redirects: list[tuple[str, Word]] = field(default_factory=list)
+    words: list[Word] = msgspec.field(default_factory=list)
+    assignments: list[tuple[str, Word]] = msgspec.field(default_factory=list)
+    redirects: list[tuple[str, Word]] = msgspec.field(default_factory=list)
     group: list[AndOr] | None = None
-    branches: list[tuple[list[AndOr] | None, list[AndOr]]] = field(default_factory=list)
+    branches: list[tuple[list[AndOr] | None, list[AndOr]]] = msgspec.field(default_factory=list)
     line: int = 0
 
 
-@dataclass(slots=True)
-class Pipeline:
+class Pipeline(msgspec.Struct):
     """Commands of which each reads the output of the one before."""
 
     commands: list[Command]
@@ -49,8 +48,7 @@ class Pipeline:
     joint: str = ""
 
 
-@dataclass(slots=True)
-class AndOr:
+class AndOr(msgspec.Struct):
     """Pipelines that ``&&`` and ``||`` join; in the background if ``&`` follows."""
 
     pipelines: list[Pipeline]

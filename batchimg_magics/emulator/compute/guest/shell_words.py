@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
 
 PartKind = Literal["text", "variable", "command"]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A part of a word: text, the name of a variable, or a command whose output it is."""
 
     kind: PartKind
@@ -24,8 +24,7 @@ class Part:
 Word: TypeAlias = tuple[Part, ...]
 
 
-@dataclass(slots=True)
-class Token:
+class Token(msgspec.Struct):
     """A word, or an operator; the here-document of an operator is its `body`."""
 
     operator: str

@@ -6,7 +6,6 @@ that are still to come and their times (``later``): so the state at any time is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -44,8 +43,7 @@ class SystemFacts(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
     encrypted: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GuestState:
+class GuestState(msgspec.Struct, frozen=True):
     """The state of an operating system.
 
     Parameters
@@ -69,8 +67,7 @@ class GuestState:
     agent: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class GuestChange:
+class GuestChange(msgspec.Struct, frozen=True):
     """A change of a VM's operating system at a time.
 
     Parameters
@@ -84,7 +81,7 @@ class GuestChange:
     """
 
     at: float
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
     stops: bool = False
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.compute.guest.shell import ScriptEndsError
 from batchimg_magics.emulator.compute.guest.system import latest_fact
@@ -24,17 +25,16 @@ AGENTS_AFTER_S = evidence.assumed(
 )
 
 
-@dataclass(slots=True)
-class WindowsSession:
+class WindowsSession(msgspec.Struct):
     """A PowerShell session: its variables and tasks, and its time."""
 
     machine: Machine
     seconds: float = 0.0
-    variables: dict[str, str] = field(default_factory=dict)
-    tasks: dict[str, str] = field(default_factory=dict)
-    stdout: list[str] = field(default_factory=list)
-    stderr: list[str] = field(default_factory=list)
-    changes: list[GuestChange] = field(default_factory=list)
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+    tasks: dict[str, str] = msgspec.field(default_factory=dict)
+    stdout: list[str] = msgspec.field(default_factory=list)
+    stderr: list[str] = msgspec.field(default_factory=list)
+    changes: list[GuestChange] = msgspec.field(default_factory=list)
     stops_on_error: bool = False
     detached: bool = False
     failed: bool = False
@@ -53,7 +53,7 @@ class WindowsSession:
 
     def detach(self, work: Callable[[WindowsSession], None], delay_s: float = 0.0) -> None:
         """Do something in a process of its own, while this session goes on."""
-        child = replace(
+        child = msgspec.structs.replace(
             self, seconds=self.seconds + delay_s, variables=dict(self.variables), stdout=[], stderr=[], detached=True
         )
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.catalog import regions
@@ -26,8 +27,7 @@ evidence.rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BootableImage:
+class BootableImage(msgspec.Struct, frozen=True):
     """An image that VMs can be created from.
 
     Parameters
@@ -72,8 +72,7 @@ class BootableImage:
     specialized: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ImageProblem:
+class ImageProblem(msgspec.Struct, frozen=True):
     """Why no VM can be created from it, in the words of Compute."""
 
     code: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.arm import bodies, resource_types
 from batchimg_magics.emulator.arm.open_world import is_open
@@ -48,8 +49,7 @@ evidence.rule(
 )
 
 
-@dataclass(slots=True)
-class DiskSource:
+class DiskSource(msgspec.Struct):
     """The properties of a new disk that follow from its source.
 
     Parameters
@@ -63,7 +63,7 @@ class DiskSource:
     """
 
     properties: dict[str, Any]
-    hidden: dict[str, Any] = field(default_factory=dict)
+    hidden: dict[str, Any] = msgspec.field(default_factory=dict)
     state: str = "Unattached"
 
 

@@ -6,8 +6,9 @@ so nobody ever reports it; a detached process goes on without the agent. Results
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.compute.guest import system
@@ -42,8 +43,7 @@ evidence.rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CommandCourse:
+class CommandCourse(msgspec.Struct, frozen=True):
     """The course of a command in a VM.
 
     Parameters
@@ -80,7 +80,7 @@ def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: lis
     disk = os_disk_of(call, vm)
     total_s = operation_s(call, OPERATION_TIMINGS["vm runCommand"].seconds, vm.key)
     begins = max(call.now + max(1.0, total_s - _REPORT_S), started_at(vm))
-    state = replace(system.guest_state(call.store, disk, begins), os_type=os_type)
+    state = msgspec.structs.replace(system.guest_state(call.store, disk, begins), os_type=os_type)
     stops = min(vm.hidden.get("stops_at", NEVER), _agent_stops(disk, begins))
     if not state.agent or begins >= stops:
         return CommandCourse(NEVER, NEVER, NEVER, NEVER, ScriptRun(seconds=NEVER))
@@ -88,7 +88,7 @@ def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: lis
     named = vm.hidden.get("system") or ("ubuntu", "22.04")
     machine = Machine(name, (str(named[0]), str(named[1])), state, begins, started_at(vm))
     run = _interpret(machine, text, parameters)
-    _apply(call, vm, disk, [replace(one, at=begins + one.at) for one in run.changes])
+    _apply(call, vm, disk, [msgspec.structs.replace(one, at=begins + one.at) for one in run.changes])
     ends = NEVER if run.hangs else begins + run.seconds
     stops = min(stops, _agent_stops(disk, begins), vm.hidden.get("stops_at", NEVER))
     out = has_way_out(call.store, call.now, _interfaces(vm))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.arm.bodies import invalid, missing, part, parts, text, whole
@@ -24,8 +25,7 @@ DISKS = "Microsoft.Compute/disks"
 _IMAGE_NAMES = ("publisher", "offer", "sku")
 
 
-@dataclass(frozen=True, slots=True)
-class OperatingSystem:
+class OperatingSystem(msgspec.Struct, frozen=True):
     """The operating system of a VM.
 
     Parameters
@@ -59,10 +59,10 @@ class OperatingSystem:
     exact_version: str = ""
     os_disk_gib: int = 30
     data_disks: tuple[tuple[int, int], ...] = ()
-    made_from: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    made_from: dict[str, Any] = msgspec.field(default_factory=dict)
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
     trusted_launch: bool = True
-    disk_facts: dict[str, Any] = field(default_factory=dict)
+    disk_facts: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def storage_profile(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.arm import bodies, resource_types
 from batchimg_magics.emulator.arm.permissions import require_linked
@@ -24,8 +25,7 @@ _GENERATION_REQUIRED_SINCE = "2019-03-01"
 routes = Routes("arm")
 
 
-@dataclass(slots=True)
-class _StorageProfile:
+class _StorageProfile(msgspec.Struct):
     """The storage profile of an image.
 
     Parameters

@@ -5,9 +5,9 @@ Source: "Resource functions for ARM templates", "Scope functions", "Deployment f
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.catalog.api_versions import types_of
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(slots=True)
-class Place:
+class Place(msgspec.Struct):
     """Where a template is deployed.
 
     Parameters
@@ -44,7 +43,7 @@ class Place:
     group: str
     deployment: dict[str, Any]
     now: float
-    find: Callable[[str], tuple[str, str] | None] = field(default=lambda _: None)
+    find: Callable[[str], tuple[str, str] | None] = msgspec.field(default=lambda _: None)
 
     @property
     def scope(self) -> str:
@@ -153,7 +152,7 @@ def send(call: Call, method: str, path: str, version: str, body: object, now: fl
     """Send another request to Resource Manager, inside the transaction of a request; return the `Reply`."""
     if call.send is None:
         raise Refusal(500, "InternalServerError", "The request cannot send another one.")
-    inner = dataclasses.replace(
+    inner = msgspec.structs.replace(
         call,
         now=now,
         method=method,

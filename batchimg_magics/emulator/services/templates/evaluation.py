@@ -5,8 +5,9 @@ Source: "Syntax and expressions in ARM templates", "Copy", "Lambda functions".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.services.templates.expressions import (
     Function,
@@ -41,8 +42,7 @@ _MAX_COPIES = 800
 _ONLY_IN_DEFAULTS = frozenset({"newguid", "utcnow"})
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct):
     """What the expressions of a template can refer to.
 
     Parameters
@@ -65,15 +65,15 @@ class Scope:
         Counts the evaluations of the whole deployment.
     """
 
-    parameters: dict[str, Any] = field(default_factory=dict)
-    variables: dict[str, Any] = field(default_factory=dict)
-    azure: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+    variables: dict[str, Any] = msgspec.field(default_factory=dict)
+    azure: dict[str, Callable[..., Any]] = msgspec.field(default_factory=dict)
     runtime: Callable[[str], Callable[..., Any]] | None = None
-    user: dict[str, tuple[list[str], Any]] = field(default_factory=dict)
-    copies: dict[str, int] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
+    user: dict[str, tuple[list[str], Any]] = msgspec.field(default_factory=dict)
+    copies: dict[str, int] = msgspec.field(default_factory=dict)
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
     open_variables: frozenset[str] = frozenset()
-    work: Work = field(default_factory=Work)
+    work: Work = msgspec.field(default_factory=Work)
 
     # -- values ------------------------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class Scope:
 
     def in_copy(self, name: str, index: int) -> Scope:
         """Return the scope of an iteration of a loop."""
-        return replace(self, copies=self.copies | {name.lower(): index, "": index})
+        return msgspec.structs.replace(self, copies=self.copies | {name.lower(): index, "": index})
 
     # -- expressions -------------------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class Scope:
             )
         if known in self.open_variables:
             raise TemplateError(f"The template variable '{name}' refers to itself.")
-        inner = replace(self, runtime=None, copies={}, open_variables=self.open_variables | {known})
+        inner = msgspec.structs.replace(self, runtime=None, copies={}, open_variables=self.open_variables | {known})
         return inner.value(self.variables[known])
 
     def _copyindex_(self, node: Function) -> int:
@@ -271,7 +271,7 @@ class Scope:
         self.work.add(1)
         *names, output = node.arguments
         given = {to_text(self.expression(name)): value for name, value in zip(names, values, strict=False)}
-        return replace(self, values=self.values | given).expression(output)
+        return msgspec.structs.replace(self, values=self.values | given).expression(output)
 
     def _list(self, node: Function, *counts: int) -> tuple[list[Any], tuple[Node, ...]]:
         first, *rest = self._arguments(node, *counts)

@@ -5,8 +5,9 @@ Source: "Understand the structure and syntax of ARM templates", "Define the orde
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.services.templates.expressions import (
     Function,
@@ -33,8 +34,7 @@ _TEMPLATE_ONLY = frozenset(
 )
 
 
-@dataclass(slots=True)
-class PlannedResource:
+class PlannedResource(msgspec.Struct):
     """A resource of a template.
 
     Parameters
@@ -60,7 +60,7 @@ class PlannedResource:
     symbol: str = ""
     loop: str = ""
     deployed: bool = True
-    depends: list[str] = field(default_factory=list)
+    depends: list[str] = msgspec.field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -170,7 +170,7 @@ def _one(
     condition = scope.value(source.get("condition", True))
     deployed = to_bool(condition) and source.get("existing") is not True
     key = _id(source, kind, name, place, scope)
-    at_runtime = replace(scope, runtime=place.runtime)
+    at_runtime = msgspec.structs.replace(scope, runtime=place.runtime)
     scope.work.add_resource()
     yield PlannedResource(key, own_name, kind, version, source, at_runtime, symbol, loop, deployed)
     for inner_symbol, inner in _listed(source.get("resources") or []):
@@ -212,7 +212,7 @@ def _dependencies(planned: PlannedResource, found: list[PlannedResource]) -> Ite
             f"The dependsOn of the template resource '{planned.id}' is not valid: it has to be an array."
         )
     for one in listed:
-        asked = to_text(replace(planned.scope, runtime=None).value(one))
+        asked = to_text(msgspec.structs.replace(planned.scope, runtime=None).value(one))
         matches = [other for other in find_planned(found, asked) if other is not planned]
         if not matches:
             raise TemplateError(
@@ -241,7 +241,7 @@ def _runtime_calls(source: Any) -> Iterator[Function]:  # noqa: ANN401 - JSON
 
 def _referred(call: Function, planned: PlannedResource, found: list[PlannedResource]) -> list[PlannedResource]:
     try:
-        asked = replace(planned.scope, runtime=None).expression(call.arguments[0])
+        asked = msgspec.structs.replace(planned.scope, runtime=None).expression(call.arguments[0])
     except TemplateError:  # it depends on another resource itself, or on an inner loop
         return []
     return find_planned(found, asked) if isinstance(asked, str) else []

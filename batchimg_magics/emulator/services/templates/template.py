@@ -6,9 +6,10 @@ Source: "Understand the structure and syntax of ARM templates".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.services.templates import planning
 from batchimg_magics.emulator.services.templates.evaluation import Scope
@@ -34,8 +35,7 @@ _MOST = {"parameters": 256, "variables": 256, "outputs": 64}
 _DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 
 
-@dataclass(slots=True)
-class LoadedTemplate:
+class LoadedTemplate(msgspec.Struct):
     """A valid template.
 
     Parameters
@@ -64,7 +64,7 @@ class LoadedTemplate:
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs, whose expressions may read resources."""
-        scope = replace(self.scope, runtime=self.place.runtime)
+        scope = msgspec.structs.replace(self.scope, runtime=self.place.runtime)
         found: dict[str, Any] = {}
         for name, one in (self.document.get("outputs") or {}).items():
             if not isinstance(one, dict) or str(one.get("type", "")).lower() not in TYPES:
@@ -97,7 +97,7 @@ def load(document: object, given: object, place: Place) -> LoadedTemplate:
         )
     functions = place.functions()
     scope = Scope(azure=functions, user=_user_functions(template), work=work_of(place.call))
-    defaults = replace(scope, azure=functions | _default_functions(place))
+    defaults = msgspec.structs.replace(scope, azure=functions | _default_functions(place))
     parameter_values(template.get("parameters") or {}, given, defaults)
     scope.variables = _variables(template, scope)
     resources = planning.plan(template, place, scope)
