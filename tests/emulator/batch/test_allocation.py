@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batchimg_magics.emulator.batch.fleet import allocation, node_counts, nodes, resizing
-from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, Cohort
+from batchimg_magics.emulator.batch.fleet import allocation, cohorts, node_counts, nodes, resizing
+from batchimg_magics.emulator.batch.fleet.cohorts import ABSENT, STATE_CODES, Cohort
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem
 from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
@@ -113,9 +113,9 @@ def test_the_next_resize_asks_for_the_rest_and_clears_the_errors() -> None:
 
 
 def test_fewer_replicas_and_managed_images_are_slower() -> None:
-    enough, few = (allocation.wave_interval_s("gallery", 3000, replicas) for replicas in (10, 1))
+    enough, few = (cohorts.wave_interval_s("gallery", 3000, replicas) for replicas in (10, 1))
     assert few == pytest.approx(10 * enough)
-    assert allocation.wave_interval_s("managed", 100, None) > allocation.wave_interval_s("gallery", 100, 1)
+    assert cohorts.wave_interval_s("managed", 100, None) > cohorts.wave_interval_s("gallery", 100, 1)
 
 
 def test_quotas_allow_what_fits_and_name_the_quota_that_is_reached() -> None:
@@ -144,7 +144,7 @@ def test_stopping_a_shrink_lets_the_removal_finish() -> None:
     resizing.begin_resize(made, 500.0, {"dedicated": 0, "spot": 2}, AllocationTerms(), timeout_s=900.0)
     resizing.stop_resize(made, 500.2)
     assert made.resize is not None
-    assert made.resize.ends == pytest.approx(500.0 + allocation.removal_s(2))
+    assert made.resize.ends == pytest.approx(500.0 + cohorts.removal_s(2))
     assert tally(made, 560.0) == {"dedicated": {"leavingpool": 2}}
     assert tally(made, made.resize.ends) == {}
     assert [problem.message for problem in nodes.resize_errors(made, HOUR)] == [

@@ -1,6 +1,6 @@
-"""Allocation: the state of each node of a resize at each time.
+"""Allocation: the state of each node of a cohort at each time.
 
-A resize requests a cohort of nodes of one kind. All facts about a node - its id, allocation time, boot time, later
+All facts about a node - its id, allocation time, boot time, later
 states - are derived from a hash of the seed of the cohort and the index of the node. So they are a pure function: the
 same in every process and at every time, with nothing running in between. A cohort of thousands of nodes is computed as
 columns.
@@ -12,156 +12,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import math
 from bisect import bisect_left
-from typing import Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from batchimg_magics.emulator.batch.fleet.cohorts import ABSENT, STATE_CODES, STATES, Cohort, Removal
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES, BOOT_S, CREATING_S, OUTAGE_S
 
-NodeKind = Literal["dedicated", "spot"]
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
-
-#: Node states as the data plane writes them; the code of a state is its index.
-STATES = (
-    "creating",
-    "starting",
-    "waitingforstarttask",
-    "starttaskfailed",
-    "idle",
-    "running",
-    "rebooting",
-    "reimaging",
-    "upgradingos",
-    "offline",
-    "preempted",
-    "unusable",
-    "unknown",
-    "leavingpool",
-    "deallocating",
-    "deallocated",
-)
-STATE_CODES = {state: code for code, state in enumerate(STATES)}
-#: The code of a node that is not allocated yet, or has left.
-ABSENT = -1
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-
-class Removal(msgspec.Struct, frozen=True, array_like=True):
-    """The nodes from `low` to `high` (exclusive) of a cohort begin to leave at one time and are gone at another."""
-
-    at: float
-    gone: float
-    low: int
-    high: int
-
-
-class Cohort(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The nodes of one kind that one resize requested.
-
-    Parameters
-    ----------
-    seed
-        Seed of the ids and times of the nodes.
-    kind
-        ``dedicated`` or ``spot``.
-    first
-        How many nodes were requested for the pool before.
-    count
-        How many nodes are requested.
-    began, until
-        When they were requested, and the time after which none is allocated any more.
-    first_s, wave_s
-        Seconds to the first wave, and between waves.
-    boot
-        Key of `BOOT_S`.
-    unusable, recovering
-        Share of nodes that become unusable, and the share of those that recover.
-    start_task_s
-        Duration of the start task, None if nodes do not wait for one.
-    start_task_fails
-        Whether the start task fails.
-    preempted_per_h
-        Spot: preemptions of a node in an hour.
-    leaves
-        The removals.
-    place
-        How many nodes of its kind were requested for the pool before.
-    """
-
-    seed: str
-    kind: NodeKind
-    first: int
-    count: int
-    began: float
-    until: float
-    first_s: float
-    wave_s: float
-    boot: str
-    unusable: float = 0.0
-    recovering: float = 0.0
-    start_task_s: float | None = None
-    start_task_fails: bool = False
-    preempted_per_h: float = 0.0
-    leaves: tuple[Removal, ...] = ()
-    place: int = 0
-
-    @property
-    def suffix(self) -> str:
-        """The suffix of the ids of its nodes."""
-        return "_d" if self.kind == "dedicated" else "_p"
-
-
-def last_arrival(cohort: Cohort) -> float:
-    """Return when the last node of a cohort would be allocated without a timeout."""
-    waves = max(1, math.ceil(cohort.count / ALLOCATION_TIMES.wave_nodes))
-    return cohort.began + cohort.first_s + (waves - 1) * cohort.wave_s
-
-
-def arrived(cohort: Cohort, now: float) -> int:
-    """Return how many nodes of a cohort have been allocated by now."""
-    waited = min(now, cohort.until) - cohort.began - cohort.first_s
-    if waited < 0:
-        return 0
-    return min(cohort.count, (math.floor(waited / cohort.wave_s) + 1) * ALLOCATION_TIMES.wave_nodes)
-
-
-def wave_interval_s(source: str, nodes: int, replicas: int | None, slowed: float = 1.0) -> float:
-    """Return the seconds between waves.
-
-    Parameters
-    ----------
-    source
-        ``marketplace``, ``gallery`` or ``managed``.
-    nodes
-        The number of nodes of the pool after the resize.
-    replicas
-        Of the gallery image in the region of the pool; None for other images.
-    slowed
-        The factor of the scenario.
-    """
-    short = 1.0 if replicas is None else max(1.0, nodes / (max(1, replicas) * ALLOCATION_TIMES.nodes_per_replica))
-    return ALLOCATION_TIMES.wave_s[source] * short * slowed
-
-
-def first_wave_s(seed: str) -> float:
-    """Return the seconds to the first wave of a resize."""
-    low, high = ALLOCATION_TIMES.first_s
-    return low + (high - low) * (hashlib.sha256(seed.encode()).digest()[0] / 255)
-
-
-def removal_s(nodes: int) -> float:
-    """Return the seconds that the removal of so many nodes takes."""
-    return ALLOCATION_TIMES.leave_s + ALLOCATION_TIMES.leave_per_node_s * nodes if nodes else 0.0
-
-
-def removal_of_one_s(state: str) -> float:
-    """Return the seconds that removenodes takes for one node in a state."""
-    return ALLOCATION_TIMES.leave_alone_s["starting" if state in ("creating", "starting") else "idle"]
 
 
 class NodeTable(msgspec.Struct, frozen=True):
@@ -285,14 +147,27 @@ def count_present(cohort: Cohort, now: float, *, leaving: bool) -> int:
     return int(np.count_nonzero(present))
 
 
+def count_pending(cohort: Cohort, now: float) -> int:
+    """Return the number of nodes that are still to be allocated."""
+    arrival = node_table(cohort).times[0]
+    return int(np.count_nonzero((arrival > now) & np.isfinite(arrival)))
+
+
+def present_rows(codes: Codes, first: int) -> list[int]:
+    """Return the rows, from the given one, of the nodes that exist."""
+    present = np.flatnonzero(codes != ABSENT)
+    found: list[int] = present[np.searchsorted(present, first) :].tolist()
+    return found
+
+
 @functools.lru_cache(maxsize=4096)
-def count_states(cohort: Cohort, now: float) -> npt.NDArray[np.int64]:
+def count_states(cohort: Cohort, now: float) -> tuple[int, ...]:
     """Return the number of nodes in each state, by the codes of the states.
 
     The results are kept: formulas, and the pages of node counts, read the same times again.
     """
     codes, _ = states_at(cohort, now)
-    return np.bincount(codes[codes != ABSENT], minlength=len(STATES))
+    return tuple(np.bincount(codes[codes != ABSENT], minlength=len(STATES)).tolist())
 
 
 def find_row(cohort: Cohort, node_id: str) -> int | None:

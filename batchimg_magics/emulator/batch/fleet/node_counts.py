@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 
 from batchimg_magics.emulator.batch.fleet import allocation, nodes
-from batchimg_magics.emulator.batch.fleet.allocation import STATE_CODES
+from batchimg_magics.emulator.batch.fleet.cohorts import STATE_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy.typing as npt
 
-    from batchimg_magics.emulator.batch.fleet.allocation import Cohort, NodeKind
+    from batchimg_magics.emulator.batch.fleet.cohorts import Cohort, NodeKind
     from batchimg_magics.emulator.batch.fleet.nodes import Fleet
 
     Floats = npt.NDArray[np.float64]

@@ -10,10 +10,9 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from batchimg_magics.emulator.batch.fleet import allocation, node_times
-from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, STATES, Cohort, NodeKind
+from batchimg_magics.emulator.batch.fleet import node_times
+from batchimg_magics.emulator.batch.fleet.cohorts import ABSENT, STATE_CODES, STATES, Cohort, NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,27 +140,29 @@ def resize_errors(fleet: Fleet, now: float) -> tuple[Problem, ...]:
 
 def current_nodes(fleet: Fleet, now: float, kind: NodeKind, *, leaving: bool = True) -> int:
     """Return the current number of nodes of a kind, with or without those that are leaving."""
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
     ours = (cohort for cohort in fleet.cohorts if cohort.kind == kind)
     return sum(allocation.count_present(cohort, now, leaving=leaving) for cohort in ours)
 
 
 def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
     """Return the number of nodes of a kind that exist or will be allocated."""
-    total = 0
-    for cohort in fleet.cohorts:
-        if cohort.kind == kind:
-            arrival = allocation.node_table(cohort).times[0]
-            total += int(np.count_nonzero((arrival > now) & np.isfinite(arrival)))
-    return total + current_nodes(fleet, now, kind)
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
+    pending = sum(allocation.count_pending(cohort, now) for cohort in fleet.cohorts if cohort.kind == kind)
+    return pending + current_nodes(fleet, now, kind)
 
 
 def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
     """Return the number of nodes of a kind in each state; states without a node are left out."""
-    tally = np.zeros(len(STATES), dtype=np.int64)
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
+    tally = [0] * len(STATES)
     for cohort in fleet.cohorts:
         if cohort.kind != kind:
             continue
-        tally += allocation.count_states(cohort, now)
+        tally = [sum(both) for both in zip(tally, allocation.count_states(cohort, now), strict=True)]
         if not fleet.events:
             continue
         codes, since = allocation.states_at(cohort, now)
@@ -172,11 +173,13 @@ def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
                 node = _node(fleet, now, cohort, table, row, STATES[codes[row]], float(since[row]))
                 tally[codes[row]] -= 1
                 tally[STATE_CODES[node.state]] += 1
-    return {state: int(count) for state, count in zip(STATES, tally, strict=True) if count}
+    return {state: count for state, count in zip(STATES, tally, strict=True) if count}
 
 
 def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
     """Yield the current nodes in order of their ids, only those after an id."""
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
     rows: list[tuple[str, int, int]] = []
     states, tables = [], []
     for number, cohort in enumerate(fleet.cohorts):
@@ -184,9 +187,7 @@ def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
         states.append((codes, since))
         tables.append(allocation.node_table(cohort))
         ids = tables[-1].ids
-        present = np.flatnonzero(codes != ABSENT)
-        first = np.searchsorted(present, bisect_right(ids, after))
-        rows.extend((ids[row], number, row) for row in present[first:].tolist())
+        rows.extend((ids[row], number, row) for row in allocation.present_rows(codes, bisect_right(ids, after)))
     if len(fleet.cohorts) > 1:
         rows.sort()
     for _, number, row in rows:
@@ -197,6 +198,8 @@ def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
 
 def find_node(fleet: Fleet, now: float, node_id: str) -> Node | None:
     """Return one node at a time, None if it does not exist."""
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
     for cohort in fleet.cohorts:
         row = allocation.find_row(cohort, node_id)
         if row is not None:

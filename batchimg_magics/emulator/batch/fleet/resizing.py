@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from batchimg_magics.emulator.batch.fleet import allocation
-from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, Cohort, NodeKind
+from batchimg_magics.emulator.batch.fleet import cohorts
+from batchimg_magics.emulator.batch.fleet.cohorts import Cohort, NodeKind
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Fleet, Problem, Resize, current_nodes, find_node
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -56,7 +55,7 @@ class AllocationTerms(msgspec.Struct, frozen=True):
     unusable, recovering
         Share of nodes that become unusable, and of those that recover.
     start_task_s, start_task_fails
-        As for `allocation.Cohort`.
+        As for `cohorts.Cohort`.
     preempted_per_h
         Preemptions of a Spot node in an hour.
     available
@@ -116,8 +115,10 @@ def begin_resize(
 
 def drop_departed_nodes(fleet: Fleet, now: float) -> None:
     """Drop cohorts without nodes and actions on nodes that have left; earlier requests allocate no more nodes."""
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
     cut = (msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
-    fleet.cohorts = tuple(cohort for cohort in cut if np.any(allocation.states_at(cohort, now)[0] != ABSENT))
+    fleet.cohorts = tuple(cohort for cohort in cut if allocation.count_present(cohort, now, leaving=True))
     fleet.events = {node_id: done for node_id, done in fleet.events.items() if find_node(fleet, now, node_id)}
 
 
@@ -130,13 +131,13 @@ def _shrink(
     problems: list[Problem],
 ) -> float:
     """Remove the nodes above the targets, the newest first; return when this part of the resize is done."""
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
     spare = {kind: max(0, current_nodes(fleet, now, kind, leaving=False) - targets[kind]) for kind in KINDS}
-    gone = now + allocation.removal_s(sum(spare.values()))
+    gone = now + cohorts.removal_s(sum(spare.values()))
     kept, last, ends, overdue_kinds = [], gone, max(gone, now + timeout_s), set[NodeKind]()
     for cohort in reversed(fleet.cohorts):
-        codes, _ = allocation.states_at(cohort, now)
-        present = int(np.count_nonzero((codes != ABSENT) & (codes != STATE_CODES["leavingpool"])))
-        going = min(present, spare[cohort.kind])
+        going = min(allocation.count_present(cohort, now, leaving=False), spare[cohort.kind])
         spare[cohort.kind] -= going
         left, last_of_it = _leaving(cohort, allocation.newest_indexes(cohort, going, now), now, gone, busy)
         kept.append(left)
@@ -153,11 +154,13 @@ def _leaving(
     """Return a cohort whose nodes with these indexes leave, busy ones after their tasks; and when all are gone."""
     if not indexes:
         return cohort, now
+    from batchimg_magics.emulator.batch.fleet import allocation  # numpy
+
     late = {index: busy[name] for index, name in allocation.node_ids(cohort, indexes).items() if name in busy}
     cohort = allocation.without_nodes(cohort, [index for index in indexes if index not in late], now, gone)
     last = gone
     for index, done in late.items():
-        last = max(last, alone := max(gone, done + allocation.removal_s(1)))
+        last = max(last, alone := max(gone, done + cohorts.removal_s(1)))
         cohort = allocation.without_nodes(cohort, [index], now, alone)
     return cohort, last
 
@@ -193,8 +196,8 @@ def _grow(
         count=asked,
         began=now,
         until=now + timeout_s,
-        first_s=allocation.first_wave_s(seed),
-        wave_s=allocation.wave_interval_s(source, total, terms.replicas, terms.slowed),
+        first_s=cohorts.first_wave_s(seed),
+        wave_s=cohorts.wave_interval_s(source, total, terms.replicas, terms.slowed),
         boot=terms.boot,
         unusable=terms.unusable,
         recovering=terms.recovering,
@@ -206,7 +209,7 @@ def _grow(
     fleet.ever += asked
     fleet.ever_spot += asked if kind == "spot" else 0
     fleet.cohorts = (*fleet.cohorts, cohort)
-    last = allocation.last_arrival(cohort)
+    last = cohorts.last_arrival(cohort)
     if last > cohort.until:
         problems.append(allocation_error("AllocationTimedout", kind))
         return cohort.until
@@ -223,7 +226,7 @@ def stop_resize(fleet: Fleet, now: float) -> None:
     resize = fleet.resize
     if resize is None or now >= resize.ends or resize.stopped is not None:
         return
-    short = {c.kind for c in fleet.cohorts if c.began == resize.began and allocation.last_arrival(c) > now}
+    short = {c.kind for c in fleet.cohorts if c.began == resize.began and cohorts.last_arrival(c) > now}
     cut = tuple(msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
     fleet.cohorts = cut
     left = [leave.gone for cohort in cut for leave in cohort.leaves if leave.at >= resize.began]
@@ -272,7 +275,7 @@ def remove_nodes(
         if node.state != "leavingpool":
             going.setdefault(fleet.cohorts.index(node.cohort), []).append(node.index)
             states.append(node.state)
-    gone = now + (allocation.removal_s(len(states)) if len(states) != 1 else allocation.removal_of_one_s(states[0]))
+    gone = now + (cohorts.removal_s(len(states)) if len(states) != 1 else cohorts.removal_of_one_s(states[0]))
     left = [
         _leaving(cohort, going.get(number, []), now, gone, busy or {}) for number, cohort in enumerate(fleet.cohorts)
     ]

@@ -21,7 +21,6 @@ from batchimg_magics.emulator.batch.autoscale.values import EVALUATION_ERROR, IN
 from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.nodes import Problem
 from batchimg_magics.emulator.batch.model import (
-    autoscale_metrics,
     pool_rules,
     pools,
     resize_terms,
@@ -231,6 +230,8 @@ def _is_short(pool: Pool, now: float) -> bool:
 
 
 def _run(call: Call, pool: Pool, formula: str, now: float) -> formulas.Evaluation:
+    from batchimg_magics.emulator.batch.model import autoscale_metrics  # numpy
+
     metrics = autoscale_metrics.PoolMetrics(call.store, pool, now)
     return formulas.evaluate(formula, metrics, pool.targets["dedicated"], pool.targets["spot"])
 

@@ -23,7 +23,7 @@ from batchimg_magics.emulator.http.dates import TICKS_AT_1970
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.fleet.cohorts import NodeKind
     from batchimg_magics.emulator.batch.fleet.node_counts import Floats, Spans
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.batch.model.task_scheduling import TaskState

@@ -13,7 +13,7 @@ import msgspec
 
 from batchimg_magics.emulator.arm.open_world import has_retired
 from batchimg_magics.emulator.batch.fleet import nodes, resizing
-from batchimg_magics.emulator.batch.fleet.allocation import Cohort, NodeKind
+from batchimg_magics.emulator.batch.fleet.cohorts import Cohort, NodeKind
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem, Resize
 from batchimg_magics.emulator.batch.model import accounts

@@ -34,7 +34,7 @@ from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.fleet.cohorts import NodeKind
     from batchimg_magics.emulator.batch.model.pool_images import PoolImage
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize

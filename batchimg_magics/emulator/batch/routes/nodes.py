@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.fleet.allocation import STATES
+from batchimg_magics.emulator.batch.fleet.cohorts import STATES
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.model import (
     accounts,
@@ -34,7 +34,7 @@ from batchimg_magics.emulator.world.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.fleet.cohorts import NodeKind
     from batchimg_magics.emulator.batch.fleet.commands import CommandResult
     from batchimg_magics.emulator.batch.fleet.nodes import Node
     from batchimg_magics.emulator.batch.model.pools import Pool
