@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.ui import line_words
 from batchimg_magics.verbs import renamed
 from batchimg_magics.verbs.registry import all_verbs, load_verb
 
@@ -114,21 +114,14 @@ def _suggest_name(word: str, known: Iterable[str]) -> str:
 
 
 def split_line(line: str) -> list[str]:
-    """Split a line into words. Quotes group words; a backslash is literal, as in the paths of Windows.
+    """Split a line into words, without replacing variables.
 
     Raises
     ------
     SpecError
         A quote is not closed.
     """
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
-    lexer.whitespace_split = True
-    lexer.escape = ""
-    lexer.commenters = ""
-    try:
-        return list(lexer)
-    except ValueError as error:
-        raise SpecError("a quote is not closed", hint=f"in: {line.strip()}") from error
+    return [word.source for word in line_words.split_line(line).words]
 
 
 def parse_line(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sys
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -15,7 +12,6 @@ from IPython.core.magic import (
     magics_class,
     needs_local_scope,
     no_var_expand,
-    output_can_be_silenced,
 )
 from IPython.display import display
 from traitlets import Bool, Unicode
@@ -31,6 +27,10 @@ from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.session.foreground import wait_with_progress
 from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.completion import complete, describe
+from batchimg_magics.ui.expansion import expand_body, expand_words
+from batchimg_magics.ui.line_words import Word, split_line
+from batchimg_magics.ui.silenced_lines import drop_silenced
+from batchimg_magics.verbs.registry import VERB_NAMES, load_verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,36 +43,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.ui.notebook_session import Session
 
-__all__ = ["BatchImgMagics", "expand", "load", "unload"]
-
-#: A whole word that names a variable, alone or as the value of an option: $n, {n}, --nodes=$n.
-_VARIABLE = re.compile(r"(?P<option>--[\w-]+=)?(?:\$(?P<bare>[^\W\d]\w*)|\{(?P<braced>[^\W\d]\w*)\})")
-
-
-def expand(words: list[str], variables: Mapping[str, Any]) -> list[str]:
-    """Replace the whole words ``$name`` and ``{name}`` by the values of variables.
-
-    Raises
-    ------
-    SpecError
-        There is no such variable, or its value is not a string, a number or a path.
-    """
-    return [_expanded(word, variables) for word in words]
-
-
-def _expanded(word: str, variables: Mapping[str, Any]) -> str:
-    match = _VARIABLE.fullmatch(word)
-    if not match:
-        return word
-    name = match["bare"] or match["braced"]
-    if name not in variables:
-        raise SpecError(f"there is no variable {name!r}", hint="variables are looked up in the scope of the cell")
-    value = variables[name]
-    if not isinstance(value, (str, Real, os.PathLike)):
-        raise SpecError(
-            f"{name} is a {type(value).__name__}", hint="only a string, a number or a path can be used on a line"
-        )
-    return f"{match['option'] or ''}{value}"
+__all__ = ["BatchImgMagics", "load", "unload"]
 
 
 @magics_class
@@ -105,19 +76,21 @@ class BatchImgMagics(Magics):
 
     @needs_local_scope
     @no_var_expand
-    @output_can_be_silenced
     @line_cell_magic
     def batchimg(
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
     ) -> pd.DataFrame | DOMWidget | None:
         """Turn one prepared Azure VM into an Azure Batch pool of any size."""
-        target, words = _split_assignment(line_parser.split_line(line.rstrip().removesuffix(";")))
+        target, words = _split_assignment(split_line(line).words)
+        if not words and cell and (first := next(iter(cell.split()), "")) in VERB_NAMES:
+            raise SpecError("the verb is missing after %%batchimg", hint=f"write it there: %%batchimg {first} ...")
+        variables = {**self._shell.user_ns, **(local_ns or {})}
         try:
-            parsed = line_parser.parse_line(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
+            parsed = line_parser.parse_line(expand_words(words, variables, _code_options(words)))
         except line_parser.HelpRequested as help_text:
             print(help_text)  # noqa: T201 - IPython's way to show text
             return None
-        frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell)})
+        frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell or "", variables)})
         if target is None:
             return frame
         self._shell.user_ns[target] = frame
@@ -176,27 +149,32 @@ class BatchImgMagics(Magics):
         return self.session.names(kind)
 
 
-def _split_assignment(words: list[str]) -> tuple[str | None, list[str]]:
+def _split_assignment(words: tuple[Word, ...]) -> tuple[str | None, tuple[Word, ...]]:
     """Split ``x <<`` from the start of a line."""
-    if words[1:2] == ["<<"]:
-        if not words[0].isidentifier():
-            raise SpecError(
-                f"{words[0]!r} is not a valid variable name", hint="for example: %%batchimg x << create ..."
-            )
-        return words[0], words[2:]
+    if len(words) > 1 and words[1].source == "<<":
+        name = words[0].source
+        if not name.isidentifier():
+            raise SpecError(f"{name!r} is not a valid variable name", hint="for example: %%batchimg x << create ...")
+        return name, words[2:]
     return None, words
 
 
-def _body(parsed: line_parser.ParsedLine, cell: str | None) -> dict[str, str]:
-    if cell is None or not cell.strip():
-        return {}
-    if not parsed.verb.takes_body:
-        raise SpecError(
-            f"{parsed.verb.name} takes no cell body", hint=f"write it as a line: %batchimg {parsed.verb.usage}"
-        )
-    if "spec" in parsed.options:
-        raise SpecError("--spec and a cell body cannot be combined", hint="use one of them")
-    return {"spec": cell}
+def _code_options(words: tuple[Word, ...]) -> set[str]:
+    """Return the options of a line whose values are command lines or formulas."""
+    name = words[0].source if words else ""
+    return {option.flag for option in load_verb(name).options if option.is_code} if name in VERB_NAMES else set()
+
+
+def _body(parsed: line_parser.ParsedLine, cell: str, variables: Mapping[str, Any]) -> dict[str, str]:
+    verb = parsed.verb
+    if all(line.lstrip()[:1] in ("", "#") for line in cell.splitlines()):
+        return {}  # comments only
+    if not (verb.takes_body or verb.text_body):
+        raise SpecError(f"{verb.name} takes no cell body", hint=f"write it as a line: %batchimg {verb.usage}")
+    keyword = verb.text_body or "spec"
+    if keyword in parsed.options:
+        raise SpecError(f"--{keyword} and a cell body cannot be combined", hint="use one of them")
+    return {keyword: cell if verb.text_body else expand_body(cell, variables)}
 
 
 def _display_plot(table: Table, pool: str) -> None:
@@ -223,6 +201,7 @@ def load(shell: InteractiveShell) -> None:
         magics = BatchImgMagics(shell)
         shell.register_magics(magics)
         shell.Completer.custom_matchers.append(magics.complete)
+        shell.input_transformers_post.append(drop_silenced)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -232,6 +211,9 @@ def unload(shell: InteractiveShell) -> None:
         return
     magics.close()
     shell.Completer.custom_matchers.remove(magics.complete)
+    # By name, as the magic: after a reload of the module, the function is another object.
+    transformers = shell.input_transformers_post
+    transformers[:] = [one for one in transformers if getattr(one, "__name__", "") != drop_silenced.__name__]
     configurables: list[Any] = shell.configurables  # upstream declares a list of shells
     configurables.remove(magics)
     manager = shell.magics_manager

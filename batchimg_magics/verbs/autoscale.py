@@ -86,6 +86,7 @@ VERB = Verb(
             "Enable this formula, or the formula in the file @FILE",
             metavar="TEXT",
             parse=read_text_or_file,
+            is_code=True,
         ),
         Option(
             "--preset",
@@ -121,5 +122,6 @@ VERB = Verb(
     returns="One row: the autoscale settings; with `evaluate`, one row per variable.",
     raises=(("ConflictError", "The pool is being resized, or `evaluate` is used while autoscale is off."),),
     changes=True,
+    text_body="formula",
     extra_tables=(("autoscale variables", "With `--evaluate`:"),),
 )

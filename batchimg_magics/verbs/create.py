@@ -73,6 +73,7 @@ VERB = Verb(
             "Set the number of nodes with this autoscale formula, or the formula in the file @FILE",
             metavar="TEXT",
             parse=read_text_or_file,
+            is_code=True,
         ),
         Option(
             "--formula-interval",

@@ -18,11 +18,13 @@ NODE_OPTIONS: tuple[Option, ...] = (
         "Run this command on each node before the node accepts tasks",
         metavar="COMMAND",
         annotation="str | Mapping[str, Any]",
+        is_code=True,
     ),
     Option(
         "--check-command",
         "Run this command after the start task to verify the software, for example 'samtools --version'",
         metavar="COMMAND",
+        is_code=True,
     ),
     Option(
         "--task-slots",

@@ -75,6 +75,8 @@ class Option:
         For a positional argument: whether it can be omitted.
     annotation
         The type of the keyword in Python, where it differs from the type of the value on a line.
+    is_code
+        Whether its value is a command line or a formula, in which ``$`` has a meaning of its own.
     describe
         Returns the allowed values with a description of each, for help and completion; read only when it is needed.
     implied
@@ -93,6 +95,7 @@ class Option:
     optional: bool = False
     annotation: str = ""
     implied: str = ""
+    is_code: bool = False
     describe: Callable[[], Mapping[str, str]] | None = None
 
     @property
@@ -149,6 +152,8 @@ class Verb:
         The rows that it returns, and its errors with their reasons, for the docstring of the `Session` method.
     takes_body
         Whether the body of a cell (YAML) is its input; it then takes all fields of `PoolSpec`.
+    text_body
+        The option whose value can be the body of a cell instead, as it is.
     changes
         Whether it changes a pool: such verbs run one at a time per pool.
     extra_tables
@@ -163,6 +168,7 @@ class Verb:
     returns: str = ""
     raises: tuple[tuple[str, str], ...] = ()
     takes_body: bool = False
+    text_body: str = ""
     changes: bool = False
     extra_tables: tuple[tuple[str, str], ...] = ()
 
