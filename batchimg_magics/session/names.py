@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import resources
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.batch import pools, vm_sizes
+from batchimg_magics.core.batch import nodes, pools, vm_sizes
 from batchimg_magics.resource_ids import compute_list
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ async def _checkable_names(azure: Azure) -> list[str]:
     return sorted({*vms, *pool_names, *(image["name"] for image in managed)})
 
 
+async def _node_ids(azure: Azure, pool: str) -> list[str]:
+    return [node.id for node in await nodes.read_nodes(azure, pool, states_only=True)]
+
+
 #: Kind of name to the function that reads the names.
 COMPLETION_NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
     "checkable": _checkable_names,
@@ -45,3 +49,8 @@ COMPLETION_NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] =
     "vm": _vm_names,
     "vm_size": _size_names,
 }
+
+
+def read_names(azure: Azure, kind: str, of: str) -> Coroutine[Any, Any, list[str]]:
+    """Read the names of a kind; `of` is the pool of the kind ``node``."""
+    return _node_ids(azure, of) if kind == "node" else COMPLETION_NAMES[kind](azure)

@@ -330,13 +330,13 @@ class Session(Verbs):
             frame.attrs["caption"] = f"{self.label} · {frame.attrs['caption']}"
         return frame
 
-    def names(self, kind: str) -> list[str]:
+    def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.
 
         Parameters
         ----------
         kind
-            ``pool``, ``vm``, ``checkable``, ``vm_size``, ``profile`` or ``cloud``.
+            ``pool``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or ``node`` with its pool as `of`.
 
         Returns
         -------
@@ -347,16 +347,17 @@ class Session(Verbs):
             return sorted(profiles.read_profiles())
         if kind == "cloud":
             return list(CLOUD_NAMES)
-        if self._connection is None:
+        if self._connection is None or (kind == "node" and not of):
             return []
-        from batchimg_magics.session.names import COMPLETION_NAMES  # completion only
+        from batchimg_magics.session.names import read_names  # completion only
 
-        future = asyncio.run_coroutine_threadsafe(COMPLETION_NAMES[kind](self._connection.azure), self._connection.loop)
+        reading, key = read_names(self._connection.azure, kind, of), f"{kind} {of}"
+        future = asyncio.run_coroutine_threadsafe(reading, self._connection.loop)
         try:
-            self._names[kind] = sorted(future.result(COMPLETION_TIMEOUT_S))
+            self._names[key] = sorted(future.result(COMPLETION_TIMEOUT_S))
         except (TimeoutError, BatchImgError):
             future.cancel()
-        return self._names.get(kind, [])
+        return self._names.get(key, [])
 
 
 def _changes_pool(verb_run: VerbRun) -> bool:

@@ -29,7 +29,7 @@ def test_a_signature_names_every_option(name: str) -> None:
     method = getattr(Session, verb.method)
     found = inspect.signature(method).parameters
     assert {option.keyword for option in verb.options} <= set(found)
-    assert all(one.kind is one.KEYWORD_ONLY or one.name in ("self", "name") for one in found.values())
+    assert all(one.kind is one.KEYWORD_ONLY or one.name in ("self", "name", "node") for one in found.values())
     assert method.__name__ == verb.method
     assert all(f"\n{one.name} : {one.annotation}\n" in str(method.__doc__) for one in parameters(verb))
     if verb.start is not None:

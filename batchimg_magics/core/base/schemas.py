@@ -189,6 +189,17 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("image_version", "text", "image version that it runs"),
         Column("agent_version", "text", "version of the node agent"),
     ),
+    "logs": (
+        Column("node_id", "text", "ID of the node"),
+        Column("state", "word", "node state", NODE_STATES),
+        Column("exit_code", "int", "exit code of its start task"),
+        Column("file", "text", "name of the file; missing if none can be read"),
+        Column("text", "text", "its text, or the end of it; control characters as \\x1b"),
+        Column("shown", "text", "how much of the file the text is: all, or for example: last 64 KiB of 3 MiB"),
+        Column("size_bytes", "int", "size of the file in bytes"),
+        Column("modified", "time", "when the file was last written"),
+        Column("error", "text", "why the files of the node, or this file, cannot be read"),
+    ),
     "node counts": (
         Column("state", "word", "node state", NODE_STATES),
         Column("dedicated", "int", "number of dedicated nodes in this state"),

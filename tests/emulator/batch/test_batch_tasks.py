@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.batch.fleet import commands
-from tests.support.batch_emulator import BatchEmulator
+from batchimg_magics.emulator.furnish import ACCOUNT, REGION
+from tests.support.batch_emulator import NOW, BatchEmulator
 
 
 @pytest.fixture
@@ -270,12 +271,34 @@ def test_files_have_what_the_emulator_knows_of_commands(azure: BatchEmulator) ->
     )
     assert (read.body, read.headers["Content-Type"]) == (b"exit code 3\n", "text/plain")
     assert azure.batch("GET", f"{path}/none.txt").code == "FileNotFound"
+    assert azure.batch("GET", f"{path}/startup%2Fstderr.txt", ocp_range="bytes=99-100").code == "InvalidRange"
+    for wrong in ("bytes=-5", "lines=1-2", "bytes=5-2"):
+        assert azure.batch("GET", f"{path}/startup%2Fstderr.txt", ocp_range=wrong).code == "InvalidHeaderValue"
+    azure.batch("POST", f"/pools/s/nodes/{name}/reboot")
+    assert azure.batch("GET", path).code == "NodeNotReady"
+    azure.clock.advance(300)
     job(azure)
     task(azure, "t", "echo hello")
     listed = azure.batch("GET", "/jobs/j/tasks/t/files").body["value"]
     assert [file["name"] for file in listed] == ["stderr.txt", "stdout.txt"]
     response = azure.batch("HEAD", "/jobs/j/tasks/t/files/stdout.txt")
     assert (response.status, response.headers["ocp-batch-file-isdirectory"]) == (200, "False")
+
+
+def test_outputs_are_those_of_the_commands_that_the_emulator_knows(azure: BatchEmulator) -> None:
+    command = "/bin/sh -c 'echo \"two  words\" && seq 2 4; echo oops >&2; echo kept > file; /home/me/tool --fast'"
+    azure.create_pool("s", 1, startTask={"commandLine": command})
+    azure.wait_until_steady("s")
+    azure.clock.advance(300)
+    path = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools/s/nodes/{azure.nodes('s')[0]['id']}/files/startup%2F"
+
+    def read(name: str, **headers: str) -> bytes:
+        sent = {"authorization": "Bearer t"} | headers
+        return azure.app.answer("GET", f"{path}{name}?api-version={NOW}", sent).body
+
+    assert read("stdout.txt").endswith(b"\ntwo  words\n2\n3\n4\n")
+    assert read("stderr.txt") == b"oops\n"
+    assert read("stderr.txt", **{"ocp-range": "bytes=2-9"}) == b"ps\n"
 
 
 def test_logs_are_uploaded_from_nodes_that_came_up(azure: BatchEmulator) -> None:
@@ -341,7 +364,8 @@ def test_formulas_count_tasks_only_from_their_making_on(azure: BatchEmulator) ->
     ],
 )
 def test_commands_determine_their_duration_and_exit_code(command: str, seconds: float, code: int) -> None:
-    assert commands.command_result(command, 7.0) == commands.CommandResult(seconds, code)
+    found = commands.command_result(command, 7.0)
+    assert (found.seconds, found.exit_code) == (seconds, code)
 
 
 @pytest.mark.parametrize(

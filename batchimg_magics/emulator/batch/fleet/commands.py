@@ -17,7 +17,7 @@ _SHELL = re.compile(
     r"""^\s*(?:\S*/)?(?:(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c|cmd(?:\.exe)?\s+/c|powershell(?:\.exe)?\s+-c(?:ommand)?)\s+(?P<rest>.*)$""",
     re.IGNORECASE | re.DOTALL,
 )
-_SEPARATOR = re.compile(r"(&&|\|\||;|\n|&)")
+_SEPARATOR = re.compile(r"(&&|\|\||;|\n|(?<!>)&(?!>))")
 _SUBSHELL = re.compile(r"(?<!\S)\( .*? \)(?!\S)", re.DOTALL)
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SLEEP = re.compile(r"(?:start-)?sleep\s+(?:-s(?:econds)?\s+)?(?P<count>\d+(?:\.\d+)?)(?P<unit>[smhd]?)", re.IGNORECASE)
@@ -26,7 +26,7 @@ _EXIT = re.compile(r"exit(?:\s+/b)?(?:\s+(?P<code>\d+))?", re.IGNORECASE)
 
 
 #: Exit codes of a shell for programs that do not exist or may not be run.
-_NOT_FOUND, _NOT_PERMITTED = 127, 126
+NOT_FOUND, NOT_PERMITTED = 127, 126
 evidence = Evidence("Commands on nodes")
 evidence.rule(
     "A command that names a path in a home directory which the image does not have ends with 127; without elevation a "
@@ -46,10 +46,13 @@ class CommandResult(msgspec.Struct, frozen=True):
         Its duration.
     exit_code
         0 is success.
+    ran
+        The commands of the line that were run, each with its exit code.
     """
 
     seconds: float
     exit_code: int
+    ran: tuple[tuple[str, int], ...] = ()
 
 
 def command_result(
@@ -71,18 +74,21 @@ def command_result(
     match = _SHELL.match(command)
     parts = _SEPARATOR.split(_SUBSHELL.sub("subshell", _unquoted(match["rest"])) if match else command)
     seconds, code = 0.0, 0
+    ran: list[tuple[str, int]] = []
     for joint, text in zip(["", *parts[1::2]], parts[::2], strict=True):
         word = text.strip()
         if not word or (joint == "&&" and code) or (joint == "||" and not code):
             continue
         if leaves := _EXIT.fullmatch(word):
-            return CommandResult(seconds, int(leaves["code"] or code) % 256)
+            return CommandResult(seconds, int(leaves["code"] or code) % 256, tuple(ran))
         if code := _home_problem(word, homes, elevated=elevated):
+            ran.append((word, code))
             continue
         waits = _SLEEP.fullmatch(word) or _TIMEOUT.fullmatch(word)
         seconds += float(waits["count"]) * _UNITS_S[waits["unit"].lower()] if waits else program_s * (word != "true")
         code = 1 if word.lower() == "false" or word == "/bin/false" else 0
-    return CommandResult(seconds, code)
+        ran.append((word, code))
+    return CommandResult(seconds, code, tuple(ran))
 
 
 def _home_problem(word: str, homes: frozenset[str] | None, *, elevated: bool) -> int:
@@ -91,8 +97,8 @@ def _home_problem(word: str, homes: frozenset[str] | None, *, elevated: bool) ->
     if homes is None or not named:
         return 0
     if not homes.issuperset(named):
-        return _NOT_FOUND
-    return 0 if elevated else _NOT_PERMITTED
+        return NOT_FOUND
+    return 0 if elevated else NOT_PERMITTED
 
 
 def _unquoted(text: str) -> str:

@@ -1,17 +1,20 @@
 """Files of nodes and tasks on the data plane, and the upload of node logs.
 
-No command is executed in the emulator, so there are only the output files of start tasks and tasks, which say so.
+No command is executed in the emulator, so there are only the output files of start tasks and tasks, which say so, and
+the log files of mounts.
 
 Source: Microsoft's OpenAPI (2024-02-01.19.0) for the formats and the ``ocp-`` headers.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
+from batchimg_magics.emulator.batch.fleet.command_output import command_output
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.model import accounts, task_results, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
@@ -25,6 +28,7 @@ from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.fleet.commands import CommandResult
     from batchimg_magics.emulator.batch.fleet.nodes import Node
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.http.messages import Call
@@ -38,6 +42,34 @@ evidence.rule(
     "The deletion of a directory with contents without recursive=true is refused with IOError.",
     "OpenAPI says only that it fails",
 )
+evidence.rule(
+    "Files of a node that is not idle, running, offline, waiting for its start task, or failed in it, are refused with "
+    "NodeNotReady.",
+    "users report the code for nodes that are leaving; the node itself serves its files",
+)
+evidence.rule(
+    "A range of a file that begins after its end is refused with InvalidRange, and one that is not "
+    "bytes=start-end with InvalidHeaderValue.",
+    "OpenAPI has the format only; the REST reference has the codes",
+)
+evidence.rule(
+    "The log file of a mount has one line.",
+    "the documents have its name, <type>-<mountDirOrDrive>.log, and not what is in it",
+)
+evidence.rule(
+    "The names of files on Windows nodes are listed with backslashes, and both slashes are accepted.",
+    "the examples of the REST reference have backslashes, with a task that writes below wd",
+)
+#: The states of nodes that serve their files.
+_SERVING = frozenset({"idle", "running", "offline", "waitingforstarttask", "starttaskfailed"})
+_RANGE = re.compile(r"bytes=(?P<first>\d{1,18})-(?P<last>\d{1,18})")
+#: Member of a mount configuration -> the type in the name of its log file.
+_MOUNTS = {
+    "azureBlobFileSystemConfiguration": "azblob",
+    "azureFileShareConfiguration": "fshare",
+    "cifsMountConfiguration": "cifs",
+    "nfsMountConfiguration": "nfs",
+}
 LOG_FILES = evidence.assumed(8, "files", "in the response to an upload of node logs", "no recording shows one")
 
 
@@ -59,32 +91,48 @@ class File(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
-def _outputs(where: str, command: str, exit_code: int | None, written: float) -> list[File]:
-    """Return the output files of a command: their directory, the command, its exit code (None: it runs)."""
-    status = "is running" if exit_code is None else f"exited with {exit_code}"
-    note = f"The emulator executes no commands. It assumes that this command {status}:\n{command}\n"
-    errors = "" if exit_code in (None, 0) else f"exit code {exit_code}\n"
-    return [File(f"{where}stderr.txt", written, errors), File(f"{where}stdout.txt", written, note)]
+def _outputs(where: str, command: str, result: CommandResult, exit_code: int | None, written: float) -> list[File]:
+    """Return the output files of a command: their directory, the command, its result, its exit code (None: it runs)."""
+    output, errors = command_output(command, result, exit_code)
+    return [File(f"{where}stderr.txt", written, errors), File(f"{where}stdout.txt", written, output)]
+
+
+def _mount_logs(pool: Pool, written: float) -> list[File]:
+    """Return the log files of the file systems that the nodes of a pool mount."""
+    machine = pool.doc.get("virtualMachineConfiguration") or {}
+    mounts = pool.doc.get("mountConfiguration") or machine.get("mountConfiguration") or []
+    found = []
+    for mount in mounts:
+        for member, kind in _MOUNTS.items():
+            if (share := mount.get(member)) is not None:
+                path = str(share.get("relativeMountPath", "")).strip("/").replace("/", "_")
+                name = f"fsmounts/{kind}-{path}.log"
+                found.append(File(name, written, f"{kind} mount of {share.get('relativeMountPath')}: done\n"))
+    return found
 
 
 def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
     if node.booted is None:
-        return []
+        return []  # it is in a state that serves none
     found = [File(name, node.booted) for name in ("applications", "fsmounts", "shared", "startup", "workitems")]
     if (task := pool.doc.get("startTask")) is not None:
         result = task_results.task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s)
         run = task_results.start_task_run(task, result, node, call.now)
         code = None if run.ended is None else run.exit_code
-        found += _outputs("startup/", task["commandLine"], code, node.booted)
+        found += _outputs("startup/", task["commandLine"], result, code, node.booted)
+    found += _mount_logs(pool, node.booted)
     for item, state in task_scheduling.pool_tasks(call.store, pool):
         if state.node == node.id and state.started is not None and state.started <= call.now:
-            found += _task_outputs(_task_folder(item), item.doc["commandLine"], state, call.now)
+            found += _task_outputs(call, pool, _task_folder(item), item, state)
     return sorted(found, key=lambda file: file.path)
 
 
-def _task_outputs(where: str, command: str, state: task_scheduling.TaskState, now: float) -> list[File]:
-    code = state.exit_code if state.state(now) == "completed" else None
-    return _outputs(where, command, code, state.started or now)
+def _task_outputs(
+    call: Call, pool: Pool | None, where: str, item: Item, state: task_scheduling.TaskState
+) -> list[File]:
+    code = state.exit_code if state.state(call.now) == "completed" else None
+    result = task_results.task_result(call.store, call.now, pool, item.doc, 0.0)  # its duration does not matter here
+    return _outputs(where, item.doc["commandLine"], result, code, state.started or call.now)
 
 
 def _deleted(call: Call, node: str) -> dict[str, float]:
@@ -108,6 +156,8 @@ def _is_deleted(deleted: dict[str, float], path: str, written: float) -> bool:
 def _of_node(call: Call) -> list[File]:
     _, pool = load(call)
     node = nodes.need(call, pool)
+    if node.state not in _SERVING:
+        raise refusal("NodeNotReady", ("Reason", f"The node is {node.state}"))
     return _present(call, f"{pool.key}/nodes/{node.id}", _node_files(call, pool, node))
 
 
@@ -115,7 +165,7 @@ def _of_task(call: Call) -> list[File]:
     _, item, state = tasks.load(call)
     if state.started is None or state.state(call.now) == "active":
         return []
-    files = _task_outputs("", item.doc["commandLine"], state, call.now)
+    files = _task_outputs(call, None, "", item, state)
     return _present(call, f"{state.pool}/nodes/{state.node}", files, _task_folder(item))
 
 
@@ -127,7 +177,7 @@ def _task_folder(item: Item) -> str:
 
 def _delete(call: Call, node: str, files: list[File], below: str = "") -> Reply:
     """Delete a file or a directory on a node; a directory with contents only with ``recursive``."""
-    path = call.params["path"].strip("/").lower()
+    path = _path(call)
     inside = [file for file in files if file.path.lower().startswith(f"{path}/")]
     if not inside and not any(file.path.lower() == path for file in files):
         raise refusal("FileNotFound")
@@ -158,16 +208,21 @@ def _view(call: Call, file: File) -> dict[str, Any]:
     return shown
 
 
+def _path(call: Call) -> str:
+    """Return the path in a request, in lower case and with slashes."""
+    return call.params["path"].replace("\\", "/").strip("/").lower()
+
+
 def _list(call: Call, files: list[File]) -> Reply:
     deep = call.query.get("recursive", "false").lower() == "true"
-    shown = [file for file in files if deep or "/" not in file.path]
+    shown = [file for file in files if deep or not {"/", "\\"} & set(file.path)]
     return paging.page(call, "files", (_view(call, file) for file in shown), key=lambda row: str(row["name"]))
 
 
 def _read(call: Call, files: list[File]) -> Reply:
     """Answer with one file, or a range of it."""
-    path = call.params["path"]
-    file = next((file for file in files if file.path.lower() == path.lower()), None)
+    path = _path(call)
+    file = next((file for file in files if file.path.lower() == path), None)
     if file is None:
         raise refusal("FileNotFound")
     content = (file.text or "").encode()
@@ -179,13 +234,30 @@ def _read(call: Call, files: list[File]) -> Reply:
         "ocp-batch-file-url": quote(f"{call.base}{call.path}", safe=":/%"),
         "ocp-batch-file-mode": "0o100644",
     }
-    return Reply(200, content, headers)
+    return Reply(200, content if file.text is None else _range(call, content), headers)
+
+
+def _range(call: Call, content: bytes) -> bytes:
+    """Return the requested range of a file: both ends are part of it, and it ends with the file at the latest."""
+    text = call.headers.get("ocp-range") if call.method == "GET" else None
+    if not text:
+        return content
+    match = _RANGE.fullmatch(text.strip())
+    if match is None or int(match["first"]) > int(match["last"]):
+        raise refusal("InvalidHeaderValue", ("HeaderName", "ocp-range"), ("HeaderValue", text))
+    if int(match["first"]) >= max(1, len(content)):
+        raise refusal("InvalidRange")
+    return content[int(match["first"]) : int(match["last"]) + 1]
 
 
 @routes.on("GET", _OF_NODE + "/files")
 def list_node_files(call: Call) -> Reply:
     """List a node's files."""
-    return _list(call, _of_node(call))
+    _, pool = load(call)
+    files = _of_node(call)
+    if nodes.os_of(pool) == "windows":
+        files = [msgspec.structs.replace(file, path=file.path.replace("/", "\\")) for file in files]
+    return _list(call, files)
 
 
 @routes.on("GET", _OF_NODE + "/files/{path}")
