@@ -1092,6 +1092,49 @@ class Verbs(ABC):
         """
         ...
 
+    def logs(
+        self,
+        name: str,
+        node: str | None = None,
+        *,
+        file: str | Sequence[str] | None = None,
+        lines: int | None = None,
+        max_bytes: int | str | None = None,
+        limit: int | None = None,
+        files: bool = False,
+    ) -> pd.DataFrame:
+        """Show the start task's output of a node, or of the nodes that failed, and other files of nodes.
+
+        Parameters
+        ----------
+        name : str
+            Name of the pool.
+        node : str | None
+            ID of a node, or a part of it (default: the nodes that failed).
+        file : str | Sequence[str] | None
+            Show this file, or the files of a pattern such as 'workitems/*stderr.txt'; can be repeated.
+        lines : int | None
+            Show only the last lines of each file.
+        max_bytes : int | str | None
+            Read this much of the end of each file (default: 64KiB; with NODE 1MiB).
+        limit : int | None
+            Read this many nodes, those that failed first (default: up to 10 that failed, or 10 if none did).
+        files : bool
+            List the files without their text.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per file; a node whose files cannot be read has one row with the reason. docs/reference.md lists
+            the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool or node.
+        """
+        ...
+
     def delete(
         self,
         name: str,
