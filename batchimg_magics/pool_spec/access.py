@@ -146,7 +146,7 @@ def _normalize_ports(value: Any) -> Any:  # noqa: ANN401 - any YAML value
 def _assign_port_ranges(ports: tuple[LoginPort, ...]) -> tuple[LoginPort, ...]:
     """Assign default frontend ports, and check the ports against each other."""
     if len(ports) > MAX_LOGIN_PORTS:
-        raise SpecError(f"{len(ports)} login ports are specified", hint=f"Azure allows at most {MAX_LOGIN_PORTS}")
+        raise SpecError(f"too many login ports: {len(ports)}", hint=f"Azure allows at most {MAX_LOGIN_PORTS}")
     complete = tuple(
         port
         if port.first is not None

@@ -53,7 +53,7 @@ def _assign_luns(disks: tuple[DataDisk, ...]) -> tuple[DataDisk, ...]:
         raise SpecError(f"two data disks have LUN {duplicate}", hint="use a different lun for each")
     free = iter([lun for lun in (*range(FIRST_LUN, MAX_LUN + 1), *range(FIRST_LUN)) if lun not in given])
     if len(disks) > MAX_LUN + 1:
-        raise SpecError(f"{len(disks)} data disks are specified", hint=f"Azure allows at most {MAX_LUN + 1}")
+        raise SpecError(f"too many data disks: {len(disks)}", hint=f"Azure allows at most {MAX_LUN + 1}")
     return tuple(disk if disk.lun is not None else disk.model_copy(update={"lun": next(free)}) for disk in disks)
 
 

@@ -21,7 +21,7 @@ from batchimg_magics.pool_spec.pool_document import read_pool_document
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
 from batchimg_magics.pool_spec.values import MAX_NODES, parse_duration, pool_name, suggest_name
-from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
+from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES, count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         most = NODES_PER_ADDRESS * len(self.public_addresses)
         if self.public_addresses and max(self.nodes, self.spot) > most:
             raise SpecError(
-                f"{len(self.public_addresses)} public addresses are enough for {most:,} nodes of a kind",
+                f"public addresses: {len(self.public_addresses)}, enough for {most:,} nodes of a kind",
                 hint=f"add addresses: Azure needs one per {NODES_PER_ADDRESS} nodes of a kind",
             )
         return self
@@ -137,7 +137,8 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         for port in self.login_ports:
             if port.max_nodes < nodes:
                 raise SpecError(
-                    f"login port {port.port} has {port.max_nodes:,} frontend ports for {nodes:,} nodes",
+                    f"login port {port.port} has {count_text(port.max_nodes, 'frontend port')} for "
+                    f"{count_text(nodes, 'node')}",
                     hint="each node needs one: use a wider range from first to last, or remove the range",
                 )
         return self

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ def _problems(tags: Mapping[str, str]) -> Iterator[str]:
         if not name.strip():
             yield "a tag has no name"
         if len(name) > MAX_NAME_LENGTH:
-            yield f"the tag name {shown} has {len(name)} characters"
+            yield f"the tag name {shown} has {count_text(len(name), 'character')}"
         if found := _FORBIDDEN.findall(name):
             yield f"the tag name {shown} contains {' '.join(dict.fromkeys(map(_visible, found)))}"
         if low.startswith(_AZURE_PREFIXES):
@@ -45,7 +46,7 @@ def _problems(tags: Mapping[str, str]) -> Iterator[str]:
         if low.startswith(RESERVED_PREFIX):
             yield f"the tag name {shown} is reserved: {RESERVED_PREFIX} begins the ownership tags of this tool"
         if len(value) > MAX_VALUE_LENGTH:
-            yield f"the value of tag {shown} has {len(value)} characters"
+            yield f"the value of tag {shown} has {count_text(len(value), 'character')}"
         if low in seen:
             yield f"the tags {seen[low]!r} and {shown} differ only in case, and Azure does not distinguish them"
         seen[low] = name

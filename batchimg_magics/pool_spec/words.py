@@ -12,6 +12,7 @@ __all__ = [
     "NODE_STATES",
     "SIGN_IN_WAYS",
     "UNTIL_STATES",
+    "count_text",
     "decode_text",
     "read_share",
 ]
@@ -52,6 +53,19 @@ ACCEPTABLE_RULES = (
 def decode_text(content: bytes) -> str:
     """Return the text in a file: UTF-8, or UTF-16 with a byte order mark, as PowerShell's ``>`` writes it."""
     return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+
+
+def count_text(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: ``1 node``, ``2,000 nodes``.
+
+    Parameters
+    ----------
+    count, noun
+        The count, and the noun in the singular.
+    plural
+        The noun in the plural, where it is not the singular with an s.
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def read_share(text: str | float) -> float:

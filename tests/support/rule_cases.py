@@ -469,7 +469,7 @@ CASES = [
         lambda lab: lab.storage["osDisk"].update(osType="Windows"),
         **ask(mount_data_disks="/data"),
     ),
-    kept("data-disk-count", "1 of at most 8"),
+    kept("data-disk-count", "data disks: 1 of at most 8"),
     Case(
         "data-disk-count",
         "5 data disks",
@@ -496,7 +496,7 @@ CASES = [
         "(extension volumes (AzureDiskEncryptionForLinux))",
         extension("volumes", "AzureDiskEncryptionForLinux"),
     ),
-    kept("data-disk-encryption", "1 data disks without"),
+    kept("data-disk-encryption", "1 data disk without"),
     Case("data-disk-encryption", "lab-data: encrypted", data_disk(encryptionSettingsCollection={"enabled": True})),
     Case("data-disk-encryption", "lab-data: encrypted", data_disk(encryptionSettings={"diskEncryptionKey": {"a": 1}})),
     Case(
@@ -572,12 +572,12 @@ CASES = [
     kept("image-shared", "no other pool", both(TOOLS, there(pool())), **THE_POOL),
     noted("image-shared", "also used by old-pool", both(TOOLS, there(pool())), **MINE),
     warned("image-shared", "is also used by old-pool", both(OLD, there(pool(image=f"{IMAGES}/old"))), **THE_OLD),
-    kept("managed-image-limit", "2000 dedicated and 0 spot nodes in 1 pools", OLD, **THE_OLD, **ask(nodes=2000)),
+    kept("managed-image-limit", "2,000 dedicated and 0 spot nodes in 1 pool", OLD, **THE_OLD, **ask(nodes=2000)),
     warned("managed-image-limit", "limit of 2000", OLD, **THE_OLD, **ask(nodes=2500)),
-    Case("managed-image-limit", "more than 2500 and 1000", OLD, **THE_OLD, **ask(spot=1001)),
+    Case("managed-image-limit", "more than 2,500 and 1,000", OLD, **THE_OLD, **ask(spot=1001)),
     Case(
         "managed-image-limit",
-        "2501 dedicated and 0 spot nodes in 2 pools",
+        "2,501 dedicated and 0 spot nodes in 2 pools",
         # Another image of the same snapshot serves a pool.
         both(
             OLD,
@@ -588,7 +588,7 @@ CASES = [
     ),
     kept(
         "managed-image-limit",
-        "2000 dedicated and 0 spot nodes in 1 pools",
+        "2,000 dedicated and 0 spot nodes in 1 pool",
         # An image of another snapshot has a limit of its own.
         both(
             OLD,
@@ -679,7 +679,7 @@ CASES = [
         # The family has no free core, but the total has.
         fix="--vm-size Standard_D4ads_v5 --nodes 5 fit together; or request more quota",
     ),
-    Case("quota-dedicated", "of 1000 free", USER, **ask(nodes=300), fix="Quotas, Compute"),
+    Case("quota-dedicated", "of 1,000 free", USER, **ask(nodes=300), fix="Quotas, Compute"),
     unknown(
         "quota-dedicated", "the quota of dedicated cores is unknown", accounts(dedicatedCoreQuota=None), **ask(nodes=1)
     ),
@@ -701,7 +701,7 @@ CASES = [
     # What of Compute's quota is in use are this pool's own nodes, and a VM of two cores.
     kept(
         "quota-dedicated",
-        "987 of 1000 free",
+        "987 of 1,000 free",
         both(USER, TOOLS, there(pool(currentDedicatedNodes=80, scaleSettings=nodes_of(80)))),
         **THE_POOL,
         **ask(nodes=240),
@@ -718,10 +718,14 @@ CASES = [
     kept("quota-dedicated", "400 of 400", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(nodes=10)),
     kept("quota-spot", "100 of 100", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(spot=25)),
     Case("quota-spot", "of 100 free", USER, **ask(spot=26)),
-    kept("pool-quota", "0 of 3 pools"),
-    kept("pool-quota", "2 of 3 pools", both(TOOLS, there(pool(), pool("another")))),
-    Case("pool-quota", "3 pools of at most 3", both(TOOLS, there(pool(), pool("another"), pool("third")))),
-    Case("pool-quota", "1 pools of at most 1", both(accounts(poolQuota=1), TOOLS, there(pool()))),
+    kept("pool-quota", "pools: 0 of at most 3"),
+    kept("pool-quota", "pools: 2 of at most 3", both(TOOLS, there(pool(), pool("another")))),
+    Case(
+        "pool-quota",
+        "the account has 3 pools, and its quota is 3",
+        both(TOOLS, there(pool(), pool("another"), pool("third"))),
+    ),
+    Case("pool-quota", "the account has 1 pool, and its quota is 1", both(accounts(poolQuota=1), TOOLS, there(pool()))),
     Case(
         "data-disk-count",
         "a data disk at LUN 2, and the pool another one there",
@@ -774,7 +778,7 @@ CASES = [
     Case("os-disk-key", "the image is Standard", **ask(security_encryption="VMGuestStateOnly")),
     kept(
         "public-addresses",
-        "1 static Standard addresses",
+        "1 static Standard address",
         there(network(), public_address()),
         **ask(subnet=SUBNET, public_addresses=[EGRESS]),
     ),
@@ -885,7 +889,7 @@ CASES = [
         there(network(**SECURITY), security_group("Allow")),
         **ask(subnet=SUBNET),
     ),
-    kept("task-slots", "16 of at most 16", **ask(task_slots=16)),
+    kept("task-slots", "task slots: 16 of at most 16", **ask(task_slots=16)),
     kept("gallery", "gallery lab exists", there(gallery()), **ask(gallery=GALLERY)),
     Case("gallery", "there is no gallery 'lab'", **ask(gallery=GALLERY), fix="leave out --gallery"),
     Case("task-slots", "17 task slots", **ask(task_slots=17), fix="at most 16"),
@@ -959,7 +963,12 @@ CASES = [
         there(policy(TAG, tagName="CostCenter")),
         **ask(accept="policies"),
     ),
-    kept("policies", "1 policies deny nothing", there(policy(TAG, tagName="team")), **ask(tags={"team": "x"})),
+    kept(
+        "policies",
+        "policies that were checked: 1; none denies",
+        there(policy(TAG, tagName="team")),
+        **ask(tags={"team": "x"}),
+    ),
     kept(
         "policies", "no policy is assigned", there(policy(TAG, tagName="a", more={"enforcementMode": "DoNotEnforce"}))
     ),
@@ -970,16 +979,16 @@ CASES = [
         there(policy(LOCATIONS, _TOP, listOfAllowedLocations=["westeurope"])),
         fix="az policy exemption create",
     ),
-    kept("policies", "deny nothing", there(policy(LOCATIONS, listOfAllowedLocations=["East US"]))),
+    kept("policies", "none denies", there(policy(LOCATIONS, listOfAllowedLocations=["East US"]))),
     warned(
         "policies",
         "'Allowed virtual machine size SKUs' (assignment 'Our rule') may deny: virtualMachines",
         both(statuses("PowerState/running"), there(policy(SIZES, listOfAllowedSKUs=["Standard_D2s_v3"]))),
     ),
-    kept("policies", "deny nothing", there(policy(SIZES, listOfAllowedSKUs=["Standard_D2s_v3"]))),  # makes no VM
+    kept("policies", "none denies", there(policy(SIZES, listOfAllowedSKUs=["Standard_D2s_v3"]))),  # makes no VM
     kept(
         "policies",
-        "deny nothing",
+        "none denies",
         there(custom_policy({"field": "type", "like": "*"}, "audit"), policy(f"{_TOP}{_POLICIES}/custom")),
     ),
     Case(

@@ -33,6 +33,11 @@ class Counts:
         """Tell whether each count is at least the other's."""
         return self.dedicated >= other.dedicated and self.spot >= other.spot
 
+    @property
+    def text(self) -> str:
+        """The counts with the word nodes: ``20 dedicated + 5 spot nodes``."""
+        return f"{self} {'node' if self.total == 1 else 'nodes'}"
+
     def __str__(self) -> str:
         parts = [f"{self.dedicated} dedicated"] if self.dedicated or not self.spot else []
         return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])

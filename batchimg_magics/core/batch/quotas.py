@@ -15,6 +15,7 @@ from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, allocated_counts, current_counts
 from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.errors import ServiceError
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import compute_list
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class QuotaHeadroom:
     def shortfall(self, target: Counts) -> str:
         """Return which quotas a target exceeds, the missing cores, and what fits, as text; empty where it fits."""
         parts = [
-            f"{one.name}: {wanted * self.cores} cores needed, {one.free} of {one.limit} free, "
-            f"{wanted * self.cores - one.free} missing"
+            f"{one.name}: {count_text(wanted * self.cores, 'core')} needed, {one.free:,} of {one.limit:,} free, "
+            f"{wanted * self.cores - one.free:,} missing"
             for dedicated, wanted in ((True, target.dedicated), (False, target.spot))
             for one in self.binding(dedicated=dedicated)
             if one.free < wanted * self.cores

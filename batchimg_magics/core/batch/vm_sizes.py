@@ -10,6 +10,7 @@ from batchimg_magics.core.batch import retirements
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -66,7 +67,7 @@ class ImageNeeds:
             and not can.get("ConfidentialComputingType"),
             "the image does not support NVMe": "SCSI" not in can.get("DiskControllerTypes", "SCSI")
             and "NVMe" not in self.controllers,
-            f"the image has {self.data_disks} data disks": self.data_disks
+            f"the image has {count_text(self.data_disks, 'data disk')}": self.data_disks
             > int(can.get("MaxDataDiskCount", self.data_disks)),
         }
         return next((reason for reason, applies in reasons.items() if applies), "")

@@ -12,6 +12,7 @@ from batchimg_magics.core.checks.rules import access
 from batchimg_magics.core.checks.rules.registry import RULES
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.errors import BudgetError, SpecError
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -86,17 +87,12 @@ def with_full_cells(found: Table) -> Table:
 def summary(findings: Sequence[Finding]) -> str:
     """Return, as text, how many checks failed or were not possible."""
     counts = {
-        "error": sum(one.is_error for one in findings),
-        "warning": sum(one.is_warning and one.ok is False for one in findings),
-        "check not possible": sum(one.ok is None for one in findings),
+        ("error", ""): sum(one.is_error for one in findings),
+        ("warning", ""): sum(one.is_warning and one.ok is False for one in findings),
+        ("check not possible", "checks not possible"): sum(one.ok is None for one in findings),
     }
-    parts = [f"{count} {_count_text(word, count)}" for word, count in counts.items() if count]
-    return ", ".join(parts) or f"{len(findings)} checks passed"
-
-
-def _count_text(word: str, count: int) -> str:
-    head, _, tail = word.partition(" ")
-    return word if count == 1 else f"{head}s {tail}".strip()
+    parts = [count_text(count, *words) for words, count in counts.items() if count]
+    return ", ".join(parts) or f"{count_text(len(findings), 'check')} passed"
 
 
 def with_warnings(done: Table, findings: Sequence[Finding]) -> Table:

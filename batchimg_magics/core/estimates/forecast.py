@@ -9,6 +9,7 @@ from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -161,7 +162,8 @@ def _warnings(
     wanted = replication.replicas_needed(target.total)
     if inputs.replicas is not None and inputs.replicas < wanted:
         parts.append(
-            f"the image has {inputs.replicas} of {wanted} replicas that this size needs: allocation will be slower"
+            f"the image has {inputs.replicas} of {count_text(wanted, 'replica')} that this size needs: "
+            "allocation will be slower"
         )
     if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:
         parts.append(

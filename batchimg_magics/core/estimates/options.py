@@ -16,6 +16,7 @@ from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import image_needs, network_prices, prices, workload
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +135,8 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     fitting = sum(1 for row in rows if row["fits"])
     aim = " and ".join(_aim_words(query))
     shown = _shown_rows(rows, query, pool)
-    caption = f"{query.tasks:,} tasks of {query.minutes:g} min {aim}: {fitting} of {len(rows)} options fit"
+    fit = f"{fitting} of {count_text(len(rows), 'option')} fit"
+    caption = f"{count_text(query.tasks, 'task')} of {query.minutes:g} min {aim}: {fit}"
     if len(shown) < len(rows):
         caption += f", {len(shown)} are shown (--rows)"
     caption += f"; usd: {prices.included_text(priced)}"
@@ -311,11 +313,13 @@ def _no_number_text(load: Workload, rate: float | None, query: SizingQuery) -> s
 
 def _shortfall_text(quota: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
     """Return how much of the quota the option needs, as text."""
-    text = f"{quota.name}: {best.nodes * vcpus} needed, {quota.free} of {quota.limit} free"
+    text = f"{quota.name}: {best.nodes * vcpus:,} needed, {quota.free:,} of {quota.limit:,} free"
     nodes = quota.free // vcpus
     if not nodes:
         return text
-    return f"{text}; {nodes} nodes would take {workload.estimate(work, nodes, None).makespan_s / 3600:.1f} h"
+    return (
+        f"{text}; {count_text(nodes, 'node')} would take {workload.estimate(work, nodes, None).makespan_s / 3600:.1f} h"
+    )
 
 
 def _create_command(query: SizingQuery, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:

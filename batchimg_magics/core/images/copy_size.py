@@ -17,6 +17,7 @@ from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import BatchImgError, ProvisioningError, ServiceError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import compute_list
 
 if TYPE_CHECKING:
@@ -223,7 +224,10 @@ class _BootedSystem:
                 f"does not boot {self.generation} disks",
             ),
             (can.get("CpuArchitectureType", "x64") == self.architecture, f"is not {self.architecture}"),
-            (int(can.get("MaxDataDiskCount", 0)) >= self.data_disks, f"takes less than {self.data_disks} data disks"),
+            (
+                int(can.get("MaxDataDiskCount", 0)) >= self.data_disks,
+                f"takes less than {count_text(self.data_disks, 'data disk')}",
+            ),
             (
                 not self.controller or self.controller in can.get("DiskControllerTypes", "SCSI").split(","),
                 f"has no {self.controller} disk controller",

@@ -21,6 +21,7 @@ from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.pool_spec.tags import check_resource_tags
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +168,7 @@ class Creation:
         """What is deleted for the new pool and why, as text."""
         if self.pool is None or self.pool_decision is None:
             return ""
-        return f"{current_counts(self.pool).total} nodes; {self.pool_decision.why}"
+        return f"{count_text(current_counts(self.pool).total, 'node')}; {self.pool_decision.why}"
 
 
 async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False) -> Creation:

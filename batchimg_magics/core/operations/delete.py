@@ -19,6 +19,7 @@ from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -321,8 +322,7 @@ async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what:
     unchecked = f"; {found.unchecked}" if found.unchecked else ""
     if dry_run:
         run.results = {step.name: StepResult("would delete", "exists") for step in run.steps}
-        count = len(run.steps)
-        resources = f"{count} resource{'s' * (count != 1)}"
+        resources = count_text(len(run.steps), "resource")
         return run.table(f"{what}: dry run, {resources} would be deleted{unchecked}")
     try:
         return await run.run(f"{what}: deleted{unchecked}")

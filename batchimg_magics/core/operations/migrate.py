@@ -27,6 +27,7 @@ from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.pool import PoolSpec
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -305,7 +306,7 @@ async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: b
     steps = migration_steps(azure, found, board, delete_old=delete_old)
     if dry_run:
         rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.step_rows(steps)]
-        return Table.from_rows("migrate", rows, f"pool {name}: plan of {len(rows)} steps (dry run)")
+        return Table.from_rows("migrate", rows, f"pool {name}: plan of {count_text(len(rows), 'step')} (dry run)")
     run = StepRunner("migrate", steps, board)
     table = await run.run_with_cleanup(found.build, "")
     old = "is deleted" if delete_old else f"still exists: `%batchimg delete {name}` when you no longer need it"

@@ -14,7 +14,7 @@ from batchimg_magics.core.batch import node_pages, pools
 from batchimg_magics.core.batch.nodes import BAD, Census
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
-from batchimg_magics.pool_spec.words import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES, count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +148,7 @@ async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
     shown = _count_columns(columns, named=query.several_pools) if query.counts else columns
     caption = [_caption(query, found)]
     if test is not None:
-        caption.append(f"{len(columns['node_id'])} of {rows} nodes match")
+        caption.append(f"{len(columns['node_id']):,} of {count_text(rows, 'node')} match")
     costs = _cost_attrs(found) if query.prices else {}
     return Table(query.verb, shown, "; ".join([*caption, *(_cost_sentences(found, costs) if costs else [])]), costs)
 
@@ -196,7 +196,7 @@ def _count_columns(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[st
 
 def _caption(query: NodeQuery, found: list[_PoolNodes]) -> str:
     total = sum((pool.census for pool in found), Census(Counter()))
-    return f"{len(found)} pools: {total}" if query.several_pools else f"pool {found[0].name}: {total}"
+    return f"{count_text(len(found), 'pool')}: {total}" if query.several_pools else f"pool {found[0].name}: {total}"
 
 
 def _cost_attrs(found: list[_PoolNodes]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from batchimg_magics.core.estimates import prices, storage_prices, workload
 from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import create
 from batchimg_magics.core.scaling import context
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,9 +58,8 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "exists" for row in planned)
     price = f", then {_monthly_text(stored)}{_hourly_text(rates, cost)}"
-    caption = (
-        f"plan of pool {spec.name}: {todo} steps, about {minutes:.0f} min{price} (dry run){create.timeout_hint(spec)}"
-    )
+    steps_text = f"{count_text(todo, 'step')}, about {minutes:.0f} min"
+    caption = f"plan of pool {spec.name}: {steps_text}{price} (dry run){create.timeout_hint(spec)}"
     return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
 
 

@@ -48,13 +48,13 @@ class ResizeBudget:
         worst = prices.usd_for(rate, allowed_s)
         if worst is None:
             raise BudgetError(
-                f"--max-cost is given, and the price of {goal} nodes is not known",
+                f"--max-cost is given, and the price of {goal.text} is not known",
                 hint=f"the price list has no price for {_unpriced(context.rates)}: omit --max-cost",
             )
         spent = self.spent_usd + sum(usd for pool, usd in self._reserved.items() if pool != name)
         if spent + worst > self._max_usd:
             raise BudgetError(
-                f"{goal} nodes cost ${rate:.2f} per hour: up to ${worst:.2f} in the {allowed_s / 60:.0f} min of an "
+                f"{goal.text} cost ${rate:.2f} per hour: up to ${worst:.2f} in the {allowed_s / 60:.0f} min of an "
                 f"attempt{f', after ${spent:.2f}' if spent else ''}; --max-cost is ${self._max_usd:.2f}",
                 hint="request fewer nodes or a shorter --timeout, or increase --max-cost",
             )

@@ -21,6 +21,7 @@ from batchimg_magics.core.scaling.expiry_run import Expiry
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.run import ResizeRun
 from batchimg_magics.errors import BatchImgError, NotFoundError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -392,7 +393,7 @@ async def _remove(run: ResizeRun, node_ids: Sequence[str]) -> None:
         run.set_state(await attempt.wait_for_end(run.azure, before, asked))
     run.census = await readiness.count_and_record(run.azure, run.pool)
     if failure is None:
-        run.record(start, ResizeOutcome(OutcomeClass.REPAIR), f"removed {len(leaving)} bad nodes")
+        run.record(start, ResizeOutcome(OutcomeClass.REPAIR), f"removed {count_text(len(leaving), 'bad node')}")
         return
     run.record(start, failure)
     if failure.kind is OutcomeClass.EXTERNAL:

@@ -10,6 +10,7 @@ from batchimg_magics.core.scaling import attempt, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, ResizeError
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
@@ -73,7 +74,7 @@ def quota_error(run: ResizeRun, text: str, *, requested: bool = False) -> Resize
     """Return the error for a target that the quotas do not allow; unless `requested`, Azure was not asked."""
     return _error(
         run,
-        f"pool {run.pool!r} cannot have {run.target} nodes: {text}",
+        f"pool {run.pool!r} cannot have {run.target.text}: {text}",
         f"{QUOTA_HINT}{'' if requested else '; nothing was requested'}",
     )
 
@@ -96,7 +97,7 @@ def target_error(run: ResizeRun, outcome: ResizeOutcome, more: str = "") -> Resi
         why += f"; {missing}"
     again = f"`%batchimg resize {run.pool} --nodes {target.dedicated} --spot {target.spot}`"
     hint = outcome.kind.hint.format(again=again, fix=outcome.fix or DEFAULT_FIXES.get(outcome.kind, "fix the cause"))
-    return _error(run, f"pool {run.pool!r} has {run.live} of {target} nodes{more}: {why}", hint, outcome)
+    return _error(run, f"pool {run.pool!r} has {run.live} of {target.text}{more}: {why}", hint, outcome)
 
 
 async def raise_if_too_many_bad(run: ResizeRun) -> None:
@@ -109,7 +110,7 @@ async def raise_if_too_many_bad(run: ResizeRun) -> None:
     """
     census, total = run.census, run.target.total
     if run.has_too_many_bad:
-        raise await bad_nodes_error(run, f"{census.bad} of {total} nodes are not usable ({census})")
+        raise await bad_nodes_error(run, f"unusable nodes: {census.bad} of {total} ({census})")
 
 
 async def bad_nodes_error(run: ResizeRun, what: str) -> ResizeError:
@@ -165,7 +166,7 @@ async def raise_if_final(run: ResizeRun) -> None:
     """
     policy, attempts = run.request.policy, run.judged_attempts
     if run.remaining_s() < MIN_RESIZE_TIMEOUT_S:
-        text = f"the {policy.max_minutes:g} minutes of --max-minutes are over"
+        text = f"the limit of --max-minutes, {policy.max_minutes:g} min, is over"
         raise target_error(run, ResizeOutcome(OutcomeClass.PARTIAL, None, text))
     if not attempts:
         return
@@ -178,7 +179,7 @@ async def raise_if_final(run: ResizeRun) -> None:
     ):
         raise target_error(run, last, f" after {len(attempts)} resize attempts, the last two without a new node")
     if len(run.attempts) >= policy.max_rounds:
-        attempted = "1 resize attempt" if policy.max_rounds == 1 else f"{policy.max_rounds} resize attempts"
+        attempted = count_text(policy.max_rounds, "resize attempt")
         raise target_error(run, last, f" after {attempted}, the limit of --max-rounds")
     if not policy.repair:
         await raise_if_too_many_bad(run)

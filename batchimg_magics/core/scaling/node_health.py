@@ -16,6 +16,7 @@ from batchimg_magics.core.batch import nodes
 from batchimg_magics.core.scaling import context, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,7 @@ async def reboot(run: ResizeRun, node_ids: Sequence[str]) -> Repair:
 
     rebooted = sum(await gather(*(one(node_id) for node_id in node_ids), limit=MAX_CONCURRENT_REBOOTS))
     rejected = f"; {len(node_ids) - rebooted} could not be rebooted" if rebooted < len(node_ids) else ""
-    return Repair(f"rebooted {rebooted} nodes with a failed start task{rejected}", log)
+    return Repair(f"rebooted {count_text(rebooted, 'node')} with a failed start task{rejected}", log)
 
 
 async def wait_for_recovery(run: ResizeRun) -> tuple[Census, Repair]:
@@ -96,7 +97,7 @@ async def wait_for_recovery(run: ResizeRun) -> tuple[Census, Repair]:
     except WaitTimeoutError:
         census = await readiness.count_and_record(run.azure, run.pool)
     recovered = max(0, count - census.count(unusable))
-    return census, Repair(f"waited for {count} unusable nodes: {recovered} recovered", log)
+    return census, Repair(f"waited for {count_text(count, 'unusable node')}: {recovered} recovered", log)
 
 
 async def wait_for_first_node(run: ResizeRun) -> Census:

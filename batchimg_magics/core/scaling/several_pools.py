@@ -16,6 +16,7 @@ from batchimg_magics.core.scaling.failures import QUOTA_HINT
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round
 from batchimg_magics.errors import BatchImgError, ResizeError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -77,7 +78,7 @@ async def preview(azure: Azure, names: Sequence[str], request: ResizeRequest, wh
         outcome = ResizeOutcome(OutcomeClass.PLANNED, None, f"{price}; over quota: {text}" if text else price)
         made.append(Round(names[len(made)], len(made) + 1, now, now, current, current, goal, outcome, "would resize"))
     return rounds.rounds_table(
-        "resize", made, f"Dry run: {len(made)} pools would be resized{why}", "nothing was changed"
+        "resize", made, f"Dry run: {count_text(len(made), 'pool')} would be resized{why}", "nothing was changed"
     )
 
 
@@ -116,13 +117,15 @@ async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeReques
 
     await gather(*(one(controller) for controller in controllers), limit=MAX_CONCURRENT_POOLS)
     made = [each for controller in controllers for each in controller.rounds]
-    caption = f"{len(names) - len(failures)} of {len(names)} pools reached their target"
+    caption = f"{len(names) - len(failures)} of {count_text(len(names), 'pool')} reached the target"
     table = rounds.rounds_table("resize", made, caption, "")
     table = replace(table, attrs={"nodes": {controller.pool: controller.nodes for controller in controllers}})
     if failures:
         text = "; ".join(error.message for _, error in failures)
         hint = next((error.hint for _, error in failures if error.hint), "")
-        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not reach their target: {text}", hint=hint)
+        raised = ResizeError(
+            f"{len(failures)} of {count_text(len(names), 'pool')} did not reach the target: {text}", hint=hint
+        )
         raised.table = table
         raise raised
     return table

@@ -162,7 +162,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     "not an address": (f"subnet: {SUBNET}\npublic_addresses: [{SUBNET}]", "not a Microsoft.Network/publicIP", "NAME"),
     "few addresses": (
         f"subnet: {SUBNET}\npublic_addresses: [{ADDRESSES[0]}]\nnodes: 101",
-        "1 public addresses are enough for 100 nodes",
+        "public addresses: 1, enough for 100 nodes",
         "add addresses",
     ),
     "families": ("ip_families: [IPv6]", "IPv4, or IPv4 and IPv6", "ip_families"),

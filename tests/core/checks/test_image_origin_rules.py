@@ -142,7 +142,7 @@ def test_limits_of_a_managed_image_count_the_pools_of_all_accounts(lab: Callable
     theirs["id"] = theirs["id"].replace("genomicsbatch", "otherbatch")
     session = lab(managed_image(), snapshot(), other, theirs, pool("mine", image, **holding(100)))
     table = session.check("mine", kind="pool", all=True)
-    assert "2550 dedicated and 0 spot nodes in 2 pools: more than" in found(table, "managed-image-limit")
+    assert "2,550 dedicated and 0 spot nodes in 2 pools: more than" in found(table, "managed-image-limit")
     assert "also used by otherbatch/theirs" in found(table, "image-shared")
 
 

@@ -186,7 +186,7 @@ def test_the_pool_that_it_is_for_is_looked_at(session: Session) -> None:
         row(session.check("prep-vm", pool="genomics", nodes=1, all=True), "replicas")["found"]
         == "replicas in eastus: 1, for 25 nodes"
     )
-    assert row(session.check("prep-vm", nodes=1, all=True), "replicas")["found"] == "replicas in eastus: 1, for 1 nodes"
+    assert row(session.check("prep-vm", nodes=1, all=True), "replicas")["found"] == "replicas in eastus: 1, for 1 node"
 
 
 # -- create ----------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
     said = caught.value.message
     assert "supports V1" in said
     assert "generalizes VM 'desk-vm' itself" in said
-    assert "1600 cores of standardDv3Family needed" in said
+    assert "1,600 cores of standardDv3Family needed" in said
     table = caught.value.table
     assert table.verb == "check"
     assert table.columns["rule"][:3] == ["image-origin", "generation", "quota-family"]
@@ -544,5 +544,5 @@ def test_create_takes_what_fits(session: Session) -> None:
     assert "200 missing; --take-what-fits: the pool gets 250 dedicated" in said["found"]
     assert session.pools().dedicated.tolist() == [250]
     assert session.create("p", **asked).action.iloc[-1] == "exists"
-    with pytest.raises(SpecError, match="4 cores of standardDSv5Family needed, 0 of 1000 free"):
+    with pytest.raises(SpecError, match="4 cores of standardDSv5Family needed, 0 of 1,000 free"):
         session.create("q", **{**asked, "nodes": 1})

@@ -20,7 +20,7 @@ def connected(session: Session, scenario: str) -> Session:
 
 
 def test_start_tasks_that_fail(session: Session) -> None:
-    with pytest.raises(ResizeError, match="3 of 3 nodes are not usable") as caught:
+    with pytest.raises(ResizeError, match="unusable nodes: 3 of 3") as caught:
         connected(session, "bad-start-task").create("p", nodes=2, start_task="/bin/true", canary=False, **LINE)
     assert "start task failed" in caught.value.hint
     assert set(session.nodes("p").state) == {"starttaskfailed"}
@@ -45,7 +45,7 @@ def test_large_pool_gets_there_in_rounds(session: Session) -> None:
 
 def test_a_quota_that_is_too_small_is_reported_before_the_resize(session: Session) -> None:
     session.create("p", nodes=2, **LINE)
-    with pytest.raises(ResizeError, match="standardDSv5Family: 1800 cores needed, 1000 of 1000 free") as caught:
+    with pytest.raises(ResizeError, match="standardDSv5Family: 1,800 cores needed, 1,000 of 1,000 free") as caught:
         session.resize("p", nodes=900)
     assert "800 missing" in caught.value.message
     assert "500 dedicated + 1 spot would fit" in caught.value.message

@@ -128,7 +128,7 @@ def test_limits_hold_under_a_formula(scene: Scene) -> None:
     assert "lives ? 300 : 0" not in scene.formula()
     with pytest.raises(BudgetError, match="--max-cost is"):
         scene.session.resize("p", nodes=300, max_cost=0.5)
-    with pytest.raises(ResizeError, match="--max-minutes are over"):
+    with pytest.raises(ResizeError, match="the limit of --max-minutes"):
         scene.session.resize("p", nodes=300, max_minutes=12)
     assert scene.nodes_after_expiry() == (0, 0)
 
@@ -166,7 +166,7 @@ def test_two_runs_with_the_same_target_do_not_fight(scene: Scene) -> None:
 def test_repair_turns_the_formula_off_only_to_remove_nodes(scene: Scene) -> None:
     scene.session.create("p", nodes=2, **LINE)
     scene.happens(unusable=1.0)
-    with pytest.raises(ResizeError, match="not usable"):
+    with pytest.raises(ResizeError, match="unusable nodes"):
         scene.session.resize("p", nodes=5)
     scene.happens()
     repaired = scene.session.repair("p")

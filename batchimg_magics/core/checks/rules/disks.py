@@ -11,6 +11,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.checks.rules.system import extension_names
 from batchimg_magics.pool_spec.data_disks import DEFAULT_MOUNT_PATH, start_task_to_paste
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def managed_disks(facts: Facts) -> RuleResults:
             for one in missing
         )
         return failed(f"disks of VM {source.name!r} are missing: {', '.join(missing)}", detach)
-    return passed(f"{len(source.disks)} managed disks")
+    return passed(count_text(len(source.disks), "managed disk"))
 
 
 @rule("source-disks", "error", sources.GALLERY, needs=("disks",))
@@ -129,10 +130,10 @@ def data_disk_count(facts: Facts) -> RuleResults:
         return unchecked(f"Azure does not report how many data disks {facts.spec.vm_size} supports", fixes.TEST_FIRST)
     size, count = facts.spec.vm_size, len(system.data_disks) + len(own)
     if count <= int(most):
-        return passed(f"{count} of at most {most} data disks")
+        return passed(f"data disks: {count} of at most {most}")
     larger = facts.similar_sizes(lambda can: int(can.get("MaxDataDiskCount", 0)) >= count)
     owners = "image and pool have" if own else "the image has"
-    return failed(f"{owners} {count} data disks, and {size} supports {most}", f"--vm-size: {larger}")
+    return failed(f"{owners} {count_text(count, 'data disk')}, and {size} supports {most}", f"--vm-size: {larger}")
 
 
 @rule("os-disk-size", "error", sources.GALLERY_POOL)
@@ -188,7 +189,7 @@ def data_disk_encryption(facts: Facts) -> RuleResults:
         return None
     encrypted = [disk for disk in disks if _azure_disk_encryption(facts.vm or {}, disk)]
     if not encrypted:
-        return passed(f"{len(disks)} data disks without Azure Disk Encryption")
+        return passed(f"{count_text(len(disks), 'data disk')} without Azure Disk Encryption")
     names = ", ".join(str(disk["name"]) for disk in encrypted)
     off = f"`az vm encryption disable --ids {facts.vm['id']} --volume-type data`" if facts.vm else ""
     fix = off or "take the snapshots of disks without Azure Disk Encryption"

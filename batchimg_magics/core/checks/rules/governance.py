@@ -102,7 +102,7 @@ def policies(facts: Facts) -> RuleResults:
         elif unknown := [kind for kind, denies in judged.items() if denies is None]:
             text = f"{named} may deny: {_names(unknown)}; its conditions cannot be judged before"
             found.append(warned(text, f"if it does, {_EXEMPTION}"))
-    return found or passed(f"{len(facts.policies)} policies deny nothing that is created")
+    return found or passed(f"policies that were checked: {len(facts.policies)}; none denies what is created")
 
 
 def _names(kinds: list[str]) -> str:

@@ -12,6 +12,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.checks.rules.system import check_end_of_support
 from batchimg_magics.core.compute import galleries, replication
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _existing_replicas(facts: Facts, version: Json, nodes: int, needed: int) -> 
     count = int(targets[where].get("regionalReplicaCount") or profile.get("replicaCount") or 1)
     if count < needed:
         return warned(_too_few_text(where, count, nodes), _more_replicas_fix(facts, needed))
-    return passed(f"replicas in {where}: {count}, for {nodes} nodes")
+    return passed(f"replicas in {where}: {count}, for {count_text(nodes, 'node')}")
 
 
 def _planned_replicas(facts: Facts, nodes: int, needed: int) -> RuleResults:
@@ -169,12 +170,13 @@ def _planned_replicas(facts: Facts, nodes: int, needed: int) -> RuleResults:
         return warned(_too_few_text(facts.region, requested, nodes), fix)
     if facts.version is not None and _state(facts.version, facts.region) == "Failed":
         return passed(f"replication to {facts.region} failed; `create` repairs it")
-    return passed(f"replicas in {facts.region}: {requested or needed}, for {nodes} nodes")
+    return passed(f"replicas in {facts.region}: {requested or needed}, for {count_text(nodes, 'node')}")
 
 
 def _too_few_text(where: str, count: int, nodes: int) -> str:
     most = count * replication.NODES_PER_REPLICA
-    return f"replicas in {where}: {count}, enough to start {most} nodes at once; the pool will have {nodes}"
+    enough = count_text(most, "node")
+    return f"replicas in {where}: {count}, enough to start {enough} at once; the pool will have {nodes:,}"
 
 
 def _more_replicas_fix(facts: Facts, needed: int) -> str:
@@ -282,10 +284,10 @@ def managed_image_limit(facts: Facts) -> RuleResults:
     )
     dedicated = facts.target.dedicated + sum(one.dedicated for one in sharing)
     spot = facts.target.spot + sum(one.spot for one in sharing)
-    text = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"
+    text = f"{dedicated:,} dedicated and {spot:,} spot nodes in {count_text(len(sharing) + 1, 'pool')}"
     fix = "create a gallery image from it: its pools do not have this limit"
     if dedicated > MOST_DEDICATED or spot > MOST_SPOT:
-        return failed(f"{text}: more than {MOST_DEDICATED} and {MOST_SPOT}", fix)
+        return failed(f"{text}: more than {MOST_DEDICATED:,} and {MOST_SPOT:,}", fix)
     if facts.unreadable_accounts:
         return unchecked(f"{text}; could not read {', '.join(facts.unreadable_accounts)}", fix)
     if dedicated > DEDICATED_BY_QUOTA_PAGE:

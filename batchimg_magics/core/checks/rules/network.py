@@ -11,6 +11,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
 from batchimg_magics.core.compute import subnets
 from batchimg_magics.core.compute.security_groups import FIRST_PRIORITY, LAST_PRIORITY
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def subnet_addresses(facts: Facts) -> RuleResults:
     free = total - max(0, len(props.get("ipConfigurations") or []) - own)
     nodes = facts.target.total
     if nodes <= free:
-        return passed(f"{free} of {total} addresses are free, for {nodes} nodes")
+        return passed(f"addresses free: {free:,} of {total:,}, for {count_text(nodes, 'node')}")
     return failed(
-        f"the subnet has {free} of {total} addresses free; the pool will have {nodes} nodes",
+        f"the subnet has {free:,} of {total:,} addresses free; the pool will have {count_text(nodes, 'node')}",
         "choose a larger --subnet: Batch stops at the last free address with a resize error",
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ def public_addresses(facts: Facts) -> RuleResults:
     found = [
         failed(problem, "use a static Standard address in the account's region") for problem in problems if problem
     ]
-    return found or passed(f"{len(problems)} static Standard addresses in {facts.region}")
+    return found or passed(
+        f"{count_text(len(problems), 'static Standard address', 'static Standard addresses')} in {facts.region}"
+    )
 
 
 def _address_problem(facts: Facts, key: str) -> str:

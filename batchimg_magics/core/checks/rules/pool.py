@@ -10,6 +10,7 @@ from batchimg_magics.core.batch import formulas, pools
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.estimates import prices
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
@@ -45,10 +46,10 @@ def resize_timeout(facts: Facts) -> RuleResults:
     attempts = f"; above {SEVERAL_ATTEMPTS_FROM} nodes expect several resize attempts" if several else ""
     if requested is not None and requested < needed:
         return warned(
-            f"{requested / 60:.0f} min for {nodes} nodes; recommended: {needed / 60:.0f} min{attempts}",
+            f"{requested / 60:.0f} min for {count_text(nodes, 'node')}; recommended: {needed / 60:.0f} min{attempts}",
             f"--timeout {needed / 60:.0f}m, or omit it",
         )
-    return passed(f"{(requested or needed) / 60:.0f} min for {nodes} nodes{attempts}")
+    return passed(f"{(requested or needed) / 60:.0f} min for {count_text(nodes, 'node')}{attempts}")
 
 
 @rule("cost", "error", sources.LIMIT, needs=("pools",))

@@ -12,6 +12,7 @@ from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
 from batchimg_magics.core.checks.rules.system import choose_node_agent
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -49,8 +50,8 @@ def retiring(facts: Facts) -> RuleResults:
 def _result(facts: Facts, ending: _Ending) -> RuleResult:
     days = (ending.day - facts.today).days
     if days < 0:
-        return failed(f"{ending.name} ended on {ending.day}, {-days} days ago", ending.use)
-    return warned(f"{ending.name} ends on {ending.day}, in {days} days", ending.use)
+        return failed(f"{ending.name} ended on {ending.day}, {count_text(-days, 'day')} ago", ending.use)
+    return warned(f"{ending.name} ends on {ending.day}, in {count_text(days, 'day')}", ending.use)
 
 
 def _ending(kind: Kind, name: str, shown: str, day: dt.date | None, otherwise: str) -> Iterator[_Ending]:

@@ -12,6 +12,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
@@ -241,8 +242,8 @@ def check_end_of_support(facts: Facts, ends: str, what: str, fix: str) -> RuleRe
     """Warn if an end of support has passed or is near."""
     days = facts.days_until(ends)
     if days < 0:
-        return warned(f"{what} ended on {ends[:10]}, {-days} days ago", fix)
-    text = f"{what} ends on {ends[:10]}, in {days} days"
+        return warned(f"{what} ended on {ends[:10]}, {count_text(-days, 'day')} ago", fix)
+    text = f"{what} ends on {ends[:10]}, in {count_text(days, 'day')}"
     return warned(text, fix) if days < WARN_DAYS else passed(text)
 
 

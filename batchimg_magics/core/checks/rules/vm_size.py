@@ -10,6 +10,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.compute import managed_images
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
@@ -45,8 +46,10 @@ def task_slots(facts: Facts) -> RuleResults:
         return None
     most = min(MOST_SLOTS, SLOTS_PER_CORE * vm_sizes.vcpus(facts.size) or MOST_SLOTS)
     if slots <= most:
-        return passed(f"{slots} of at most {most} task slots")
-    return failed(f"{slots} task slots on a node of size {facts.size['name']}", f"--task-slots: at most {most}")
+        return passed(f"task slots: {slots} of at most {most}")
+    return failed(
+        f"{count_text(slots, 'task slot')} on a node of size {facts.size['name']}", f"--task-slots: at most {most}"
+    )
 
 
 @rule("vm-size-restrictions", "error", sources.LIFECYCLE, needs=("Compute's VM sizes",), acceptable=True)
@@ -192,14 +195,14 @@ def _check_quota(facts: Facts, words: str, *, dedicated: bool, of_family: bool =
         missing = f"quota of {words} is" if headroom.cores else f"number of vCPUs of {facts.spec.vm_size} is"
         return unchecked(f"the {missing} unknown", _REQUEST_BATCH_QUOTA)
     needed = nodes * headroom.cores
-    text = f"{needed} {words} needed, {quota.free} of {quota.limit} free"
+    text = f"{needed:,} {words} needed, {quota.free:,} of {quota.limit:,} free"
     if needed <= quota.free:
         return passed(text)
     more = _REQUEST_COMPUTE_QUOTA if facts.user_subscription else _REQUEST_BATCH_QUOTA
-    missing = f"{text}: {needed - quota.free} missing"
+    missing = f"{text}: {needed - quota.free:,} missing"
     if facts.spec.fallback_dedicated and not dedicated:
         most = facts.spec.fallback_dedicated
-        return warned(f"{missing}; --fallback-dedicated: up to {most} dedicated nodes instead", more)
+        return warned(f"{missing}; --fallback-dedicated: up to {count_text(most, 'dedicated node')} instead", more)
     if facts.spec.take_what_fits and facts.target.total:
         return warned(f"{missing}; --take-what-fits: the pool gets {facts.target}", more)
     return failed(missing, more)
@@ -234,8 +237,8 @@ def pool_quota(facts: Facts) -> RuleResults:
     if quota is None:
         return unchecked("the pool quota of the account is unknown", _REQUEST_BATCH_QUOTA)
     if count < quota:
-        return passed(f"{count} of {quota} pools")
+        return passed(f"pools: {count} of at most {quota}")
     return failed(
-        f"the account has {count} pools of at most {quota}",
+        f"the account has {count_text(count, 'pool')}, and its quota is {quota}",
         f"delete a pool with `%batchimg delete NAME`, or {_REQUEST_BATCH_QUOTA}",
     )
