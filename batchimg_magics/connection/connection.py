@@ -69,10 +69,17 @@ class Connection:
 
     @property
     def label(self) -> str:
-        """``LOCAL`` for the emulator, with the scenario that it simulates; ``azure`` for Azure."""
+        """The label of captions: plain for the emulator, loud for Azure.
+
+        ``LOCAL``: the emulator, with its time acceleration, and the scenario that it simulates.
+        ``AZURE · labbatch · $41.20/h``: Azure, the account, and the cost of its pools where it was read.
+        """
         if self.is_billed:
-            return "azure"
-        return f"LOCAL (scenario {self.scenario})" if self.simulates_failures else "LOCAL"
+            usd = self.azure.account_cost.usd_per_hour
+            return f"AZURE · {self.azure.scope.account}{'' if usd is None else f' · ${usd:,.2f}/h'}"
+        speed = self.emulator.speed if self.emulator is not None else None
+        factor = f" \N{MULTIPLICATION SIGN}{speed:g}" if speed and speed != 1 else ""
+        return f"LOCAL{factor} (scenario {self.scenario})" if self.simulates_failures else f"LOCAL{factor}"
 
     @property
     def scenario(self) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.display.labels import caption_html
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -184,7 +186,7 @@ def render_html(columns: Columns, *, caption: str = "", below: str = "") -> str:
         *([f"<td{_class(column)}{_cell_html(one)}</td>" for one in column.cells] for column in all_columns), strict=True
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    above = f'<div style="margin:2px 0 6px"><b>{escape(caption)}</b></div>' if caption else ""
+    above = f'<div style="margin:2px 0 6px"><b>{caption_html(caption)}</b></div>' if caption else ""
     under = f'<div style="margin:4px 0;opacity:.7;white-space:pre-wrap">{escape(below)}</div>' if below else ""
     table = f'{_STYLE}<table border="1" class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="batchimg">{above}<div style="overflow-x:auto">{table if body else ""}</div>{under}</div>'

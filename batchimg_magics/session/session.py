@@ -100,7 +100,7 @@ class Session(Verbs):
 
     @property
     def label(self) -> str:
-        """``LOCAL`` for the emulator, with the scenario that it simulates; otherwise ``azure``."""
+        """The label of captions: ``LOCAL`` for the emulator, ``AZURE`` and the account for Azure."""
         return self._connection.label if self._connection else "LOCAL"
 
     @property

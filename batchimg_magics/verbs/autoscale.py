@@ -26,6 +26,7 @@ def start(
     preset: str | None = None,
     off: bool = False,
     evaluate: bool = False,
+    yes: bool = False,
     **setting: str | float | None,
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
@@ -42,7 +43,9 @@ def start(
             return await autoscale.turn_off(azure, pool)
         if evaluate:
             return await autoscale.evaluate(azure, pool, asked)
-        return await (autoscale.turn_on(azure, pool, asked) if asked else autoscale.show(azure, pool))
+        if asked:
+            return await autoscale.turn_on(azure, pool, asked, connection.consent(yes=yes))
+        return await autoscale.show(azure, pool)
 
     return run
 
@@ -111,6 +114,7 @@ VERB = Verb(
         ),
         Option("--off", "Disable the formula and the expiry; the pool keeps its nodes"),
         Option("--evaluate", "Show what the formula evaluates to now, one row per variable"),
+        Option("--yes", "Confirm; required on Azure for a formula that may remove nodes"),
     ),
     (
         "autoscale genomics",

@@ -100,7 +100,9 @@ VERB = Verb(
         FALLBACK,
         TTL,
         ACCEPT,
-        Option("--yes", "Confirm irreversible actions: --capture in-place; on Azure also --replace"),
+        Option(
+            "--yes", "Confirm irreversible actions: --capture in-place; on Azure also --replace and another --formula"
+        ),
         NO_WAIT,
     ),
     (

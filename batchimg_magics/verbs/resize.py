@@ -78,9 +78,9 @@ def start(
         names = await several_pools.match_pools(azure, name) if pattern else [name]
         if dry_run:
             return await several_pools.preview(azure, names, request, "")
-        if consent.withheld and (pattern or await several_pools.ends_tasks(azure, name, request)):
-            why = "" if pattern else ": some run tasks, which would end"
-            return consent.captioned(await several_pools.preview(azure, names, request, why))
+        loss = await several_pools.read_loss(azure, name, request) if consent.withheld and not pattern else ""
+        if consent.withheld and (pattern or loss):
+            return consent.captioned(await several_pools.preview(azure, names, request, loss and f": {loss}"))
         if pattern:
             return await several_pools.resize_pools(azure, names, request, board)
         return await controller.ResizeController(azure, name, request, board).run()
@@ -106,7 +106,7 @@ VERB = Verb(
         Option("--autoscale-off", "Disable the autoscale formula of the pool first (default: fail if it has one)"),
         TTL,
         DRY_RUN,
-        Option("--yes", "Confirm; required on Azure for a name pattern, and to remove nodes that run tasks"),
+        Option("--yes", "Confirm; required on Azure to remove nodes, and for a name pattern"),
         NO_WAIT,
     ),
     (

@@ -118,7 +118,7 @@ def test_every_request_and_token_is_of_the_named_cloud(azure: AzureSession, clou
     assert (
         f"{cloud.name}: nodes are billed; prices are not known, because {cloud.name} has no" in frame.attrs["caption"]
     )
-    assert azure.session.label == "azure"
+    assert azure.session.label.startswith("AZURE · genomicsbatch")
     azure.session.connect(profile="far")
     assert azure.session.connection is not None
     assert azure.session.connection.azure.cloud == cloud
@@ -149,7 +149,7 @@ def test_a_cloud_of_its_own_is_read_from_its_metadata(azure: AzureSession, shape
     assert not {"management.azure.com", "login.microsoftonline.com"} & hosts
     assert "https://arm.private.example//.default" in scopes
     assert frame["cloud"][0] == "PrivateCloud"
-    assert azure.session.label == "azure"
+    assert azure.session.label.startswith("AZURE · genomicsbatch")
 
 
 def test_no_token_goes_to_the_metadata() -> None:

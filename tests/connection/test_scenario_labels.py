@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
 
 ON = "LOCAL (scenario quota) · "
+ON_60 = "LOCAL \N{MULTIPLICATION SIGN}60 (scenario quota) · "
 
 
 def test_captions_of_a_session_tell_the_scenario(session: Session, tmp_path: Path) -> None:
     state = str(tmp_path / "state.db")
     connected = session.connect(state=state, speed=60, scenario="quota")
-    assert connected.attrs["caption"].startswith(f"{ON}account genomicsbatch")
+    assert connected.attrs["caption"].startswith(f"{ON_60}account genomicsbatch")
     assert connected.attrs["caption"].endswith(f"scenario quota: {SCENARIOS['quota'].description}")
     assert list(connected.scenario) == ["quota"]
     for frame in (session.pools(), session.vms(), session.check("prep-vm", vm_size="Standard_D4s_v3")):
-        assert frame.attrs["caption"].startswith(ON)
+        assert frame.attrs["caption"].startswith(ON_60)
     # Another process of the same state ends it.
     other = open_emulator(state, speed=60, scenario="calm")
     assert session.pools().attrs["caption"].startswith("pools in account")
     other.close()
     session.connect(state=state, speed=60, scenario="quota")
-    assert session.connect(state=state, speed=60).attrs["caption"].startswith(ON)
+    assert session.connect(state=state, speed=60).attrs["caption"].startswith(ON_60)
     calm = session.connect(state=state, speed=60, scenario="calm")
     assert "scenario" not in calm.attrs["caption"]
     assert list(calm.scenario) == ["calm"]

@@ -44,7 +44,8 @@ def test_a_quota_that_is_short_is_named_with_what_would_fit(session: Session) ->
     assert not row["fits"]
     assert row["nodes"] == 2500
     assert (
-        "dedicated cores of standardDSv5Family: 10,000 needed, 1,000 of 1,000 free; 250 nodes would take" in row["limit"]
+        "dedicated cores of standardDSv5Family: 10,000 needed, 1,000 of 1,000 free; 250 nodes would take"
+        in row["limit"]
     )
 
 

@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
 from batchimg_magics.core.azure import api_versions, pipeline, private_accounts
+from batchimg_magics.core.azure.account_cost import AccountCost
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC, Cloud
 from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
@@ -123,6 +124,7 @@ class Azure:
         self.resource_tags = dict(resource_tags or {})
         self.ledger = Ledger(ledger, str(scope.account_id))
         self.spending_limit = spending_limit or SpendingLimit()
+        self.account_cost = AccountCost()
         self._cache = cache
         self._credential = credential
         self._transport = transport

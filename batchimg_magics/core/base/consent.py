@@ -39,5 +39,7 @@ class Consent:
         return f"{text}; add --yes to do it" if self.withheld else text
 
     def captioned(self, table: Table) -> Table:
-        """Return a table whose caption asks for confirmation where consent is withheld."""
-        return replace(table, caption=self.caption(table.caption)) if self.withheld else table
+        """Return a table that asks for confirmation where consent is withheld: in its caption, and for programs."""
+        if not self.withheld:
+            return table
+        return replace(table, caption=self.caption(table.caption), attrs={**table.attrs, "withheld": True})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache, resources
 from batchimg_magics.core.azure.documents import dig, document, parse_time, seconds_of, wire
-from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.base.node_counts import Counts, current_counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
 
@@ -211,7 +211,9 @@ async def read(azure: Azure, name: str) -> Json | None:
 
 async def read_all(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account in Azure Resource Manager."""
-    return await resources.read_list(azure, f"{azure.scope.account_id}/pools")
+    found = await resources.read_list(azure, f"{azure.scope.account_id}/pools")
+    azure.account_cost.note_pools({str(one["name"]): current_counts(one) for one in found})
+    return found
 
 
 async def read_all_cached(azure: Azure) -> list[Json]:
@@ -322,6 +324,7 @@ async def delete(azure: Azure, name: str) -> None:
 
     await polling.poll_until(azure, poll, what=f"deletion of pool {name}")
     azure.ledger.add_deletion(name, azure.now())
+    azure.account_cost.forget(name)
 
 
 def pools_using(found: list[Json], version_id: str) -> list[str]:

@@ -222,7 +222,10 @@ async def read_pool_rates(azure: Azure, pool: Json) -> Rates:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration") or {}
     os_type = node_agents.os_type_of(pools.agent_of(pool))
     rates = await read_rates(azure, str(pool["properties"]["vmSize"]), os_type, await read_node_disks(azure, machine))
-    return await with_network(azure, rates, dig(pool, "properties", "networkConfiguration"))
+    found = await with_network(azure, rates, dig(pool, "properties", "networkConfiguration"))
+    if "name" in pool:
+        azure.account_cost.note_cost(str(pool["name"]), found.known_cost)
+    return found
 
 
 async def with_network(azure: Azure, rates: Rates, network: Json | None) -> Rates:

@@ -11,6 +11,7 @@ from batchimg_magics.core.azure import read_cache, tags
 from batchimg_magics.core.base.node_counts import Counts, current_counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import expiry, legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
+from batchimg_magics.core.batch.pool_diff import SCALE
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import image_versions
@@ -78,6 +79,11 @@ async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Cons
         run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
         run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
         return consent.captioned(run.table(f"pool {spec.name} would be deleted and created again; nothing was changed"))
+    if consent.withheld and found.may_remove_nodes:
+        run.steps = [step for step in run.steps if step.name == "pool"]
+        run.results = {"pool": StepResult("would change", "withheld", run.steps[0].why)}
+        text = f"pool {spec.name}: another formula would set its size, and may remove nodes; nothing was changed"
+        return consent.captioned(run.table(text))
     table = await run.run_with_cleanup(found.build, "")
     minutes = (azure.now() - began) / 60
     current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
@@ -162,6 +168,14 @@ class Creation:
     def kept_pool(self) -> Json | None:
         """The existing pool that is kept; None if a pool is to be created."""
         return None if self.decision == "replaced" else self.pool
+
+    @property
+    def may_remove_nodes(self) -> bool:
+        """Whether the existing pool gets another formula, which may remove nodes of it."""
+        if self.pool is None or self.pool_decision is None or self.decision != "changed":
+            return False
+        scales = any(one.group == SCALE for one in self.pool_decision.differences)
+        return scales and bool(self.spec.formula) and current_counts(self.pool).total > 0
 
     @property
     def replacement_reason(self) -> str:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import expiry, formulas, pools
+from batchimg_magics.core.batch import expiry, formulas, nodes, pools
 from batchimg_magics.core.scaling import budget, context
 from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.base.consent import Consent
     from batchimg_magics.core.batch.pools import PoolState
 
 #: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".
 DEFAULT_INTERVAL_S = 900.0
+_IDLE = frozenset({"idle"})
 
 # Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft): too few samples
 # give no useful average, and a node is removed only when its tasks have ended. A node runs one task per task slot.
@@ -91,8 +93,17 @@ async def show(azure: Azure, name: str) -> Table:
     return _table(await _document(azure, name))
 
 
-async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
+async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting, consent: Consent | None = None) -> Table:
     """Let a formula set a pool's size.
+
+    Parameters
+    ----------
+    azure, name
+        The connection, and the pool's name.
+    setting
+        The formula.
+    consent
+        Whether nodes may be removed. Where it is withheld, the table shows what the formula could remove.
 
     Raises
     ------
@@ -117,6 +128,11 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
         expires = expiry.expires_after(azure, setting.ttl_s) if setting.ttl_s else expiry.expires_at(state)
         if expires is None:
             raise SpecError("the preset expiry needs --ttl", hint="for example: --ttl 8h")
+    loss = await read_loss(azure, state, setting)
+    if loss and consent is not None and consent.withheld:
+        table = await show(azure, state.name)
+        return consent.captioned(replace(table, caption=f"Dry run: pool {state.name}: {loss}; nothing was changed"))
+    if expires is not None:
         await expiry.set_expires_tag(azure, state.name, expires)
     every_s = setting.interval_s or (expiry.INTERVAL_S if expires else DEFAULT_INTERVAL_S)
     try:
@@ -125,7 +141,39 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
         if not error.code.startswith("AutoScalingFormula"):
             raise
         raise SpecError(error.message, hint="nothing was changed; correct the formula") from error
-    return formulas.with_target_warning(await show(azure, state.name), setting.text(state.target, expires))
+    table = await show(azure, state.name)
+    if loss:
+        table.caption += f"; {loss}"
+    return formulas.with_target_warning(table, setting.text(state.target, expires))
+
+
+async def read_loss(azure: Azure, state: PoolState, setting: AutoscaleSetting) -> str:
+    """Return which of its nodes a pool can lose by a formula, as text; empty where it loses none at once.
+
+    What an expiry removes at its end was asked for with it.
+    """
+    now = state.current
+    if not now.total or (setting.formula and not formulas.sets_target(setting.formula)):
+        return ""
+    if setting.formula:
+        return f"the formula may remove any of its {count_text(now.total, 'node')}"
+    lost = now.total - now.minimum(setting.maximum(state.target)).total
+    more = f"it keeps at most {setting.maximum(state.target)}, and the pool has {now}" if lost else ""
+    if setting.preset == "pending-tasks":
+        idle = (await nodes.count_nodes(azure, state.name)).count(_IDLE)
+        rule = f"it removes nodes that no pending task needs: {idle:,} of {count_text(now.total, 'node')} idle now"
+        return "; ".join(filter(None, (rule, more)))
+    if setting.preset == "working-hours":
+        works = _is_working_hour(dt.datetime.fromtimestamp(azure.now(), dt.UTC))
+        when = "then" if works else "and it is outside them now"
+        rule = f"it removes all nodes outside Monday to Friday, 8-18 UTC: {count_text(now.total, 'node')} {when}"
+        return "; ".join(filter(None, (rule, more)))
+    return more
+
+
+def _is_working_hour(moment: dt.datetime) -> bool:
+    """Tell what the preset working-hours computes: its Monday is weekday 1, that of Python is 0."""
+    return moment.weekday() < 5 and 8 <= moment.hour < 18
 
 
 async def _check_spending_limit(azure: Azure, state: PoolState, setting: AutoscaleSetting) -> None:
@@ -208,4 +256,6 @@ def _table(found: Json) -> Table:
         "expires": expiry.expires_at(state),
     }
     text = "a formula sets its size" if state.autoscale else "its size is fixed: autoscale is off"
+    if state.autoscale and state.evaluated is None:
+        text += "; it was not evaluated yet, so the targets are those of before"
     return Table.from_rows("autoscale", [row], f"pool {state.name}: {text}")

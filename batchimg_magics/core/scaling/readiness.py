@@ -27,6 +27,7 @@ async def count_and_record(azure: Azure, pool: str) -> Census:
     """Count a pool's nodes, and add the counts to the local history file."""
     census = await nodes.count_nodes(azure, pool)
     azure.ledger.add_sample(pool, azure.now(), census.states())
+    azure.account_cost.note_counts(pool, live_counts(census))
     return census
 
 

@@ -9,7 +9,7 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.node_counts import allocated_counts, target_counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.scaling import budget, context, fallback, readiness, rounds
 from batchimg_magics.core.scaling.controller import ResizeController
 from batchimg_magics.core.scaling.failures import QUOTA_HINT
@@ -82,15 +82,21 @@ async def preview(azure: Azure, names: Sequence[str], request: ResizeRequest, wh
     )
 
 
-async def ends_tasks(azure: Azure, name: str, request: ResizeRequest) -> bool:
-    """Return whether a resize could remove nodes that run tasks, and end those tasks."""
-    if request.drain in ("taskcompletion", "retaineddata"):
-        return False
+async def read_loss(azure: Azure, name: str, request: ResizeRequest) -> str:
+    """Return what a pool would lose by a resize, as text; empty where it loses no node."""
     state = await pools.read_state(azure, name)
+    goal = request.target(expiry.counts_in_force(state, azure.now()))
+    # A resize that is going on comes to its end first.
+    now = state.current if state.allocation == "steady" else state.current.maximum(state.target)
+    lost = now.total - now.minimum(goal).total
+    if not lost:
+        return ""
+    text = f"it would lose {lost:,} of {count_text(now.total, 'node')}"
+    if request.drain in ("taskcompletion", "retaineddata"):
+        return f"{text}, each after its tasks"
     census = await readiness.count_and_record(azure, name)
-    return census.count(frozenset({"running"})) > 0 and not request.target(state.target).covers(
-        rounds.live_counts(census)
-    )
+    busy = census.count(frozenset({"running"}))
+    return f"{text}; nodes that run tasks: {busy:,}; tasks on removed nodes end" if busy else text
 
 
 async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeRequest, board: Board) -> Table:

@@ -34,7 +34,7 @@ def head_html(label: str, name: str, named_values: list[tuple[str, str]]) -> str
     named_values
         The result of `pool_facts`.
     """
-    kind, badge_text = "real", "AZURE: nodes are billed"
+    kind, badge_text = "real", f"{label}: nodes are billed"
     if label.startswith("LOCAL"):
         kind, badge_text = "local", f"LOCAL: emulator{label.removeprefix('LOCAL')}"
     spans = "".join(

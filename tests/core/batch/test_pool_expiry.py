@@ -66,7 +66,7 @@ def test_a_resize_that_failed_sets_it_again_for_what_is_there(session: Session) 
     session.create("p", nodes=2, ttl="8h", **LINE)
     local = emulator_of(session)
     local.store.set_meta("allocation", {"unusable": 1.0})
-    with pytest.raises(Exception, match="not usable"):
+    with pytest.raises(Exception, match="unusable nodes"):
         session.resize("p", nodes=10)
     assert "lives ? 10 : 0" in session.autoscale("p").formula[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     from batchimg_magics.session.session import Session
 
+#: A single thing in the plural.
+_ONE_IN_PLURAL = re.compile(
+    r"(?<![\d.,:-])1 (?!spot)(\w+ ){0,2}(nodes|pools|disks|replicas|policies|slots|days|cores|characters)\b"
+)
+
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
@@ -28,6 +34,7 @@ def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
     assert (None if said.ok.isna().all() else bool(row["ok"])) is case.ok
     assert not case.severity or row["severity"] == case.severity
     assert case.fix in str(row["fix"])
+    assert not [text for text in (*table.found, *table.fix.dropna()) if _ONE_IN_PLURAL.search(text)]
     if case.ok:
         others = table[table.rule == case.rule]
         assert others.ok.all(), others.to_dict("records")

@@ -151,7 +151,7 @@ def test_ending_tasks_on_a_real_connection_takes_a_second_press(
     panel.size_tab.nodes.value = 1
     panel.size_tab.resize.click()
     wait_for_verb(session)
-    assert "some run tasks, which would end" in panel.progress.value
+    assert "nodes that run tasks: 4; tasks on removed nodes end" in panel.progress.value
     assert panel.confirm_button.layout.display == ""
     assert panel.copy_line.line == "%batchimg resize genomics --nodes 1 --spot 1 --yes"
     assert session.pools().dedicated[0] == 3

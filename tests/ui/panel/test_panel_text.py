@@ -143,7 +143,7 @@ def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
 
 def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
     assert 'badge local">LOCAL: emulator' in head.head_html("LOCAL", "p", [])
-    assert 'badge real">AZURE: nodes are billed' in head.head_html("azure", "p", [])
+    assert 'badge real">AZURE · labbatch: nodes are billed' in head.head_html("AZURE · labbatch", "p", [])
 
 
 def test_an_unknown_price_is_not_shown_as_zero(panel: Panel) -> None:
