@@ -745,7 +745,7 @@ class Verbs(ABC):
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         yes : bool
-            Confirm irreversible actions: `capture` in-place; on Azure also `replace`.
+            Confirm irreversible actions: `capture` in-place; on Azure also `replace` and another `formula`.
         wait : bool
             False: Return immediately; the work continues in the kernel of the notebook.
         mounts : Sequence[Mapping[str, Any]] | None
@@ -1238,7 +1238,7 @@ class Verbs(ABC):
         dry_run : bool
             Show what would be done, without changing anything.
         yes : bool
-            Confirm; required on Azure for a name pattern, and to remove nodes that run tasks.
+            Confirm; required on Azure to remove nodes, and for a name pattern.
         wait : bool
             False: Return immediately; the work continues in the kernel of the notebook.
 
@@ -1387,6 +1387,7 @@ class Verbs(ABC):
         interval: str | float | None = None,
         off: bool = False,
         evaluate: bool = False,
+        yes: bool = False,
     ) -> pd.DataFrame:
         """Show, evaluate, enable or disable the autoscale formula of a pool.
 
@@ -1410,6 +1411,8 @@ class Verbs(ABC):
             Disable the formula and the expiry; the pool keeps its nodes.
         evaluate : bool
             Show what the formula evaluates to now, one row per variable.
+        yes : bool
+            Confirm; required on Azure for a formula that may remove nodes.
 
         Returns
         -------
