@@ -1,21 +1,22 @@
-"""``batchimg VERB ...``: the verbs on the command line. Tables are printed as text or as JSON.
+"""``batchimg VERB ...``: the verbs on the command line. Tables are printed as text, JSON or tab-separated values.
 
-``batchimg emulator`` exists on the command line only: it serves the emulator to other clients and prints no table.
+``batchimg emulator`` and ``batchimg completion`` exist on the command line only, and print no table.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.display.progress import NoProgress, TerminalProgress
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.session.foreground import wait_with_progress
-from batchimg_magics.ui import line_parser
-from batchimg_magics.verbs.verb import JSON, PROFILE
+from batchimg_magics.ui import help_text, line_parser
+from batchimg_magics.verbs.verb import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +32,14 @@ COMMANDS = (
     ("emulator [options]", "Serve the emulator to other clients: SDKs, the Azure CLI and npm packages"),
     ("emulator exec -- PROGRAM", "Run a program with the emulator in place of Azure"),
 )
-#: The exit status of a shell for a program that Ctrl-C ended.
-INTERRUPTED = 130
+#: The exit status if a verb only showed what it would do, because ``--yes`` was missing.
+WITHHELD = 3
+#: The exit status of a shell for a program that Ctrl-C ended, and for one whose output nobody reads.
+INTERRUPTED, BROKEN_PIPE = 130, 141
+EXIT_STATUS = (
+    "Exit status: 0 done, 1 failed, 2 the line is not valid and nothing was done, 3 nothing was done because --yes was "
+    "missing, 130 after Ctrl-C."
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -46,9 +53,20 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: success. 1: failure. 2: the line is not valid and nothing was done. 130: Ctrl-C.
+        0: success. 1: failure. 2: the line is not valid and nothing was done. 3: nothing was done because ``--yes``
+        was missing. 130: Ctrl-C. 141: whoever reads the output stopped before its end.
     """
-    words = [*(sys.argv[1:] if words is None else words)]
+    try:
+        status = _run_line([*(sys.argv[1:] if words is None else words)])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As `head` does it. Python would report the error again when it flushes the output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return status
+
+
+def _run_line(words: list[str]) -> int:
     if words[:2] == ["help", "emulator"]:
         words = [*words[1:], "--help"]
     if words[:1] == ["emulator"]:
@@ -56,9 +74,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
         return serve(words[1:])
     try:
-        parsed = line_parser.parse_line(words, prog=PROG, shared=(JSON, PROFILE), commands=COMMANDS)
+        parsed = line_parser.parse_line(words, prog=PROG, shared=SHARED, commands=COMMANDS, epilog=EXIT_STATUS)
         _refuse_no_wait(parsed)
-        _run(parsed)
+        return _run(parsed)
     except line_parser.HelpRequested as text:
         print(text)
     except BatchImgError as error:
@@ -66,7 +84,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return INTERRUPTED if isinstance(error, DetachedError) else 2 if isinstance(error, SpecError) else 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
+    return 0  # help
 
 
 def _refuse_no_wait(parsed: line_parser.ParsedLine) -> None:
@@ -78,10 +96,12 @@ def _refuse_no_wait(parsed: line_parser.ParsedLine) -> None:
         )
 
 
-def _run(parsed: line_parser.ParsedLine) -> None:
+def _run(parsed: line_parser.ParsedLine) -> int:
+    """Run a verb, print its table, and return the exit status."""
+    _output_format(parsed)  # before anything is done
     if parsed.verb.name == "help":
-        _print(line_parser.help_table(parsed.options.get("verb"), PROG, COMMANDS), "", parsed)
-        return
+        _print(help_text.help_table(parsed.options.get("verb"), PROG, COMMANDS), "", parsed)
+        return 0
     if parsed.verb.name == "panel":
         raise SpecError("panel is available in a notebook only", hint="use `batchimg nodes NAME` here")
     from batchimg_magics.session.session import Session
@@ -98,6 +118,15 @@ def _run(parsed: line_parser.ParsedLine) -> None:
         _print(table, session.label, parsed)
         if parsed.options.get("plot"):
             _write_plot(table, str(parsed.options["name"]))
+        return WITHHELD if table.attrs.get("withheld") else 0
+
+
+def _output_format(parsed: line_parser.ParsedLine) -> str:
+    """Return ``table``, ``json`` or ``tsv``."""
+    output_format = str(parsed.shared.get("output_format", "json" if "json" in parsed.shared else "table"))
+    if "json" in parsed.shared and output_format != "json":
+        raise SpecError(f"--json and --output {output_format} cannot be combined", hint="use one of them")
+    return output_format
 
 
 def _write_plot(table: Table, pool: str) -> None:
@@ -111,17 +140,18 @@ def _write_plot(table: Table, pool: str) -> None:
 
 def _run_verb(session: Session, parsed: line_parser.ParsedLine) -> Table:
     options = parsed.options
-    if "json" in parsed.shared and any(option.keyword == "prices" for option in parsed.verb.options):
+    if _output_format(parsed) != "table" and any(option.keyword == "prices" for option in parsed.verb.options):
         options = {"prices": False, **options}  # only the rows are printed, and they have no prices
     verb_run = session.begin(parsed.verb.name, **options)
     return wait_with_progress(verb_run, TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress())
 
 
 def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
-    if "json" in parsed.shared:
-        print(_json(table))
+    output_format = _output_format(parsed)
+    if output_format != "table":
+        sys.stdout.write(f"{_json(table)}\n" if output_format == "json" else _tsv(table))
         return
-    from batchimg_magics.display import tables  # not needed for JSON
+    from batchimg_magics.display import tables  # not needed for the other formats
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(
@@ -142,11 +172,33 @@ def _json(table: Table) -> str:
     """Return the rows as JSON, one value per line; the standard library takes 40 times as long to indent."""
     import msgspec
 
-    columns = {
-        column.name: [value and value.isoformat() for value in table.columns[column.name]]
-        if column.kind == "time"
-        else table.columns[column.name]
-        for column in table.schema
-    }
+    columns = _plain_columns(table)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return msgspec.json.format(msgspec.json.encode(rows), indent=1).decode()
+
+
+def _tsv(table: Table) -> str:
+    r"""Return the rows as tab-separated values, without a header, as the Azure CLI does.
+
+    A tab, a line break and a backslash in a value are written ``\t``, ``\n``, ``\r`` and ``\\``.
+    """
+    rows = zip(*_plain_columns(table).values(), strict=True)
+    return "".join("\t".join(map(_tsv_value, row)) + "\n" for row in rows)
+
+
+def _tsv_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _plain_columns(table: Table) -> dict[str, list[Any]]:
+    """Return the columns, with times as text."""
+    return {
+        column.name: [value and value.isoformat() for value in table.columns[column.name]]
+        if column.kind == "time"
+        else list(table.columns[column.name])
+        for column in table.schema
+    }

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.ui import line_words
+from batchimg_magics.ui.help_text import text_width, verbs_overview, version_text
 from batchimg_magics.verbs import renamed
-from batchimg_magics.verbs.registry import all_verbs, load_verb
+from batchimg_magics.verbs.grouped_options import group_options
+from batchimg_magics.verbs.registry import VERB_NAMES, load_verb, unknown_verb_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchimg_magics.core.base.table import Table
     from batchimg_magics.verbs.verb import Option, Verb
 
-__all__ = ["HelpRequested", "ParsedLine", "help_table", "parse_line", "split_line", "verbs_overview"]
+__all__ = ["HelpRequested", "ParsedLine", "parse_line", "split_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,24 @@ class ParsedLine:
 
 
 class HelpRequested(Exception):  # noqa: N818 - not an error: the way out of argparse with the help text
-    """The line has ``-h``; the text of the exception is the help."""
+    """The line has ``-h`` or ``--version``; the text of the exception is the answer."""
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser that raises `SpecError` instead of printing and exiting."""
 
-    def __init__(self, options: Iterable[Option], hint: str = "", **settings: Any) -> None:
+    def __init__(self, options: Sequence[Option], hint: str = "", **settings: Any) -> None:
         super().__init__(**settings, add_help=False, allow_abbrev=False)
         self._described = [option for option in options if option.describe]
         self.color = False  # Python 3.14 would colour help by the terminal of the server, not the reader's
         self._hint = hint
         for option in options:
-            _add(self, option)
+            if option.is_positional:
+                _add(self, option)
+        for title, grouped in group_options(tuple(options)).items():
+            group = self.add_argument_group(title)
+            for option in grouped:
+                _add(group, option)
 
     def format_help(self) -> str:
         """Return the help, with the values of options that have descriptions."""
@@ -75,8 +81,8 @@ class _Help(argparse.Action):
         raise HelpRequested(parser.format_help())
 
 
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    help_text = option.help.replace("%", "%%")  # argparse formats it
+def _add(parser: argparse._ActionsContainer, option: Option) -> None:
+    help_text = option.full_help.replace("%", "%%")  # argparse formats it
     settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": help_text}
     if not option.is_positional:
         settings["dest"] = option.keyword
@@ -88,11 +94,11 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
             settings |= {"nargs": "+"} if option.is_positional else {"action": "append"}
     if option.optional:
         settings["nargs"] = "?"
-    parser.add_argument(option.flag, **settings)
+    parser.add_argument(*([option.short] if option.short else []), option.flag, **settings)
 
 
 @cache
-def _parser(prog: str, name: str) -> _Parser:
+def _parser(prog: str, name: str, shared: tuple[Option, ...] = ()) -> _Parser:
     verb = load_verb(name)
     usage = f"{prog} {verb.usage}"
     parser = _Parser(
@@ -101,8 +107,12 @@ def _parser(prog: str, name: str) -> _Parser:
         usage=usage.replace("%", "%%"),  # argparse formats it
         description=f"{verb.summary}.",
         epilog="\n".join(["examples:", *(f"  {prog} {line}" for line in verb.examples)]),
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100, max_help_position=28),
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=text_width(), max_help_position=28),
     )
+    if shared:
+        group = parser.add_argument_group("options of every command")  # for help: they are read before
+        for option in shared:
+            _add(group, option)
     parser.add_argument("-h", "--help", action=_Help, nargs=0, default=argparse.SUPPRESS, help="Show this help")
     return parser
 
@@ -130,6 +140,7 @@ def parse_line(
     prog: str = "%batchimg",
     shared: tuple[Option, ...] = (),
     commands: tuple[tuple[str, str], ...] = (),
+    epilog: str = "",
 ) -> ParsedLine:
     """Parse a line.
 
@@ -143,20 +154,30 @@ def parse_line(
         Options of the front end, which can be before or after the verb.
     commands
         Usage and summary of the commands that only the front end has, for the list of verbs.
+    epilog
+        Text for the end of that list.
 
     Raises
     ------
     SpecError
         The verb, an option or a value is not valid.
     HelpRequested
-        The line has ``-h``.
+        The line has ``-h`` or ``--version``.
     """
-    given, rest = _Parser(shared, hint=f"usage: {prog} VERB ...").parse_known_args(list(words))
-    name, *others = rest or ["help"]
+    hint = f"usage: {prog} VERB ..."
+    _, rest = _Parser(shared, hint=hint).parse_known_args(list(words))
+    name = rest[0] if rest else "help"
     if name in ("-h", "--help"):
-        raise HelpRequested(verbs_overview(prog, commands))
+        raise HelpRequested(verbs_overview(prog, commands, shared, epilog))
+    if name in ("-V", "--version"):
+        raise HelpRequested(version_text())
+    if name not in (*VERB_NAMES, *renamed.VERBS):
+        raise unknown_verb_error(name, tuple(dict.fromkeys(usage.split()[0] for usage, _ in commands)))
     verb = load_verb(name)
-    verb_arguments, extra = _parser(prog, name).parse_known_args(_with_implied_values(verb, others))
+    shared = _shared_beside(verb, shared)
+    given, rest = _Parser(shared, hint=hint).parse_known_args(list(words))
+    others = rest[1:]
+    verb_arguments, extra = _parser(prog, name, shared).parse_known_args(_with_implied_values(verb, others))
     if extra:
         raise _unexpected_argument_error(extra, verb, prog)
     # An option that the front end and the verb share (connect --profile) belongs to the verb.
@@ -166,6 +187,13 @@ def parse_line(
         options,
         {name: value for name, value in _read_options(shared, vars(given)).items() if name not in options},
     )
+
+
+def _shared_beside(verb: Verb, shared: tuple[Option, ...]) -> tuple[Option, ...]:
+    """Return the options of the front end; where the verb has one of that name, the short form is left, or nothing."""
+    flags = {option.flag for option in verb.options}
+    beside = (replace(one, flag=one.short, short="") if one.flag in flags else one for one in shared)
+    return tuple(one for one in beside if one.flag)
 
 
 def _with_implied_values(verb: Verb, words: list[str]) -> list[str]:
@@ -201,34 +229,3 @@ def _read_options(options: Iterable[Option], given: dict[str, Any]) -> dict[str,
         else:
             read[option.keyword] = option.value(word)
     return read
-
-
-def verbs_overview(prog: str = "%batchimg", commands: Iterable[tuple[str, str]] = ()) -> str:
-    """Return the verbs with one line each, as text."""
-    rows = [(verb.usage, verb.summary) for verb in all_verbs()] + [*commands]
-    width = max(len(usage) for usage, _ in rows)
-    lines = [f"  {usage:<{width}}  {summary}" for usage, summary in rows]
-    return "\n".join([f"usage: {prog} VERB ...", "", *lines, "", f"{prog} VERB -h shows the options of a verb.", ""])
-
-
-def help_table(about: str | None = None, prog: str = "%batchimg", commands: Iterable[tuple[str, str]] = ()) -> Table:
-    """Return the verbs, or one verb and its options, as a table.
-
-    Raises
-    ------
-    SpecError
-        There is no such verb.
-    """
-    from batchimg_magics.core.base.table import Table
-
-    if about is None:
-        usages = [(verb.usage, verb.summary) for verb in all_verbs()] + [*commands]
-        rows = [{"verb": usage.split()[0], "does": text, "command": f"{prog} {usage}"} for usage, text in usages]
-        return Table.from_rows("help", rows, f"{prog} VERB -h shows the options of a verb")
-    verb = load_verb(about)
-    rows = [{"verb": verb.name, "does": verb.summary, "command": f"{prog} {verb.usage}"}]
-    for option in verb.options:
-        rows.append({"verb": verb.name, "does": option.help, "command": option.usage})
-        values = option.describe() if option.describe else {}
-        rows += [{"verb": verb.name, "does": text, "command": f"{option.flag} {one}"} for one, text in values.items()]
-    return Table.from_rows("help", rows, f"{verb.name}: {verb.summary}")

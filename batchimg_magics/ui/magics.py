@@ -25,7 +25,7 @@ from batchimg_magics.display.progress import (
 from batchimg_magics.display.tables import add_label
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.session.foreground import wait_with_progress
-from batchimg_magics.ui import line_parser
+from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.ui.completion import complete, describe
 from batchimg_magics.ui.expansion import expand_body, expand_words
 from batchimg_magics.ui.line_words import Word, split_line
@@ -87,8 +87,8 @@ class BatchImgMagics(Magics):
         variables = {**self._shell.user_ns, **(local_ns or {})}
         try:
             parsed = line_parser.parse_line(expand_words(words, variables, _code_options(words)))
-        except line_parser.HelpRequested as help_text:
-            print(help_text)  # noqa: T201 - IPython's way to show text
+        except line_parser.HelpRequested as answer:
+            print(answer)  # noqa: T201 - IPython's way to show text
             return None
         frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell or "", variables)})
         if target is None:
@@ -97,13 +97,11 @@ class BatchImgMagics(Magics):
         return None
 
     # IPython calls this for `%batchimg?`. The list of verbs imports all of them; loading the extension imports none.
-    batchimg.getdoc = lambda: (  # type: ignore[union-attr] # an attribute of the function, for IPython only
-        f"Turn one prepared Azure VM into an Azure Batch pool of any size.\n\n{line_parser.verbs_overview()}"
-    )
+    batchimg.getdoc = help_text.magic_docstring  # type: ignore[union-attr] # an attribute of the function, for IPython only
 
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
-            return _to_displayed_frame(line_parser.help_table(options.get("verb")))
+            return _to_displayed_frame(help_text.help_table(options.get("verb")))
         from batchimg_magics.connection.options import ConnectionOptions  # not when the extension is loaded
 
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}

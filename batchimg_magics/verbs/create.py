@@ -8,6 +8,7 @@ from batchimg_magics.verbs.node_options import NODE_OPTIONS
 from batchimg_magics.verbs.origin_options import FROM_VM, ORIGIN_OPTIONS
 from batchimg_magics.verbs.resize_options import CANARY, FALLBACK, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.verbs.verb import (
+    DRY_RUN,
     NAME,
     NO_WAIT,
     NODES,
@@ -36,13 +37,16 @@ def start(
     spec: Mapping[str, Any] | str | None = None,
     replace: bool = False,
     yes: bool = False,
+    dry_run: bool = False,
     **options: Any,
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
-    from batchimg_magics.core.operations import create
+    from batchimg_magics.core.operations import create, plan
     from batchimg_magics.pool_spec.pool import PoolSpec
 
     pool_spec = PoolSpec.build(name, spec, **options)
+    if dry_run:
+        return lambda board: plan.plan_table(connection.azure, pool_spec, board, replace=replace)
     consent = connection.consent(yes=yes)
     return lambda board: create.create(connection.azure, pool_spec, board, consent, replace=replace)
 
@@ -100,6 +104,7 @@ VERB = Verb(
         FALLBACK,
         TTL,
         ACCEPT,
+        DRY_RUN,
         Option(
             "--yes", "Confirm irreversible actions: --capture in-place; on Azure also --replace and another --formula"
         ),

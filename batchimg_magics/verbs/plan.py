@@ -32,7 +32,7 @@ def start(
 
 
 #: Options of `create` that only matter when it runs.
-_EXECUTION_OPTIONS = frozenset({"wait", "yes"})
+_EXECUTION_OPTIONS = frozenset({"wait", "yes", "dry_run"})
 
 VERB = Verb(
     "plan",

@@ -17,7 +17,7 @@ from batchimg_magics.verbs import renamed
 if TYPE_CHECKING:
     from batchimg_magics.verbs.verb import Verb
 
-__all__ = ["SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb"]
+__all__ = ["SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb", "unknown_verb_error"]
 
 #: The order of help. A verb that is not named here comes after these.
 _ORDER = (
@@ -43,6 +43,31 @@ SESSION_VERBS = _find_names()
 VERB_NAMES = (*SESSION_VERBS, *_FRONT_END_VERBS)
 
 
+def unknown_verb_error(name: str, others: tuple[str, ...] = ()) -> SpecError:
+    """Return the error for an unknown verb: its hint has what it may mean, and all verbs, the nearest first.
+
+    Parameters
+    ----------
+    name
+        The word.
+    others
+        Further commands of the front end.
+    """
+    import difflib  # only an error needs it
+
+    known = (*VERB_NAMES, *others)
+    low = name.lower().strip("-_")
+    similar = [one for one in renamed.SIMILAR.get(low, "").split(", ") if one in known]
+    first = similar or difflib.get_close_matches(low, known, n=1, cutoff=0.6)
+    hint = f"did you mean {' or '.join(filter(None, (', '.join(first[:-1]), first[-1])))}? " if first else ""
+    rest = sorted(
+        (one for one in known if one not in first), key=lambda one: -difflib.SequenceMatcher(None, low, one).ratio()
+    )
+    return SpecError(
+        f"there is no verb {name!r}", hint=f"{hint}The verbs are: {', '.join(dict.fromkeys([*first, *rest]))}"
+    )
+
+
 @cache
 def load_verb(name: str) -> Verb:
     """Return the verb of that name.
@@ -55,9 +80,7 @@ def load_verb(name: str) -> Verb:
     if name in renamed.VERBS:
         raise SpecError(f"{name} was renamed to {renamed.VERBS[name]}")
     if name not in VERB_NAMES:
-        from batchimg_magics.pool_spec.values import suggest_name  # only an error needs it
-
-        raise SpecError(f"there is no verb {name!r}", hint=suggest_name(name, VERB_NAMES))
+        raise unknown_verb_error(name)
     verb: Verb = import_module(f"{__package__}.{name.replace('-', '_')}").VERB
     return verb
 

@@ -22,8 +22,10 @@ __all__ = [
     "NAMES",
     "NODES",
     "NO_WAIT",
+    "OUTPUT",
     "PROFILE",
     "RESIZE_TIMEOUT",
+    "SHARED",
     "SPOT",
     "UNTIL",
     "Option",
@@ -77,6 +79,8 @@ class Option:
         The type of the keyword in Python, where it differs from the type of the value on a line.
     is_code
         Whether its value is a command line or a formula, in which ``$`` has a meaning of its own.
+    short
+        A short form with one dash.
     describe
         Returns the allowed values with a description of each, for help and completion; read only when it is needed.
     implied
@@ -96,6 +100,7 @@ class Option:
     annotation: str = ""
     implied: str = ""
     is_code: bool = False
+    short: str = ""
     describe: Callable[[], Mapping[str, str]] | None = None
 
     @property
@@ -115,6 +120,14 @@ class Option:
             return f"[{self.metavar}]" if self.optional else f"{self.metavar} ..." if self.combine else self.metavar
         value = f"[{self.metavar}]" if self.implied else self.metavar
         return f"{self.flag} {value}" if value else self.flag
+
+    @property
+    def full_help(self) -> str:
+        """The help text; it tells what holds without the option."""
+        said = any(word in self.help for word in ("default", "required", "repeat"))
+        if said or not self.metavar or self.is_positional or self.flag.startswith("--from-"):
+            return self.help
+        return f"{self.help} (default: not set)"
 
     def value(self, word: str) -> Any:  # noqa: ANN401 - its type depends on `parse`
         """Parse a word on the line.
@@ -309,4 +322,14 @@ NO_WAIT = Option(
 PROFILE = Option(
     "--profile", "Use the Azure connection that `connect --save-as NAME` saved", metavar="NAME", completion="profile"
 )
-JSON = Option("--json", "Print the rows as JSON")
+OUTPUT = Option(
+    "--output",
+    "Set the output format: table (default), json, or tsv (tab-separated values without a header)",
+    metavar="FORMAT",
+    choices=("table", "json", "tsv"),
+    dest="output_format",
+    short="-o",
+)
+JSON = Option("--json", "Print the rows as JSON, as --output json does")
+#: The options of every command on the command line.
+SHARED = (OUTPUT, JSON, PROFILE)

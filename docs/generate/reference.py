@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.session.frames import DTYPES
+from batchimg_magics.verbs.grouped_options import group_options
 from batchimg_magics.verbs.registry import all_verbs
-from batchimg_magics.verbs.verb import JSON, PROFILE
+from batchimg_magics.verbs.verb import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +40,15 @@ def render_page() -> str:
 
 def _verb(verb: Verb) -> str:
     parts = [f"## {verb.name}\n", f"{verb.summary}.\n", f"`{verb.usage}`\n"]
-    if verb.options:
+    arguments = tuple(option for option in verb.options if option.is_positional)
+    groups = group_options(verb.options)
+    if len(groups) == 1:
         parts.append(_options(verb.options))
+    elif verb.options:
+        tables = {"arguments": arguments, **groups}
+        parts += [
+            f"{title[0].upper()}{title[1:]}:\n\n{_options(options)}" for title, options in tables.items() if options
+        ]
     if verb.takes_body:
         parts.append(
             "The body of a `%%batchimg` cell is YAML with the names of the options as keys; options override it.\n"
@@ -55,7 +63,7 @@ def _verb(verb: Verb) -> str:
 
 
 def _options(options: Iterable[Option]) -> str:
-    rows = ((f"`{one.usage}`", f"`{_keyword(one)}`", one.help) for one in options)
+    rows = ((f"`{one.usage}`", f"`{_keyword(one)}`", one.full_help) for one in options)
     return markdown_table(("option", "in Python", "description"), rows)
 
 
@@ -77,10 +85,14 @@ def _command_line() -> str:
         [
             "## On the command line\n",
             "`batchimg VERB ...` has the same verbs and options, and these options before or after the verb:\n",
-            markdown_table(("option", "description"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
-            "The exit status is 0 for success, 1 for a failure, 2 for an invalid line (nothing was done) and 130 after",
-            "Ctrl-C. `--no-wait` is not available: the work would end with the process. `batchimg emulator` serves the",
-            "emulator to other clients; see [Other clients](clients.md).\n",
+            markdown_table(("option", "description"), ((f"`{one.usage}`", one.help) for one in SHARED)),
+            "`-o` is short for `--output`. `tsv` has one line per row, the columns in the order of this page, and no",
+            "header; a tab, a line break or a backslash in a value is written `\\t`, `\\n` or `\\\\`.\n",
+            "The exit status is 0 if the command is done, 1 if it failed, 2 if the line is not valid and nothing was",
+            "done, 3 if nothing was done because `--yes` was missing, 130 after Ctrl-C, and 141 if the reader of the",
+            "output stopped, as in `batchimg nodes genomics | head`. `--no-wait` is not available: the work would end",
+            "with the process. `batchimg emulator` serves the emulator to other clients; see",
+            "[Other clients](clients.md).\n",
         ]
     )
 

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchimg_magics.core.base.table import Table
+from batchimg_magics.ui import cli
 from batchimg_magics.ui.cli import main
+from batchimg_magics.verbs.registry import VERB_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +136,97 @@ def test_help_needs_no_connection(capsys: pytest.CaptureFixture[str]) -> None:
         "verb": "nodes",
         "does": "Count the nodes by state instead of listing them",
         "command": "--counts",
+        "group": "options",
     } in json.loads(capsys.readouterr().out)
+
+
+def test_formats_of_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vms", "-o", "json"]) == main(["vms", "--json"]) == 0
+    both = capsys.readouterr().out
+    assert both[: len(both) // 2] == both[len(both) // 2 :]
+    assert main(["-o", "tsv", "vms"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == [row["vm"] for row in json.loads(both[: len(both) // 2])]
+    assert {"true", "false"} <= {value for row in rows for value in row}
+    assert len({len(row) for row in rows}) == 1
+    assert main(["vms", "--output=table"]) == 0
+    assert capsys.readouterr().out.startswith("LOCAL · ")
+    for words, said in (
+        (["vms", "-o", "xml"], "--output is 'xml'"),
+        (["vms", "--json", "-o", "tsv"], "--json and --output tsv cannot be combined"),
+        (["vms", "-o"], "-o/--output: expected one argument"),
+    ):
+        assert main(words) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_values_with_tabs_and_line_breaks_stay_in_their_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The verb has an --output of its own, a file; -o is that of every command.
+    assert main(["packer", "tools", "--output", "tools.pkr.hcl", "-o", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "tools.pkr.hcl").exists()
+    assert main(["autoscale", "nope", "-o", "tsv"]) == 1
+    table = Table.from_rows("help", [{"verb": "a\tb", "does": "c\nd", "command": "C:\\x"}])
+    monkeypatch.setattr(cli, "wait_with_progress", lambda *_: table)
+    capsys.readouterr()
+    assert main(["pools", "-o", "tsv"]) == 0
+    assert capsys.readouterr().out == "a\\tb\tc\\nd\tC:\\\\x\t\n"
+    assert row
+
+
+def test_a_verb_that_only_shows_what_it_would_do_says_so_by_its_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Table.from_rows("delete", [], "Dry run", withheld=True)
+    monkeypatch.setattr(cli, "wait_with_progress", lambda *_: table)
+    assert main(["pools"]) == 3
+    assert "Dry run" in capsys.readouterr().out
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        done = subprocess.run([BATCHIMG, "help"], stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_version_and_unknown_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("batchimg_magics ")
+    for word, near in (("resise", "resize"), ("scale", "resize"), ("ls", "pools, vms, images or nodes"), ("zzz", "")):
+        assert main([word]) == 2
+        hint = capsys.readouterr().err.splitlines()[1]
+        assert hint.startswith(
+            f"  -> did you mean {near}? The verbs are: {near.split(',')[0]}" if near else "  -> The "
+        )
+        assert all(f"{verb}" in hint for verb in (*VERB_NAMES, "emulator"))
+
+
+def test_help_of_all_verbs_fits_a_terminal_and_tells_what_every_command_has() -> None:
+    said, status = in_a_terminal("-h", columns=80)
+    assert status == 0
+    assert max(map(len, said.splitlines())) <= 80
+    for word in ("emulator [options]", "-o, --output FORMAT", "--json", "--profile NAME", "3 nothing was done"):
+        assert word in " ".join(said.split())
+    said, status = in_a_terminal("create", "-h", columns=80)
+    assert max(len(line) for line in said.partition("examples:")[0].splitlines()) <= 80
+    assert "\noptions of every command:\n" in said
+    assert "-o FORMAT, --output FORMAT" in said
+    assert said.index("image source (one of --from-... is required):") < said.index("network and placement:")
+    assert "(required for a new pool)" in " ".join(said.split())
+
+
+def test_create_dry_run_is_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CREATE, "--dry-run", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert main(["plan", *CREATE[1:], "--json"]) == 0
+    assert [row["step"] for row in json.loads(capsys.readouterr().out)] == [row["step"] for row in shown]
+    assert main(["pools", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_what_was_done_is_printed_before_the_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+import batchimg_magics
 from batchimg_magics.errors import DetachedError, NotFoundError, SpecError
 from batchimg_magics.session.work import VerbRun
+from batchimg_magics.verbs.grouped_options import OTHER, group_options
+from batchimg_magics.verbs.registry import all_verbs
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -217,8 +220,35 @@ def test_dash_h_prints_help_and_fails_nothing(
     assert capsys.readouterr().out.startswith("usage: %batchimg ")
 
 
-def test_the_question_mark_shows_the_verbs(shell: InteractiveShell) -> None:
-    assert "create NAME [options]" in shell.object_inspect("%batchimg")["docstring"]
+@pytest.mark.parametrize("name", ["%batchimg", "%%batchimg"])
+def test_the_question_mark_shows_the_forms_and_the_verbs(shell: InteractiveShell, name: str) -> None:
+    text = shell.object_inspect(name)["docstring"]
+    for form in ("x = %batchimg", "%%batchimg x <<", "$name", "{n * 2}", "nodes: {n * 2}", "%config BatchImgMagics"):
+        assert form in text
+    assert "create NAME [options]" in text
+
+
+def test_the_version(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cell(shell, "%batchimg --version") is None
+    assert capsys.readouterr().out == f"batchimg_magics {batchimg_magics.__version__}\n"
+
+
+def test_every_option_of_a_long_list_has_a_group() -> None:
+    groups = {verb.name: group_options(verb.options) for verb in all_verbs()}
+    assert {name: [one.flag for one in listed[OTHER]] for name, listed in groups.items() if OTHER in listed} == {}
+    for verb in all_verbs():
+        flags = [one.flag for listed in groups[verb.name].values() for one in listed]
+        assert sorted(flags) == sorted(one.flag for one in verb.options if not one.is_positional)
+
+
+def test_help_tells_what_holds_without_an_option(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run_cell(shell, "%batchimg create -h")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--subnet ID Connect the nodes to this subnet (resource ID) (default: not set)" in text
+    assert "--from-vm VM Build the image from this VM (name or resource ID) --from-vhd" in text
+    table = run_cell(shell, "%batchimg help create").set_index("command")
+    assert table.group["--subnet ID"] == "network and placement"
+    assert table.does["--subnet ID"].endswith("(default: not set)")
 
 
 # -- loading -----------------------------------------------------------------------------------------------------
@@ -237,8 +267,6 @@ def doors(shell: InteractiveShell) -> tuple[Any, ...]:
 
 
 def test_loading_and_unloading_twice(shell: InteractiveShell) -> None:
-    import batchimg_magics
-
     loaded = doors(shell)
     assert loaded[:3] == (["line", "cell"], True, 1)
     batchimg_magics.load_ipython_extension(shell)

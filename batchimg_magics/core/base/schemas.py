@@ -352,6 +352,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("verb", "text", "name of the verb"),
         Column("does", "text", "what it does"),
         Column("command", "text", "usage"),
+        Column("group", "text", "group of the option"),
     ),
 }
 SCHEMAS["stop-resize"] = SCHEMAS["wait"]
