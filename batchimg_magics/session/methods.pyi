@@ -574,6 +574,7 @@ class Verbs(ABC):
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
         accept: Sequence[str] | None = None,
+        dry_run: bool = False,
         yes: bool = False,
         wait: bool = True,
         mounts: Sequence[Mapping[str, Any]] | None = None,
@@ -744,6 +745,8 @@ class Verbs(ABC):
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
+        dry_run : bool
+            Show what would be done, without changing anything.
         yes : bool
             Confirm irreversible actions: `capture` in-place; on Azure also `replace` and another `formula`.
         wait : bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -105,7 +106,7 @@ def _parser(prog: str, name: str, shared: tuple[Option, ...] = ()) -> _Parser:
         verb.options,
         hint=f"usage: {usage}",
         usage=usage.replace("%", "%%"),  # argparse formats it
-        description=f"{verb.summary}.",
+        description=textwrap.fill(f"{verb.summary}.", text_width()),
         epilog="\n".join(["examples:", *(f"  {prog} {line}" for line in verb.examples)]),
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=text_width(), max_help_position=28),
     )
