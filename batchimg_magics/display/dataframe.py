@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +40,26 @@ def attach_display(frame: pd.DataFrame) -> pd.DataFrame:
 
 def mime_bundle(frame: pd.DataFrame) -> dict[str, str]:
     """Return the frame as text and as HTML, by mime type."""
-    top = frame.head(MAX_SHOWN_ROWS)
+    attrs, top = frame.attrs, frame.head(MAX_SHOWN_ROWS)
     columns = {str(name): _plain_values(column) for name, column in top.items()}
-    caption = str(frame.attrs.get("caption", ""))
-    more = f"the first {MAX_SHOWN_ROWS} of {len(frame)} rows" if len(frame) > MAX_SHOWN_ROWS else ""
-    below = "\n".join(filter(None, (more, tables.format_notes(frame.attrs))))
+    if len(top) < len(frame):
+        attrs = {**attrs, "more": "the DataFrame has all"}
+    verb, caption = str(attrs.get("verb", "")), str(attrs.get("caption", ""))
     width = shutil.get_terminal_size(DEFAULT_TERMINAL_SIZE).columns
-    plain = tables.render_text(columns, caption=caption, width=width)
-    return {
-        "text/plain": f"{plain}\n{below}" if below else plain,
-        "text/html": tables.render_html(columns, caption=caption, below=below),
-    }
+    if _is_terminal():
+        plain = tables.render_terminal(columns, verb=verb, caption=caption, attrs=attrs, rows=len(frame), width=width)
+    else:
+        plain = tables.render_text(columns, verb=verb, caption=caption, attrs=attrs, rows=len(frame), width=width)
+    page = tables.render_html(columns, verb=verb, caption=caption, attrs=attrs, rows=len(frame))
+    return {"text/plain": plain, "text/html": page}
+
+
+def _is_terminal() -> bool:
+    """Tell whether IPython runs in a terminal; the output of a kernel is stored in a notebook, without colors."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and not hasattr(shell, "kernel") and sys.stdout.isatty()
 
 
 def _plain_values(column: pd.Series[Any]) -> list[Any]:

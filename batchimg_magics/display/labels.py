@@ -10,7 +10,7 @@ __all__ = ["caption_html", "split_label"]
 #: The label of a connection to Azure: account, and cost per hour where it is known.
 _AZURE_LABEL = re.compile(r"AZURE · [\w-]+( · \$[\d,]+\.\d\d/h)?(?= · |$)")
 # Inline, since notebook front ends remove style sheets of notebooks that are not trusted.
-_LOUD = "color:var(--jp-error-color1,#d32f2f);font-weight:700"
+_LOUD = "color:#d8433b;color:var(--jp-error-color1,#d32f2f);font-weight:700"
 
 
 def split_label(caption: str) -> tuple[str, str]:

@@ -153,14 +153,13 @@ def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
         return
     from batchimg_magics.display import tables  # not needed for the other formats
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(
-        _for_command_line(
-            tables.render_text(table.columns, caption=tables.add_label(table.caption, label), width=width)
-        )
-    )
-    if below := tables.format_notes(table.attrs):
-        print(_for_command_line(below))
+    caption = tables.add_label(table.caption, label)
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = tables.render_terminal(table.columns, verb=table.verb, caption=caption, attrs=table.attrs, width=width)
+    else:
+        text = tables.render_text(table.columns, verb=table.verb, caption=caption, attrs=table.attrs)
+    print(_for_command_line(text))
 
 
 def _for_command_line(text: str) -> str:

@@ -6,25 +6,46 @@ import datetime as dt
 import gc
 import weakref
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.base.views import VIEWS, column_order
+from batchimg_magics.display.cells import make_visible, split_code
 from batchimg_magics.display.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
-from batchimg_magics.display.tables import add_label, format_cell, render_html, render_text, shorten
+from batchimg_magics.display.tables import add_label, format_cell, render_html, render_terminal, render_text
+from batchimg_magics.display.text import shorten
 from batchimg_magics.session.frames import to_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/lab/images/genomics/versions/1.0.0"
 NODE = f"tvmps_{'ab12' * 16}_d"
-COLUMNS = {
-    "resource": ["genomics", "genomics-os"],
-    "detail": [None, None],
-    "count": [7, 120],
-    "message": ["Desired number of dedicated nodes could not be allocated", "a"],
-    "id": [ID, ID],
-}
+ERROR = "FailureExitCode: the start task exited with 3, since the package index could not be reached from the node"
+COMMAND = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 120"
+DAY = dt.datetime(2026, 7, 1, 9, 30, tzinfo=dt.UTC)
+NODES = [
+    {
+        "node_id": f"tvmps_{number}{'ab12' * 15}_d",
+        "state": "starttaskfailed" if number else "idle",
+        "scheduling": "enabled",
+        "state_since": DAY + dt.timedelta(minutes=number),
+        "allocated": DAY,
+        "vm_size": "Standard_D4s_v5",
+        "ip": f"10.0.0.{number}",
+        "running_tasks": 0,
+        "start_task": "completed",
+        "exit_code": number,
+        "errors": ERROR if number else None,
+        "image_version": "1.0.0",
+    }
+    for number in range(3)
+]
 
 
 @pytest.mark.parametrize(
@@ -37,10 +58,26 @@ COLUMNS = {
         (355.66, "355.7"),
         (dt.datetime(2026, 7, 1, 11, 0, 2, 900_000, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2026-07-01 09:00:02Z"),
         ("two\n  lines", "two lines"),
+        ("a\x1b[31m\u202eb", "a\\x1b[31m\\u202eb"),
     ],
 )
 def test_cells(value: object, said: str) -> None:
     assert format_cell(value) == said
+
+
+@given(st.text())
+def test_no_control_character_is_left(said: str) -> None:
+    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in make_visible(said) if char not in "\t\n")
+
+
+def test_commands_in_advice_are_code() -> None:
+    assert list(split_code("use `vms`, or: az vm show --name x; then wait")) == [
+        ("use ", False), ("vms", True), (", or: ", False), ("az vm show --name x", True), ("; then wait", False),
+    ]  # fmt: skip
+    assert list(split_code("a start task: /bin/bash -c 'for l in 0; do x; done'"))[1] == (
+        "/bin/bash -c 'for l in 0; do x; done'",
+        True,
+    )
 
 
 def test_shortening_keeps_the_distinguishing_part() -> None:
@@ -48,51 +85,99 @@ def test_shortening_keeps_the_distinguishing_part() -> None:
     assert shorten(ID, 30) == "…/genomics/versions/1.0.0"  # whole names
     assert shorten("/" + "n" * 30, 10) == "…" + "n" * 9
     assert shorten(NODE, 25) == "tvmps_ab12ab12ab…12ab12_d"
-    assert shorten("could not be allocated", 10) == "could not…"
 
 
-@given(st.text(), st.integers(4, 40))
-def test_shortening_never_exceeds_its_width(said: str, width: int) -> None:
-    assert len(shorten(said, width)) <= width
-    assert shorten(said, len(said)) == said
+def test_views_are_of_the_schemas() -> None:
+    assert set(VIEWS) <= set(SCHEMAS)
+    for verb, view in VIEWS.items():
+        names = {column.name for column in SCHEMAS[verb]}
+        assert set(view.first) | set(view.last) <= names
+        assert sorted(column_order(verb)) == sorted(names)
 
 
-def test_text_is_aligned_and_complete_if_it_fits() -> None:
+def test_text_is_aligned_and_complete() -> None:
     lines = render_text({"name": ["a", "bcd"], "n": [7, 120]}, caption="LOCAL · two").splitlines()
     assert lines == ["LOCAL · two", "name    n", "----  ---", "a       7", "bcd   120"]
-    assert ID in render_text(COLUMNS)
 
 
-def test_a_narrow_table_leaves_out_nothing_first_and_ids_are_shortened_first() -> None:
-    wide = render_text(COLUMNS, width=110)
-    assert wide.endswith("not shown: detail")
-    assert "Desired number of dedicated nodes could not be allocated" in wide
-    assert "…" in wide
-    assert render_text(COLUMNS, width=60).endswith("not shown: detail, id")
+def columns_of(rows: list[dict[str, object]], verb: str = "nodes") -> dict[str, Sequence[object]]:
+    return Table.from_rows(verb, rows).columns
 
 
-@given(st.integers(20, 200))
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    *rows, _ = render_text(COLUMNS, width=width).splitlines()
-    assert max(map(len, rows)) <= width
+def test_what_matters_comes_first_and_what_is_the_same_in_all_rows_below() -> None:
+    caption, head, rule, *rows, same, empty = render_text(columns_of(NODES), verb="nodes", caption="nodes").splitlines()
+    assert caption == "nodes · 2026-07-01"
+    assert head.split() == ["node_id", "state", "errors", "exit_code", "start_task", "state_since", "ip"]
+    assert set(rule) == {"-", " "}
+    assert [row.split()[-2] for row in rows] == ["09:30:00Z", "09:31:00Z", "09:32:00Z"]
+    assert ERROR in rows[1]
+    assert same.startswith("the same in all rows: allocated 09:30:00Z, running_tasks 0, scheduling enabled, vm_size ")
+    assert empty == "no value in any row: booted, dedicated, agent_version"
 
 
-def test_a_table_without_rows_is_its_caption() -> None:
+def test_times_of_several_days_have_their_dates() -> None:
+    later = [NODES[0], {**NODES[1], "state_since": DAY + dt.timedelta(days=1)}]
+    assert "2026-07-02 09:30:00Z" in render_text(columns_of(later), verb="nodes")
+
+
+def test_a_narrow_terminal_shows_what_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    idle = [{**row, "state": "idle", "errors": None} for row in NODES]
+    text = render_terminal(columns_of(idle), verb="nodes", caption="nodes", width=60)
+    assert text.splitlines()[1].split() == ["node_id", "state", "exit_code", "start_task", "state_since"]
+    assert max(map(len, text.splitlines()[1:5])) <= 60
+    assert "not shown: ip (" in text
+    # A long text in a narrow column is hard to read: each row is a block, with all that it has.
+    blocks = render_terminal(columns_of(NODES), verb="nodes", width=80)
+    assert max(map(len, blocks.splitlines()[:-2])) <= 80
+    assert " ".join(blocks.split()).count(ERROR) == 2
+    for name in ("errors: ", "exit_code: 2", "start_task: completed", "ip: 10.0.0.2", NODES[2]["node_id"]):
+        assert name in blocks
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[31m" in render_terminal(columns_of(NODES), verb="nodes", width=80)
+    evil = render_terminal({"x": ["\x1b]0;title\x07", "\u202e"]}, caption="\x9b", width=80)
+    assert "\\x1b]0;title\\x07" in evil
+    assert not {"\x07", "\u202e", "\x9b"} & set(evil)
+
+
+def test_commands_can_be_copied_from_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = [{"vm_size": "Standard_D4s_v5", "fits": number == 0, "command": COMMAND} for number in range(2)]
+    assert f"  command: {COMMAND}\n" in render_terminal(columns_of(rows, "estimate"), verb="estimate", width=60)
+
+
+def test_text_in_a_notebook_loses_nothing() -> None:
+    steps = [
+        {"step": f"step {n}", "resource": "genomics", "action": "created", "detail": "d", "id": ID} for n in (1, 2)
+    ]
+    table = render_text(columns_of(steps, "create"), verb="create", width=90)
+    assert table.startswith("step    action   resource")
+    assert max(map(len, table.splitlines()[:4])) <= 90
+    for row in render_text(columns_of(NODES), verb="nodes", width=100).split("node_id: ")[2:]:
+        assert ERROR in " ".join(row.split())
+
+
+def test_a_table_without_rows_says_what_to_do() -> None:
     assert render_text({"name": []}, caption="no pools") == "no pools"
     assert render_text({"name": []}) == "no rows"
-    assert "<table" not in render_html({"name": []}, caption="no pools")
+    said = render_text(columns_of([], "pools"), verb="pools", caption="pools: 0")
+    assert said.startswith("pools: 0\ncreate one with `%batchimg create NAME ")
+    page = render_html(columns_of([], "pools"), verb="pools", caption="pools: 0")
+    assert "<table" not in page
+    assert "--from-vm VM" in page
+    missing = {verb for verb, view in VIEWS.items() if not view.empty}
+    assert missing == {"connect", "vm login", "check", "autoscale", "wait", "stop-resize", "packer", "help", "panel"}
 
 
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.tags: list[str] = []
-        self.titles: list[str] = []
         self.said: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - not needed
         self.tags.append(tag)
-        self.titles += [value or "" for name, value in attrs if name == "title"]
 
     def handle_data(self, data: str) -> None:
         self.said.append(data)
@@ -104,18 +189,39 @@ def read(page: str) -> _Reader:
     return reader
 
 
-EVIL = '<script>alert("x")</script>&amp;'
+EVIL = '<script>alert("x")</script>&amp;\''
 
 
 def test_every_text_in_html_is_escaped() -> None:
-    read_back = read(render_html({EVIL: [EVIL, f"{EVIL}{'y' * 50}"]}, caption=EVIL, below=EVIL))
-    assert "script" not in read_back.tags
-    assert read_back.said.count(EVIL) == 4
-    assert read_back.titles == [f"{EVIL}{'y' * 50}"]
+    attrs = {"warnings": [{"found": EVIL, "fix": EVIL, "severity": EVIL}], "text": EVIL}
+    read_back = read(render_html({EVIL: [EVIL, f"{EVIL}{'y' * 50}"]}, caption=EVIL, attrs=attrs))
+    assert not {"script", "style", "svg"} & set(read_back.tags)
+    assert "".join(read_back.said).count(EVIL) == 8
+    for verb, schema in SCHEMAS.items():
+        rows = [{column.name: EVIL for column in schema if column.kind in ("text", "word")}] * 2
+        assert "script" not in read(render_html(columns_of(rows, verb), verb=verb)).tags
 
 
-def test_long_ids_are_whole_in_their_title() -> None:
-    assert read(render_html(COLUMNS)).titles.count(ID) == 2
+def test_texts_are_whole_in_html() -> None:
+    page = read(render_html(columns_of(NODES), verb="nodes", caption="nodes"))
+    assert {ERROR, NODES[2]["node_id"]} <= set(page.said)
+    options = [{"vm_size": "Standard_D4s_v5", "kind": kind, "command": COMMAND} for kind in ("dedicated", "spot")]
+    html = render_html(columns_of(options, "estimate"), verb="estimate")
+    assert html.count(f'>{COMMAND}</pre><input type="button"') == 2
+    formula = "$a = 1;\n  $b = 2;"
+    assert f">{formula}</pre>" in render_html(columns_of([{"formula": formula}], "autoscale"), verb="autoscale")
+    findings = [{"rule": "a", "ok": ok, "severity": "error", "found": "f"} for ok in (False, True, None)]
+    marks = [word for word in read(render_html(columns_of(findings, "check"), verb="check")).said if word in WORDS]
+    assert marks == ["error", "passed", "not checked"]
+
+
+WORDS = ("error", "passed", "not checked", "warning")
+
+
+def test_a_single_row_with_many_columns_is_a_list() -> None:
+    page = read(render_html(columns_of(NODES[:1]), verb="nodes"))
+    assert "thead" not in page.tags
+    assert render_text(columns_of(NODES[:1]), verb="nodes").splitlines()[2] == "state          idle"
 
 
 def test_a_caption_shows_local_for_the_emulator() -> None:
@@ -128,8 +234,8 @@ def test_a_long_frame_shows_its_first_rows_and_their_number(monkeypatch: pytest.
     shown = mime_bundle(
         to_frame(Table.from_rows("pools", [{"pool": f"p{i}"} for i in range(MAX_SHOWN_ROWS + 1)], "many"))
     )
-    assert shown["text/plain"].endswith(f"the first {MAX_SHOWN_ROWS} of {MAX_SHOWN_ROWS + 1} rows")
-    assert f"the first {MAX_SHOWN_ROWS} of {MAX_SHOWN_ROWS + 1} rows" in shown["text/html"]
+    for text in shown.values():
+        assert f"rows shown: {MAX_SHOWN_ROWS} of {MAX_SHOWN_ROWS + 1}" in text
     assert f"p{MAX_SHOWN_ROWS - 1}" in shown["text/plain"]
     assert f"p{MAX_SHOWN_ROWS}" not in shown["text/plain"]
 

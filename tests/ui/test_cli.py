@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,14 +92,22 @@ def in_a_terminal(*words: str, columns: int, interrupt_at: str = "") -> tuple[st
     return said.replace("\r\n", "\n"), process.wait()
 
 
-def test_a_table_fits_its_terminal() -> None:
-    said, status = in_a_terminal("vms", columns=70)
+def test_a_table_fits_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    said, status = in_a_terminal("vms", columns=80)
     assert status == 0
+    assert "\x1b" not in said
     lines = said.rpartition("\r")[2].splitlines()
     assert lines[0].startswith("LOCAL · ")
-    assert any("prep-vm" in line for line in lines)
-    assert max(map(len, lines[1:-1])) <= 70
-    assert lines[-1].startswith("not shown: ")
+    assert re.match("vm +power +generalized +vm_size ", lines[1])
+    assert any(re.match("prep-vm +deallocated +yes +Standard_D4s_v5 ", line) for line in lines)
+    assert max(map(len, lines[1:-2])) <= 80
+    assert re.match("the same in all rows: .*region eastus", lines[-2])
+    assert re.match("not shown: .*id ", lines[-1])
+    monkeypatch.delenv("NO_COLOR")
+    narrow, _ = in_a_terminal("vms", columns=50)
+    assert "vm: prep-vm\x1b[0m\n  power: deallocated" in narrow  # a block
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ def test_what_was_done_is_shown_before_the_error(shell: InteractiveShell, capsys
     done = shell.run_cell(f"%batchimg {LINE} --start-task /bin/false")
     assert not done.success
     printed = capsys.readouterr().out
-    assert printed.index("\nstep  ") < printed.index("ResizeError: ")
+    assert printed.index("\nstep") < printed.index("ResizeError: ")
 
 
 def test_ctrl_c_prints_how_to_go_on(

@@ -11,6 +11,9 @@ from batchimg_magics.pool_spec.words import NODE_ACTIONS, NODE_KINDS, NODE_STATE
 #: The kind of the values of a column. In pandas: ``string``, ``Int64``, ``Float64``, ``boolean``,
 #: ``datetime64[us, UTC]`` and ``category``. A missing value is None here and ``<NA>`` there.
 Kind = Literal["text", "int", "float", "bool", "time", "word"]
+#: What a text is, for displays: an ID, which may be shortened; a command, a formula or other code, which is copied;
+#: advice in words with commands in it; the text or code of an error; the severity of a finding.
+Form = Literal["plain", "id", "code", "advice", "problem", "severity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,15 @@ class Column:
         The description, in one line.
     allowed_values
         For ``word``: the known words; others are appended.
+    form
+        What its texts are, for displays. `views` has the order in which displays show the columns.
     """
 
     name: str
     kind: Kind
     doc: str
     allowed_values: tuple[str, ...] = ()
+    form: Form = "plain"
 
 
 # Source: the vocabulary of the Batch data plane, 2025-06-01.
@@ -51,7 +57,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("account", "text", "name of the Batch account"),
         Column("region", "text", "region of the account"),
         Column("resource_group", "text", "resource group of images, galleries and snapshots"),
-        Column("subscription", "text", "subscription ID"),
+        Column("subscription", "text", "subscription ID", form="id"),
         Column("pools", "int", "number of pools in the account"),
         Column("pool_quota", "int", "pool quota of the account"),
         Column("dedicated_core_quota", "int", "dedicated core quota; missing if Azure does not report it"),
@@ -62,7 +68,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
             "cost limit of all pools of the account, in USD per hour; missing if there is none",
         ),
         Column("cloud", "text", "name of the Azure cloud; missing for the emulator in this process"),
-        Column("tenant", "text", "ID of the tenant that signed in; missing if it is not known"),
+        Column("tenant", "text", "ID of the tenant that signed in; missing if it is not known", form="id"),
         Column("signed_in_as", "text", "user, service principal or managed identity; missing if it is not known"),
         Column("tags", "text", "tags of every resource that is created on the connection; missing if there are none"),
         Column("state", "text", "emulator state file, or :memory:; missing for Azure"),
@@ -83,7 +89,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("security", "word", "security type", ("Standard", "TrustedLaunch", "ConfidentialVM")),
         Column("data_disks", "int", "number of data disks"),
         Column("disks_gib", "int", "total size of its disks in GiB"),
-        Column("id", "text", "resource ID"),
+        Column("id", "text", "resource ID", form="id"),
     ),
     "vm login": (
         Column("vm", "text", "name of the VM"),
@@ -94,9 +100,11 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("public", "bool", "whether the address is public; missing if it could not be read"),
         Column("port", "int", "port to connect to"),
         Column("user", "text", "name of the administrator account"),
-        Column("command", "text", "command to run in a terminal"),
-        Column("unread", "text", "what could not be read, and the reason; missing if everything was read"),
-        Column("next", "text", "next step"),
+        Column("command", "text", "command to run in a terminal", form="code"),
+        Column(
+            "unread", "text", "what could not be read, and the reason; missing if everything was read", form="problem"
+        ),
+        Column("next", "text", "next step", form="advice"),
     ),
     "images": (
         Column("image", "text", "name of the image definition, or of the resource"),
@@ -114,7 +122,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("usd_per_month", "float", "cost of storing it in USD per month, at most; missing if not known"),
         Column("made_from", "text", "source; of a version, its snapshots by LUN"),
         Column("published", "time", "when it was published or created"),
-        Column("id", "text", "resource ID"),
+        Column("id", "text", "resource ID", form="id"),
     ),
     "pools": (
         Column("pool", "text", "name of the pool"),
@@ -133,7 +141,12 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
             ("available", "missing", "source missing", "not in region", "unreadable"),
         ),
         Column("autoscale", "bool", "whether an autoscale formula sets the targets"),
-        Column("errors", "text", "error codes of the last resize, and of the last evaluation of the formula"),
+        Column(
+            "errors",
+            "text",
+            "error codes of the last resize, and of the last evaluation of the formula",
+            form="problem",
+        ),
         Column(
             "usd_per_hour",
             "float",
@@ -149,9 +162,9 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     "check": (
         Column("rule", "text", "ID of the rule; docs/rules.md lists all"),
         Column("ok", "bool", "whether the check passed; missing if it could not be checked"),
-        Column("severity", "word", "severity if the check failed", SEVERITIES),
+        Column("severity", "word", "severity if the check failed", SEVERITIES, form="severity"),
         Column("found", "text", "what was found"),
-        Column("fix", "text", "how to fix it, with a command if there is one"),
+        Column("fix", "text", "how to fix it, with a command if there is one", form="advice"),
     ),
     "create": (
         Column("step", "text", "name of the step"),
@@ -160,7 +173,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("state", "text", "resulting state"),
         Column("seconds", "float", "duration in seconds of service time"),
         Column("detail", "text", "details"),
-        Column("id", "text", "resource ID"),
+        Column("id", "text", "resource ID", form="id"),
     ),
     "plan": (
         Column("step", "text", "name of the step"),
@@ -170,10 +183,10 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("minutes", "float", "usual duration in minutes; missing if it is not known"),
         Column("usd_per_hour", "float", "cost in USD per hour: nodes, disks, load balancers and addresses"),
         Column("usd_per_month", "float", "cost of the stored snapshots or replicas in USD per month, at most"),
-        Column("id", "text", "resource ID"),
+        Column("id", "text", "resource ID", form="id"),
     ),
     "nodes": (
-        Column("node_id", "text", "ID of the node"),
+        Column("node_id", "text", "ID of the node", form="id"),
         Column("state", "word", "node state", NODE_STATES),
         Column("scheduling", "word", "whether it accepts tasks", ("enabled", "disabled")),
         Column("state_since", "time", "when it entered this state"),
@@ -185,7 +198,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("running_tasks", "int", "number of running tasks"),
         Column("start_task", "word", "state of its start task", ("running", "completed")),
         Column("exit_code", "int", "exit code of its start task"),
-        Column("errors", "text", "errors of the node, code: message"),
+        Column("errors", "text", "errors of the node, code: message", form="problem"),
         Column("image_version", "text", "image version that it runs"),
         Column("agent_version", "text", "version of the node agent"),
     ),
@@ -210,9 +223,14 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("round", "int", "number of the resize attempt"),
         Column("class", "word", "class of the outcome", OUTCOMES),
         Column("action", "text", "what was done"),
-        Column("code", "text", "error code of the resize"),
-        Column("message", "text", "cause and error message of Azure; for a repair, the last error of the node"),
-        Column("hint", "text", "what to do about the cause"),
+        Column("code", "text", "error code of the resize", form="problem"),
+        Column(
+            "message",
+            "text",
+            "cause and error message of Azure; for a repair, the last error of the node",
+            form="problem",
+        ),
+        Column("hint", "text", "what to do about the cause", form="advice"),
         Column("dedicated_after", "int", "live dedicated nodes after the attempt"),
         Column("dedicated_target", "int", "target number of dedicated nodes"),
         Column("spot_after", "int", "live Spot nodes after the attempt"),
@@ -250,12 +268,12 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     "autoscale": (
         Column("pool", "text", "name of the pool"),
         Column("autoscale", "bool", "whether an autoscale formula is enabled"),
-        Column("formula", "text", "the formula"),
+        Column("formula", "text", "the formula", form="code"),
         Column("interval_minutes", "float", "evaluation interval in minutes"),
         Column("dedicated_target", "int", "target number of dedicated nodes"),
         Column("spot_target", "int", "target number of Spot nodes"),
         Column("evaluated", "time", "when Azure last evaluated the formula"),
-        Column("error", "text", "error of the last evaluation"),
+        Column("error", "text", "error of the last evaluation", form="problem"),
         Column("expires", "time", "when all nodes are removed"),
     ),
     "autoscale variables": (
@@ -281,7 +299,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("ends_in", "word", "what the template creates", ("gallery", "vhd", "managed-image")),
         Column("base", "text", "Marketplace base image: publisher:offer:sku"),
         Column("generation", "word", "Hyper-V generation of the base image", ("V1", "V2")),
-        Column("next", "text", "command that creates a pool from the image"),
+        Column("next", "text", "command that creates a pool from the image", form="code"),
     ),
     "estimate": (
         Column("vm_size", "text", "VM size of the nodes"),
@@ -297,7 +315,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         ),
         Column("fits", "bool", "whether the quotas allow it"),
         Column("limit", "text", "which limit does not allow it, and what fits"),
-        Column("command", "text", "command that applies it"),
+        Column("command", "text", "command that applies it", form="code"),
         Column("cores", "int", "number of cores of the nodes"),
         Column("cores_free", "int", "cores available in the tightest quota; missing if the account reports none"),
         Column("vcpus", "int", "vCPUs of a node"),
@@ -310,7 +328,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("action", "word", "what was done", ACTIONS),
         Column("seconds", "float", "duration in seconds of service time"),
         Column("detail", "text", "details"),
-        Column("id", "text", "resource ID"),
+        Column("id", "text", "resource ID", form="id"),
     ),
     "cleanup": (
         Column("resource", "text", "name of the resource"),
@@ -346,12 +364,12 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("expired", "time", "when the pool expired"),
         Column("seconds", "float", "duration of the deletion in seconds of service time"),
         Column("detail", "text", "details"),
-        Column("id", "text", "resource ID"),
+        Column("id", "text", "resource ID", form="id"),
     ),
     "help": (
         Column("verb", "text", "name of the verb"),
         Column("does", "text", "what it does"),
-        Column("command", "text", "usage"),
+        Column("command", "text", "usage", form="code"),
         Column("group", "text", "group of the option"),
     ),
 }

@@ -73,26 +73,21 @@ def findings_table(facts: Facts, findings: Sequence[Finding], what: str, *, ever
         for one in findings
         if every or one.ok is False
     ]
-    hidden = "" if every or len(rows) == len(findings) else "; `check --all` shows all checks"
-    role = access.role_definition(facts)
-    return Table.from_rows("check", rows, f"{what}: {summary(findings)}{hidden}", role=role)
-
-
-def with_full_cells(found: Table) -> Table:
-    """Return the table with all failed and unchecked rows in full below it, since long cells are cut."""
-    failed_rows = [row for row in found.rows() if row["ok"] is not True]
-    return replace(found, attrs={**found.attrs, "warnings": failed_rows})
+    made = Table.from_rows("check", rows, f"{what}: {summary(findings)}", role=access.role_definition(facts))
+    if len(rows) < len(findings):
+        made.attrs |= {"all_rows": len(findings), "more": "`check --all` shows all checks"}
+    return made
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return, as text, how many checks failed or were not possible."""
+    """Return, as text, how many checks passed, failed or were not possible."""
     counts = {
         ("error", ""): sum(one.is_error for one in findings),
+        ("check passed", "checks passed"): sum(one.ok is True for one in findings),
         ("warning", ""): sum(one.is_warning and one.ok is False for one in findings),
         ("check not possible", "checks not possible"): sum(one.ok is None for one in findings),
     }
-    parts = [count_text(count, *words) for words, count in counts.items() if count]
-    return ", ".join(parts) or f"{count_text(len(findings), 'check')} passed"
+    return ", ".join(count_text(count, *words) for words, count in counts.items() if count)
 
 
 def with_warnings(done: Table, findings: Sequence[Finding]) -> Table:

@@ -71,7 +71,7 @@ async def check_resource(
     what = f"{which} {ResourceId.parse(found[which]).name}"
     if which == "image":
         what = "image " + "/".join(part for _, part in ResourceId.parse(found[which]).path)
-    return preflight.with_full_cells(preflight.findings_table(facts, preflight.run_rules(facts), what, every=every))
+    return preflight.findings_table(facts, preflight.run_rules(facts), what, every=every)
 
 
 async def _find_matches(azure: Azure, name: str) -> dict[str, str]:

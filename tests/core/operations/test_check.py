@@ -80,7 +80,7 @@ def test_a_vm_that_keeps_all_rules(session: Session) -> None:
 def test_what_is_broken_comes_first(session: Session) -> None:
     table = session.check("desk-vm", vm_size="Standard_D4_v3", mount_data_disks=True, all=True)
     assert list(table.rule[:2]) == ["generation", "deallocated"]
-    assert table.attrs["caption"] == "vm desk-vm: 1 error, 2 warnings"
+    assert table.attrs["caption"] == "vm desk-vm: 1 error, 30 checks passed, 2 warnings"
     failed = [not ok for ok in table.ok]
     assert failed == sorted(failed, reverse=True)
 
@@ -220,13 +220,14 @@ def test_warnings_stand_below_the_table_in_a_notebook() -> None:
     with ipython() as ip:
         line = "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2 --timeout 10m --mount-data-disks"
         shown = run_cell(ip, f"%batchimg {line}")._repr_mimebundle_()
-        assert shown["text/plain"].endswith("-> --timeout 20m, or omit it")
-        assert "warning: 10 min for 2 nodes" in shown["text/html"]
+        assert "-> --timeout 20m, or omit it" in shown["text/plain"]
+        assert ">warning</span> 10 min for 2 nodes" in shown["text/html"]
         role = run_cell(ip, "%batchimg check prep-vm --role")._repr_mimebundle_()["text/plain"]
         assert json.loads(role[role.index("{\n") :])["Name"] == "batchimg researcher"
         assert '"Name"' not in run_cell(ip, "%batchimg check prep-vm")._repr_mimebundle_()["text/plain"]
         cell = run_cell(ip, "%%batchimg check prep-vm\nnodes: 400\nmount_data_disks: true")
-        assert cell.attrs["caption"].endswith("1 error; `check --all` shows all checks")
+        assert cell.attrs["caption"].startswith("LOCAL · vm prep-vm: 1 error, ")
+        assert "rows shown: 1 of 3" in cell._repr_mimebundle_()["text/plain"]
 
 
 def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,7 +240,8 @@ def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[st
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "prep-vm", "--role"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("LOCAL · vm prep-vm: 1 warning; `check --all` shows all checks\n")
+    assert re.match(r"LOCAL · vm prep-vm: \d+ checks passed, 1 warning\n", said)
+    assert re.search(r"\nrows shown: 1 of \d+; `check --all` shows all checks\n", said)
     assert "data-disks" in said
     assert json.loads(said[said.index("{\n") :])["IsCustom"] is True
     assert main(["check", "prep-vm", "--all", "--json"]) == 0
@@ -350,7 +352,7 @@ def test_missing_and_denied_actions_are_named(session: Session, tmp_path: Path) 
     barred = table[table.rule == "vm-size-restrictions"]
     assert barred.ok.isna().all()
     assert barred.found.iloc[0] == "cannot be checked: could not read Compute's VM sizes (403 AuthorizationFailed)"
-    assert table.attrs["caption"].endswith("1 error, 1 warning, 2 checks not possible")
+    assert table.attrs["caption"].endswith("1 error, 30 checks passed, 1 warning, 2 checks not possible")
     with pytest.raises(
         SpecError, match=r"missing permissions in resource group research: Microsoft\.Compute/snapshots/write"
     ):

@@ -1,0 +1,64 @@
+"""Format the values of a table: times, numbers, money; characters that would control a terminal are made visible."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["NO_VALUE", "format_cell", "format_money", "make_visible", "split_code"]
+
+#: Text of a missing value.
+NO_VALUE = "-"
+#: Control characters but tab and newline, and characters that are invisible or change the direction of text.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+#: Commands in a text: in backticks, or a line of this tool, of the Azure CLI or of a shell up to the next part.
+_CODE = re.compile(
+    r"`(?P<quoted>[^`\n]+)`"
+    r"|(?P<bare>%batchimg [^;\n]+|(?<![\w-])az [a-z][a-z-]+ [^;\n]*--[^;\n]+|/bin/(?:ba)?sh -c '.*'|powershell .*\S)"
+)
+
+
+def make_visible(text: str) -> str:
+    r"""Return a text whose control characters are written as escapes: ``\x1b``, ``\u202e``."""
+    return _INVISIBLE.sub(_escaped, text) if not text.isprintable() else text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def format_cell(value: object, *, time_format: str = "%Y-%m-%d %H:%M:%SZ") -> str:
+    """Return a value as text on one line: times in UTC to the second, yes or no, numbers with one decimal."""
+    if value is None:
+        return NO_VALUE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime(time_format)
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return make_visible(" ".join(str(value).split()))
+
+
+def format_money(value: object) -> str:
+    """Return an amount of money with two decimals, or three below one."""
+    return format_cell(value) if not isinstance(value, float) else f"{value:,.2f}" if value >= 1 else f"{value:.3f}"
+
+
+def split_code(text: str) -> Iterator[tuple[str, bool]]:
+    """Split advice into parts, each with whether it is code: a command, or what stands in backticks."""
+    end = 0
+    for match in _CODE.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()], False
+        yield match["quoted"] or match["bare"].rstrip(), True
+        end = match.end()
+    if end < len(text):
+        yield text[end:], False
