@@ -163,7 +163,7 @@ def render_terminal(
     below = list(shown.lines)
     if shown.caption:
         label, rest = split_label(shown.caption)
-        console.print(Text(label, style="bold red").append(rest, style="bold not red"), soft_wrap=True)
+        console.print(Text.assemble((label, "bold red"), (rest, "bold")), soft_wrap=True)
     if shown.is_list:
         for text in _list_texts(shown.columns):
             console.print(text, soft_wrap=True)

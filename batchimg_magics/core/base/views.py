@@ -96,7 +96,7 @@ VIEWS: dict[str, View] = {
         ("region", "created", "expired", "id"),
         "there are no leftover resources and no expired pools",
     ),
-    "help": View(("command", "does")),
+    "help": View(("command", "does"), ("verb",)),
 }  # fmt: skip
 VIEWS["stop-resize"] = _WAITS
 VIEWS["repair"] = VIEWS["history"] = _ATTEMPTS
