@@ -17,6 +17,7 @@ __all__ = [
     "ProgressDisplay",
     "TerminalProgress",
     "format_duration",
+    "running_steps",
     "steps_html",
 ]
 
@@ -65,6 +66,11 @@ def steps_html(label: str, steps: Sequence[Activity], now: float) -> str:
     """Return a bar for each running step, and the number of finished steps, as HTML."""
     bars = "".join(_bar(step, now) for step in steps if step.ended is None)
     return f"<div>{escape(label)}{escape(_done_steps_text(steps))}{bars}</div>"
+
+
+def running_steps(steps: Sequence[Activity], now: float) -> list[tuple[str, float | None, str]]:
+    """Return (name, done share or None, text) of each running step, for a display that draws the bars itself."""
+    return [(step.name, _done_share(step, now), _step_text(step, now)) for step in steps if step.ended is None]
 
 
 def _done_steps_text(steps: Sequence[Activity]) -> str:

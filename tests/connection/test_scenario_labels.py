@@ -10,14 +10,14 @@ from IPython.core.completer import provisionalcompleter
 from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.http.scenarios import SCENARIOS
 from batchimg_magics.errors import SpecError
+from batchimg_magics.session.session import Session
 from batchimg_magics.ui import cli
-from batchimg_magics.ui.panel.head import head_html
+from batchimg_magics.ui.panel.head import connection_text
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchimg_magics.session.session import Session
 
 ON = "LOCAL (scenario quota) · "
 ON_60 = "LOCAL \N{MULTIPLICATION SIGN}60 (scenario quota) · "
@@ -51,7 +51,9 @@ def test_the_command_line_and_the_panel_tell_it(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(ON)
     assert any(line.startswith(f"{ON}pools in account") for line in lines)
-    assert 'badge local">LOCAL: emulator (scenario quota)<' in head_html(ON.removesuffix(" · "), "p", [])
+    with Session() as session:
+        session.connect(state=str(tmp_path / "other.db"), speed=60, scenario="quota")
+        assert connection_text(session.connection) == "LOCAL · emulator, 60x time, scenario quota"
 
 
 def test_scenarios_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:

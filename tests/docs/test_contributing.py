@@ -234,7 +234,7 @@ with Session() as session:
         """
 from batchimg_magics.core.base.schemas import OUTCOMES
 from batchimg_magics.core.scaling.outcomes import classify
-from batchimg_magics.ui.panel.rounds import outcome_text
+from batchimg_magics.ui.panel.attempts_section import outcome_text
 
 assert "added" in OUTCOMES
 assert classify([("AddedCode", "message", "")]).kind == "added"

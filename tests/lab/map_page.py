@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from batchimg_magics.pool_spec.words import NODE_STATES
-from batchimg_magics.ui.widgets.node_map import NodeMap
+from batchimg_magics.ui.widgets.modules import PANEL_STYLE, join_modules
 from tests.lab.driver import chromium
 
 if TYPE_CHECKING:
@@ -19,23 +19,29 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _PAGE = """<!doctype html><meta charset="utf-8"><style>body{margin:16px;font-family:sans-serif}%s</style>
-<div id="here"></div><script type="module">
+<div class="batchimg-panel"><div id="here"></div></div><script type="module">
 const source = %s;
 const { default: map } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-const heard = {}, sent = [], traits = { words: %s, frames: 0 };
+const heard = {}, sent = [], traits = { nodes: { words: %s, frames: 0 } };
 const model = {
-  get: (name) => traits[name], send: (content) => sent.push(content),
+  get: (name) => traits[name],
   on: (name, call) => { heard[name] = call; }, off: (name) => { delete heard[name]; },
 };
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-window.give = (content, buffers) => heard["msg:custom"](content, buffers.map(bytes));
-window.set = (name, value) => { traits[name] = value; heard[`change:${name}`]?.(); };
+const send = (content) => sent.push(content);
+const give = (content, buffers) => heard["msg:custom"]({ section: "nodes", ...content }, buffers);
+window.give = (content, buffers) => give(content, buffers.map(bytes));
+window.set = (name, value) => { traits.nodes = { ...traits.nodes, [name]: value }; heard["change:nodes"]?.(); };
 window.firstPaint = async (text) => {
   const whole = bytes(text), began = performance.now();
   window.off?.();
   document.getElementById("here").replaceChildren();
-  window.off = map.render({ model, el: document.getElementById("here") });
-  heard["msg:custom"]({ kind: "all", sequence: 0 }, [whole]);
+  const element = document.getElementById("here");
+  const title = document.createElement("h3"), tools = document.createElement("div");
+  tools.className = "bi-tools";
+  element.append(title, tools);
+  window.off = map.render({ model, element, send });
+  give({ kind: "all", sequence: 0 }, [whole]);
   await new Promise(requestAnimationFrame);
   document.querySelector("canvas").getContext("2d").getImageData(0, 0, 1, 1);
   return performance.now() - began;
@@ -45,7 +51,7 @@ window.repaint = async (frames, squares) => {
   for (let frame = 1; frame <= frames; frame += 1) {
     for (let i = 0; i < 1000; i += 1) { places[i] = (i * 97 + frame * 31) %% squares; states[i] = (frame + i) %% 16; }
     const buffers = [new DataView(places.buffer), new DataView(states.buffer)];
-    heard["msg:custom"]({ kind: "change", sequence: frame }, buffers);
+    give({ kind: "change", sequence: frame }, buffers);
     await new Promise(requestAnimationFrame);
   }
   document.querySelector("canvas").getContext("2d").getImageData(0, 0, 1, 1);
@@ -59,7 +65,8 @@ window.ready = true;
 @contextlib.contextmanager
 def page(width: int = 900, height: int = 700) -> Iterator[Page]:
     """Open the map on a page of its own, which fetches nothing."""
-    script, style = NodeMap._esm, NodeMap._css
+    script = join_modules("dom", "squares", "nodes_section") + "export default nodes_section;"
+    style = PANEL_STYLE
     with chromium(viewport={"width": width, "height": height}) as opened:
         opened.set_content(_PAGE % (style, json.dumps(script), json.dumps(NODE_STATES)))
         opened.wait_for_function("window.ready")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,13 +63,3 @@ def test_sweeping_over_the_map_asks_for_nothing_and_resting_does(opened: Page) -
         opened.clock.run_for(60)
     opened.clock.run_for(200)
     assert len([one for one in opened.evaluate("window.sent") if one["kind"] == "node"]) == 1
-
-
-def test_a_view_reports_when_it_opens_is_asked_and_closes(opened: Page) -> None:
-    opened.evaluate("window.firstPaint", encoded(np.zeros(1, np.uint8)))
-    opened.evaluate("window.give({ kind: 'report views' }, [])")
-    opened.evaluate("window.off()")
-    response = [one for one in opened.evaluate("window.sent") if one["kind"] == "view"]
-    assert [one["state"] for one in response] == ["visible", "visible", "closed"]
-    assert [one.get("new", False) for one in response] == [True, False, False]
-    assert len({one["view"] for one in response}) == 1, json.dumps(response)

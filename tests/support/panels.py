@@ -34,11 +34,55 @@ def wait_for_verb(session: Session, name: str = "genomics") -> None:
     session.call(_do_nothing)
 
 
-def run_estimate(panel: Panel) -> None:
-    """Press the button of the second tab, and wait until the result is shown."""
-    panel.estimate_tab.calculate_button.click()
-    if panel.estimate_tab.estimate_run is not None:
-        panel.estimate_tab.estimate_run.wait(60)
+def send(panel: Panel, **content: Any) -> None:
+    """Send a message as a front end does."""
+    panel._handle_custom_msg(content, [])
+
+
+def set_values(panel: Panel, **values: Any) -> None:
+    """Change values of the size or of its options."""
+    send(panel, kind="set", values=values, view="test", number=1)
+
+
+def press(panel: Panel, button: str) -> None:
+    """Press a button: ``resize``, ``stop``, ``repair`` or ``delete``."""
+    send(panel, kind="press", button=button)
+
+
+def reason(panel: Panel, button: str) -> str:
+    """Return why a button is disabled; empty: it is enabled."""
+    found: str = panel.actions["reasons"][button]
+    return found
+
+
+def shown(panel: Panel, part: str = "") -> str:
+    """Return the text that the panel shows, or one part of it, as one string without quotes of JSON."""
+    names = [part] if part else ["head", "size", "forecast", "actions", "activity", "estimate", "nodes", "attempts"]
+    return "\n".join(text for name in names for text in _texts(getattr(panel, name)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+    else:
+        yield str(value)
+
+
+def forecast_rows(panel: Panel) -> dict[str, str]:
+    """Return the rows of the forecast, and the text of each bar by its label."""
+    state = panel.forecast
+    return dict(state["rows"]) | {one["label"]: one["text"] for one in state["bars"]}
+
+
+def run_estimate(panel: Panel, **values: Any) -> None:
+    """Calculate an estimate, and wait until the result is shown."""
+    send(panel, kind="estimate", values=values)
+    if panel.estimate_section.estimate_run is not None:
+        panel.estimate_section.estimate_run.wait(60)
     panel.session.call(_do_nothing)
 
 
@@ -52,7 +96,7 @@ def advance_time(session: Session, seconds: float) -> None:
 
 
 class BrowserView:
-    """A view of a panel's map in a browser, which sends the messages of `node_map.js`.
+    """A view of a panel in a browser, which sends the messages of `visibility.js`.
 
     Parameters
     ----------
@@ -67,7 +111,7 @@ class BrowserView:
     def send_state(self, state: str, *, new: bool = False) -> None:
         """Send the state of the view to the kernel."""
         content = {"kind": "view", "view": self._name, "state": state, **({"new": True} if new else {})}
-        self._panel.map._handle_custom_msg(content, [])
+        self._panel._handle_custom_msg(content, [])
 
 
 async def _do_nothing(_: object) -> None:

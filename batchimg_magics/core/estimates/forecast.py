@@ -34,7 +34,9 @@ class ForecastInputs:
     replicas
         Replicas of the image version in the account's region; None: the image is not in a gallery, or cannot be read.
     usd_per_hour_limit
-        The spending limit of the connection in US dollars per hour; None: no limit.
+        The spending limit of the connection for all pools, in US dollars per hour; None: no limit.
+    others_usd_per_hour
+        The cost of the account's other pools; None: there is no limit, or a price is not known.
     expires, expiry_enforced
         When the pool expires (None: never), and whether its expiry formula is enabled.
     first_node
@@ -49,6 +51,7 @@ class ForecastInputs:
     memory_gib: float | None = None
     replicas: int | None = None
     usd_per_hour_limit: float | None = None
+    others_usd_per_hour: float | None = 0.0
     expires: dt.datetime | None = None
     expiry_enforced: bool = True
     first_node: bool = False
@@ -145,9 +148,11 @@ def _blockers(inputs: ForecastInputs, target: Counts, usd: float | None, timeout
         parts.append(missing)
     limit = inputs.usd_per_hour_limit
     missing = inputs.rates.not_in_cost
-    if limit is not None and target.total and (usd is None or usd > limit or missing):
-        cost = "price not available" if usd is None else f"${usd:,.2f}/h{f' without {missing}' if missing else ''}"
-        parts.append(f"{cost}, and the limit of this connection is ${limit:,.2f}/h")
+    total = prices.sum_or_none((usd, inputs.others_usd_per_hour))
+    if limit is not None and target.total and (total is None or total > limit or missing):
+        cost = "price not available" if total is None else f"${total:,.2f}/h{f' without {missing}' if missing else ''}"
+        others = " with all other pools" if total is not None and inputs.others_usd_per_hour else ""
+        parts.append(f"{cost}{others}, and the limit of this connection is ${limit:,.2f}/h")
     if timeout_s is not None and timeout_s < MIN_RESIZE_TIMEOUT_S:
         parts.append("a resize timeout must be at least 5 minutes")
     if inputs.autoscale:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import resources, tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import current_counts, with_targets
-from batchimg_magics.core.batch import expiry, machine_settings, node_pages, nodes, pools, quotas, vm_sizes
+from batchimg_magics.core.base.node_counts import allocated_counts, current_counts, with_targets
+from batchimg_magics.core.batch import expiry, machine_settings, node_agents, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.forecast import ForecastInputs
+from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -113,11 +114,14 @@ class ImageSummary:
         When the version was published; None: not known.
     replicas
         Replicas in the account's region; None: not known.
+    agent_ends
+        The last day on which Batch supports the pool's node agent; None: no end is announced, or it was not read.
     """
 
     name: str
     published: dt.datetime | None = None
     replicas: int | None = None
+    agent_ends: dt.date | None = None
 
 
 def start_key(pool: Json, image: ImageVersion) -> str | None:
@@ -178,9 +182,37 @@ async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs,
         There is no such pool; the hint suggests a similar name.
     """
     found = await read_context(azure, name)
-    first_node = await is_first_node_wanted(azure, found.pool, found.image, found.other_pools)
+    first_node, others_usd, agent_ends = await concurrency.gather(
+        is_first_node_wanted(azure, found.pool, found.image, found.other_pools),
+        _read_others_usd_per_hour(azure, found.other_pools),
+        _read_end_of_agent(azure, found.pool),
+    )
     inputs = found.forecast_inputs(azure.spending_limit.usd_per_hour, azure.now(), first_node=first_node)
-    return inputs, found.image_summary()
+    return replace(inputs, others_usd_per_hour=others_usd), replace(found.image_summary(), agent_ends=agent_ends)
+
+
+async def _read_others_usd_per_hour(azure: Azure, others: Iterable[Json]) -> float | None:
+    """Return the cost of the account's other pools, which the spending limit counts; None: no limit, or no price."""
+    if azure.spending_limit.usd_per_hour is None:
+        return None
+    costs = []
+    for pool in others:
+        counts = allocated_counts(pool)
+        if (planned := azure.spending_limit.planned.get(str(pool["name"]).lower())) is not None:
+            counts = counts.maximum(planned)
+        if counts.total:
+            rates = await prices.read_pool_rates(azure, pool)
+            costs.append(rates.cost(counts.dedicated, counts.spot))
+    return prices.sum_or_none(costs)
+
+
+async def _read_end_of_agent(azure: Azure, pool: Json) -> dt.date | None:
+    """Return the last day on which Batch supports a pool's node agent; None: no end is announced, or not readable."""
+    try:
+        images = await node_agents.read_supported_images(azure)
+    except ServiceError:
+        return None
+    return node_agents.end_of_agent(images, pools.agent_of(pool))
 
 
 async def is_first_node_wanted(azure: Azure, pool: Json, image: ImageVersion, others: Iterable[Json]) -> bool:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import threading
 from concurrent.futures import CancelledError
 from contextvars import copy_context
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as w
+import anywidget
+import traitlets
+from ipywidgets import widget_serialization
 
 from batchimg_magics.errors import BatchImgError
+from batchimg_magics.ui.panel.activity import error_state
+from batchimg_magics.ui.panel.display import display_panel
+from batchimg_magics.ui.panel.head import connection_text
 from batchimg_magics.ui.panel.panel import Panel
-from batchimg_magics.ui.panel.static_html import Bundle, add_html, error_html
+from batchimg_magics.ui.panel.static_html import pools_html
+from batchimg_magics.ui.widgets.modules import CHOOSER_SCRIPT, PANEL_STYLE
 
 if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PoolChooser"]
 
 
-class PoolChooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+class PoolChooser(anywidget.AnyWidget):
     """A list of the account's pools, with the panel of the selected one below it.
 
     Parameters
@@ -30,45 +35,121 @@ class PoolChooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     Attributes
     ----------
+    pools
+        The pools as JSON documents.
+    status
+        What is shown below the list: the pool that is being opened, or an error.
+    panel
+        The panel of the selected pool; None before one was opened.
     open_thread
-        The thread that opens the panel of the selected pool; None before one was opened.
+        The thread that opens the panel; None before one was opened.
     """
+
+    _esm = CHOOSER_SCRIPT
+    _css = PANEL_STYLE
+    model = traitlets.Unicode("").tag(sync=True)
+    head = traitlets.Dict().tag(sync=True)
+    pools: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    status = traitlets.Dict().tag(sync=True)
+    panel = traitlets.Any(None, allow_none=True).tag(sync=True, **widget_serialization)
 
     def __init__(self, session: Session) -> None:
         rows = session.run("pools").rows()
-        self._session = session
+        self.session = session
         self.open_thread: threading.Thread | None = None
-        self._labels = [f"{row['pool']} ({row['vm_size']}, {row['dedicated']} + {row['spot']} nodes)" for row in rows]
-        choices = list(zip(self._labels, (row["pool"] for row in rows), strict=True))
-        self.pools = w.Dropdown(options=choices, description="Pool", layout=w.Layout(width="30em", max_width="100%"))
-        self.choose = w.Button(description="Open", button_style="primary", disabled=not choices)
-        self.choose.on_click(lambda _: self.show())
-        self.below = w.VBox([] if choices else [w.HTML("No pools. Create one with <code>%batchimg create</code>.")])
-        layout = w.Layout(flex_flow="row wrap")
-        super().__init__([w.HBox([self.pools, self.choose], layout=layout), self.below])
-        self.add_class("batchimg-chooser")
+        super().__init__()
+        connection = session.connection
+        self.model = self.model_id or ""
+        self.head = {
+            "connection": connection_text(connection),
+            "real": connection is not None and connection.is_billed,
+            "usd_per_hour": _rate(_sum([row.get("usd_per_hour") for row in rows])),
+        }
+        self.pools = [_pool_state(row) for row in rows]
+        self.on_msg(self._on_message)
 
-    def show(self) -> None:
-        """Open the panel of the selected pool in a thread; the kernel is not blocked."""
-        for one in self.below.children:
-            one.close()
-        name = self.pools.value
-        self.below.children = [w.HTML(f"<div role='status'>Reading pool {escape(name)}</div>")]
-        self.choose.disabled = True
+    def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
+        """Answer a front end. Its messages are untrusted: anything unexpected is ignored."""
+        match content:
+            case {"kind": "open", "pool": str(name)} if any(one["pool"] == name for one in self.pools):
+                self.open_pool(name)
+
+    def open_pool(self, name: str) -> None:
+        """Open the panel of a pool in a thread; the kernel is not blocked."""
+        before, self.panel = self.panel, None
+        if before is not None:
+            before.close()
+        self.status = {"pool": name, "message": f"Reading pool {name}"}
         # In the context of this click, so that IPython assigns output of the thread to the same cell.
         self.open_thread = threading.Thread(target=copy_context().run, args=(self._open, name), daemon=True)
         self.open_thread.start()
 
     def _open(self, name: str) -> None:
         try:
-            self.below.children = [Panel(self._session, name)]
+            self.panel = Panel(self.session, name)
         except BatchImgError as error:
-            self.below.children = [w.HTML(error_html(error))]
+            self.status = {"pool": name, **error_state(error)}
         except CancelledError:  # the session was closed
-            self.below.children = []
-        finally:
-            self.choose.disabled = False
+            self.status = {}
+        else:
+            self.status = {"pool": name}
 
-    def _repr_mimebundle_(self, **options: Any) -> Bundle:
-        rows = "".join(f"<li>{escape(label)}</li>" for label in self._labels)
-        return add_html(super()._repr_mimebundle_(**options), f"<div>Pools:<ul>{rows or '<li>none</li>'}</ul></div>")
+    def close(self) -> None:
+        """Close the list and the panel; verbs continue."""
+        if self.panel is not None:
+            self.panel.close()
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        """Display the widget where there are widgets, and its static form elsewhere."""
+        display_panel(self)
+
+    def static_html(self) -> str:
+        """Return the list as HTML; all text is escaped."""
+        return pools_html(self.head, self.pools)
+
+    def static_text(self) -> str:
+        """Return the list as text for terminals."""
+        rows = [f"  {one['pool']}: {one['nodes']} nodes, {' · '.join(one['facts'])}" for one in self.pools]
+        none = "No pools. Create one with `%batchimg create`."
+        return "\n".join(
+            [self.head["connection"], *(rows or [none]), *["`%batchimg panel NAME` shows one"][: len(rows)]]
+        )
+
+
+def _pool_state(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a pool as the list shows it."""
+    counts = {key: row.get(key) or 0 for key in ("dedicated", "spot", "dedicated_target", "spot_target")}
+    now, target = counts["dedicated"] + counts["spot"], counts["dedicated_target"] + counts["spot_target"]
+    rate, created, expires = row.get("usd_per_hour"), row.get("created"), row.get("expires")
+    facts = [str(row.get("allocation") or row.get("state") or ""), str(row["vm_size"]), _rate(rate)]
+    if row.get("state") == "deleting":
+        facts[0] = "deleting"
+    if created is not None:
+        facts.append(f"created {created:%Y-%m-%d}")
+    if expires is not None:
+        facts.append(f"expires {expires:%Y-%m-%d %H:%M}Z")
+    return {
+        "pool": row["pool"],
+        "nodes": f"{now:,}" if now == target else f"{now:,} / {target:,}",
+        "share": now / max(1, now, target),
+        "facts": [one for one in facts if one],
+        "warnings": _warnings(row),
+    }
+
+
+def _warnings(row: dict[str, Any]) -> list[str]:
+    image, errors = row.get("image_state"), row.get("errors")
+    warnings = [f"image is {image}: the pool cannot grow"] if image not in (None, "there", "available") else []
+    if row.get("expiry_enforced") is False:
+        warnings.append("its expiry is not enforced by Azure now")
+    return [*warnings, *([f"last resize: {errors}"] if errors else [])]
+
+
+def _rate(usd: float | None) -> str:
+    return "cost not available" if usd is None else f"${usd:,.2f} an hour"
+
+
+def _sum(rates: list[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if len(known) == len(rates) else None

@@ -1,31 +1,35 @@
-"""The panel of one pool: its head, its size, its nodes, its resize attempts, and the equivalent command.
+"""The panel of one pool: one widget, whose state lives in traits.
 
-Nothing here blocks the kernel: verbs run on the session's loop, which sets the traits of widgets; front ends display
-traits live and restore them after a reload. The panel is a convenience; the notebook, with the command, is the record.
+Nothing here blocks the kernel: a front end sends what the user did as messages; verbs run on the session's loop, which
+sets traits; front ends display traits live and restore them after a reload. The panel is a convenience; the notebook,
+with the command, is the record.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as w
+import anywidget
+import traitlets
 
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.display.progress import steps_html
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.pool_spec.line import format_line
-from batchimg_magics.ui.panel import head, rounds, static_html
-from batchimg_magics.ui.panel.estimate_tab import EstimateTab
+from batchimg_magics.ui.panel import activity, buttons, cards, head
+from batchimg_magics.ui.panel.activity import ActivityLog, format_time
+from batchimg_magics.ui.panel.attempts_section import AttemptsSection
+from batchimg_magics.ui.panel.display import display_panel
+from batchimg_magics.ui.panel.estimate import EstimateSection
+from batchimg_magics.ui.panel.form import ResizeForm
+from batchimg_magics.ui.panel.nodes_section import NodesSection
 from batchimg_magics.ui.panel.refresh import ContextRefresh, read_panel_data
-from batchimg_magics.ui.panel.size_tab import SizeTab
-from batchimg_magics.ui.panel.static_html import Bundle, add_html, error_html
-from batchimg_magics.ui.widgets.copy_line import CopyLine
-from batchimg_magics.ui.widgets.node_map import NodeMap
+from batchimg_magics.ui.widgets.modules import PANEL_SCRIPT, PANEL_STYLE
+from batchimg_magics.ui.widgets.open_views import OpenViews
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.estimates.forecast import ForecastInputs
     from batchimg_magics.core.scaling.context import ImageSummary
@@ -33,12 +37,15 @@ if TYPE_CHECKING:
     from batchimg_magics.session.pool_watch import PoolWatch
     from batchimg_magics.session.session import Session
     from batchimg_magics.session.work import VerbRun
+    from batchimg_magics.ui.panel.section import Section
     from batchimg_magics.ui.widgets.open_views import Visibility
 
 __all__ = ["Panel"]
 
+_NO_ACTIVITY = activity.message_state("")
 
-class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+
+class Panel(anywidget.AnyWidget):
     """The panel of one pool.
 
     Parameters
@@ -48,11 +55,31 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     name
         Name of the pool.
 
+    Attributes
+    ----------
+    head, tiles, size, forecast, actions, activity, estimate, nodes, attempts
+        What the parts show, as JSON documents.
+    form
+        The size and the options that the user selected.
+
     Raises
     ------
     NotFoundError
         The pool does not exist.
     """
+
+    _esm = PANEL_SCRIPT
+    _css = PANEL_STYLE
+    #: The id of this model, by which views find it in the notebook.
+    model = traitlets.Unicode("").tag(sync=True)
+    head = traitlets.Dict().tag(sync=True)
+    size = traitlets.Dict().tag(sync=True)
+    forecast = traitlets.Dict().tag(sync=True)
+    actions = traitlets.Dict().tag(sync=True)
+    activity = traitlets.Dict().tag(sync=True)
+    estimate = traitlets.Dict().tag(sync=True)
+    nodes = traitlets.Dict().tag(sync=True)
+    attempts = traitlets.Dict().tag(sync=True)
 
     #: Class attributes, since a panel whose pool does not exist is closed before they are set.
     _watch: PoolWatch | None = None
@@ -61,36 +88,27 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
         initial = session.call(lambda azure: read_panel_data(azure, name))
+        super().__init__()
+        self.model = self.model_id or ""
         self._connection = session.connection
         self._context, self._image, self._usd = initial.context, initial.image, initial.usd
         self._snapshot: PoolSnapshot | None = None
         self._verb_run: VerbRun | None = None
-        self._shows_external = False
-        self.head = w.HTML()
-        self.size_tab = SizeTab(
-            changed=self._show_command, resize=self.resize, stop=self.stop, repair=self.repair, refresh=self.refresh
-        )
-        self.estimate_tab = EstimateTab(self._start_estimate, self._apply_counts)
-        self.estimate_tab.vm_size = self._context.vm_size
-        self.tabs = w.Tab([self.size_tab, self.estimate_tab], titles=("Resize", "Estimate"))
-        self.progress = w.HTML()
-        self.confirm_button = w.Button(
-            description="Confirm resize", button_style="warning", tooltip="Resize, and end running tasks"
-        )
-        self.confirm_button.layout.display = "none"
-        self.confirm_button.on_click(lambda _: self._resize(yes=True))
-        self._sent_options: dict[str, Any] | None = None
-        self._unconfirmed_options: dict[str, Any] | None = None
-        self.rounds = w.HTML()
-        self.map = NodeMap(on_hover=self._on_hover, on_visibility=self._on_visibility)
-        self.copy_line = CopyLine()
-        super().__init__(
-            [self.head, self.tabs, self.progress, self.confirm_button, self.map, self.rounds, self.copy_line]
-        )
-        self.add_class("batchimg-panel")
-        self.size_tab.update_inputs(self._context, Counts(), initial.snapshot.at)
+        self._read_at, self._refresh_problem = initial.snapshot.at, ""
+        self._form_origin: tuple[str, int] = ("", 0)
+        self.work_log = ActivityLog()
+        self.form = ResizeForm(context=self._context, at=initial.snapshot.at)
+        self.estimate_section = EstimateSection(self._start_estimate, self._apply_counts, self._show_estimate)
+        self.estimate_section.vm_size = self._context.vm_size
+        self.nodes_section = NodesSection(self)
+        self.attempts_section = AttemptsSection(self)
+        self._sections: dict[str, Section] = {"nodes": self.nodes_section, "attempts": self.attempts_section}
+        self._open_views = OpenViews()
+        self.activity = _NO_ACTIVITY
+        self.on_msg(self._on_message)
+        self._show_estimate()
         self.show_snapshot(initial.snapshot)
-        self._context_refresh = ContextRefresh(session, name, self.show_context, self.size_tab.show_refresh_error)
+        self._context_refresh = ContextRefresh(session, name, self.show_context, self.show_refresh_error)
         self._context_refresh.read_at = initial.snapshot.at
         self._start_watch()
 
@@ -136,47 +154,31 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             snapshot = replace(before, at=snapshot.at, problem=snapshot.problem)
         self._snapshot = snapshot
         self._add_cost(before, snapshot)
-        if snapshot.pool is None:
-            self._show_deleted()
-            return
-        census = snapshot.census
-        if snapshot.pool.allocation != "steady" and (before is None or before.is_steady):
-            self.map.start_recording(_format_time(before.at if before else snapshot.at))
-        self._show_map(snapshot)
-        self.size_tab.blocked_reason = ""
-        self._follow_running()
-        self.size_tab.set_target(self._resize_target(snapshot.pool.target))
-        self.size_tab.update_inputs(None, head.count_nodes(snapshot), snapshot.at)
-        self.size_tab.stop.disabled = not (self._resizing or snapshot.pool.allocation == "resizing")
-        self.size_tab.repair.disabled = not census.bad
-        if snapshot.rounds is not None:
-            self.rounds.value = rounds.rounds_html(snapshot.rounds)
-        if before is not None and before.pool is not None and before.pool.allocation != snapshot.pool.allocation:
+        for section in self._sections.values():
+            section.show(snapshot)
+        if snapshot.pool is not None:
+            self._follow_running()
+            self.form.follow(self._resize_target(snapshot.pool.target))
+            self.form.now, self.form.at = head.count_nodes(snapshot), snapshot.at
+        was, pool = None if before is None else before.pool, snapshot.pool
+        if was is not None and pool is not None and was.allocation != pool.allocation:
+            self.work_log.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now} nodes")
             self._refresh_context()
-        self._show_progress()
+        self._show_activity()
         self._show_head()
-        self._show_command()
-
-    def _show_map(self, snapshot: PoolSnapshot) -> None:
-        ids, states = [node.id for node in snapshot.nodes], [node.state for node in snapshot.nodes]
-        self.map.show(ids, states, [node.is_dedicated for node in snapshot.nodes], time=_format_time(snapshot.at))
-
-    def _show_deleted(self) -> None:
-        if self._snapshot is not None:
-            self._show_map(self._snapshot)
-        self.size_tab.blocked_reason = f"pool {self.name} does not exist any more"
-        self.size_tab.refresh()
-        for button in (self.size_tab.stop, self.size_tab.repair):
-            button.disabled = True
-        self._show_progress()
-        self._show_head()
+        self._show_form()
 
     def show_context(self, context: ForecastInputs, image: ImageSummary, at: float) -> None:
         """Update the inputs of the forecast; called on the session's thread."""
         self._context, self._image = context, image
-        now = head.count_nodes(self._snapshot) if self._snapshot else Counts()
-        self.size_tab.update_inputs(context, now, at)
+        self.form.context, self._read_at, self._refresh_problem = context, at, ""
         self._show_head()
+        self._show_form()
+
+    def show_refresh_error(self, problem: str) -> None:
+        """Show why the inputs of the forecast could not be read again."""
+        self._refresh_problem = problem
+        self._show_form()
 
     def _resize_target(self, target: Counts) -> Counts:
         """Return the target of the pool; of a resize by this session, the target of its last attempt."""
@@ -195,81 +197,97 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._usd = None if rate is None else self._usd + rate * max(0.0, now.at - before.at) / 3600
 
     def _show_head(self) -> None:
-        self.head.value = head.head_html(self.session.label, self.name, self._facts())
+        state = head.head_state(self.name, self._connection, self._snapshot, self._context, self._usd)
+        self.head = state | {"tiles": head.tile_states(self._snapshot, self._image)}
 
-    def _facts(self) -> list[tuple[str, str]]:
-        return head.pool_facts(self._snapshot, self._context, self._image, self._usd)
+    def _show_form(self) -> None:
+        """Show the size, the forecast, the buttons and the command."""
+        pool = None if self._snapshot is None else self._snapshot.pool
+        target = Counts() if pool is None else pool.target
+        is_billed = self._connection is not None and self._connection.is_billed
+        size = cards.size_state(self.form, target, is_billed=is_billed)
+        self.size = size | {"by": list(self._form_origin)}
+        gone = "" if pool is not None else f"pool {self.name} does not exist any more"
+        result = self.form.forecast(gone)
+        if result is not None:
+            age = cards.age_text(self._read_at)
+            self.forecast = cards.forecast_state(self.form, result, age=age, problem=self._refresh_problem)
+        running = self._verb_run if self._verb_run is not None and not self._verb_run.done() else None
+        reasons = buttons.button_reasons(self._snapshot, self.form, result, running, needs_yes=size["needs_yes"])
+        self.actions = {
+            "resize": f"Resize to {self.form.nodes:,} + {self.form.spot:,}",
+            "reasons": reasons,
+            "line": format_line("resize", {"name": self.name, **self.form.options}),
+            "delete": f"Delete pool {self.name} and its {self.form.now.total:,} nodes? Its image is kept.",
+        }
 
-    def _show_progress(self) -> None:
+    def _show_estimate(self) -> None:
+        self.estimate = self.estimate_section.state()
+
+    def _show_activity(self) -> None:
         verb_run = self._verb_run
         if verb_run is None:
             self._show_external_resize()
             return
+        self.work_log.add_ended_steps(verb_run)
         if not verb_run.done():
-            self.progress.value = steps_html(verb_run.label, verb_run.board.activities(), verb_run.board.now())
+            self._set_activity(activity.running_state(verb_run))
             return
         self._verb_run = None
         if self._watch is not None:
             self._watch.set_expecting(expecting=False)
             self._watch.poll_now()
         self._refresh_context()
+        now = verb_run.board.now()
         try:
             table = verb_run.result()
         except BatchImgError as error:
-            self.progress.value = error_html(error)
-            return
-        self.progress.value = f"<div role='status'>{escape(table.caption)}</div>"
-        # On Azure, a resize that would end running tasks is only planned: the user can confirm it.
-        if self._sent_options is not None and "planned" in table.columns.get("class", ()):
-            self._unconfirmed_options = self._sent_options
-            self._apply_counts(self._sent_options["nodes"], self._sent_options["spot"])
-            self.size_tab.is_edited = True  # keeps these counts when the next snapshot arrives
-        self._show_command()
+            self.work_log.add(now, f"{verb_run.label} failed: {error.message}")
+            self._set_activity(activity.error_state(error))
+        else:
+            self.work_log.add(now, table.caption)
+            withheld = table.attrs.get("withheld") or "planned" in table.columns.get("class", ())
+            self._set_activity(activity.message_state(table.caption, tone="ask" if withheld else "calm"))
+            if withheld and verb_run.verb == "resize":
+                # Nothing was done for want of --yes: the size stays, so that the user can confirm it.
+                self.form.update({key: verb_run.options[key] for key in ("nodes", "spot")})
+        self._show_form()
+
+    def _set_activity(self, state: dict[str, Any]) -> None:
+        self.activity = state | {"log": [list(line) for line in self.work_log.lines]}
 
     def _show_external_resize(self) -> None:
         """Show a resize that this session did not start, such as one of another kernel."""
         pool = self._snapshot.pool if self._snapshot else None
         if pool is None or pool.allocation != "resizing":
-            if self._shows_external:
-                self._shows_external, self.progress.value = False, ""
+            if self.activity.get("command"):
+                self._set_activity(_NO_ACTIVITY)
             return
-        self._shows_external = True
-        since = f" since {_format_time(pool.state_since.timestamp())}Z" if pool.state_since else ""
-        command = format_line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
-        self.progress.value = (
-            f"<div role='status'>This pool is being resized to {escape(str(pool.target))} nodes{since}, but not by "
-            f"this session. To wait for it here, run <code>{escape(command)}</code></div>"
-        )
-
-    def _show_command(self) -> None:
-        options = self.size_tab.options
-        needs_confirmation = self._unconfirmed_options == options
-        self.confirm_button.layout.display = "" if needs_confirmation else "none"
-        self.copy_line.line = format_line(
-            "resize", {"name": self.name, **options, **({"yes": True} if needs_confirmation else {})}
+        since = f" since {format_time(pool.state_since.timestamp())}Z" if pool.state_since else ""
+        self._set_activity(
+            activity.message_state(
+                f"This pool is being resized to {pool.target} nodes{since}, but not by this session.",
+                hint="To wait for it here, run",
+                command=format_line(
+                    "resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot}
+                ),
+            )
         )
 
     # -- actions -------------------------------------------------------------------------------------------------
 
-    def resize(self) -> None:
-        """Start a resize with the options of the controls."""
-        self._resize()
-
-    def _resize(self, **confirmation: bool) -> None:
-        if (forecast := self.size_tab.refresh()) is None or forecast.blockers:
+    def press(self, button: str) -> None:
+        """Press a button: ``resize``, ``stop``, ``repair`` or ``delete``; nothing if it is disabled."""
+        if self.actions["reasons"].get(button):
             return
-        self._sent_options, self._unconfirmed_options = self.size_tab.options, None
-        if self._start_verb("resize", **self._sent_options, **confirmation):
-            self.size_tab.is_edited = False
-        self._show_command()
-
-    def stop(self) -> None:
-        """Stop the current resize of the pool, also one that another session started."""
-        self._start_verb("stop-resize")
-
-    def repair(self) -> None:
-        """Reboot or replace unusable nodes."""
-        self._start_verb("repair")
+        if button == "resize":
+            if self.start_verb("resize", **self.form.options):
+                self.form.is_edited = self.form.yes = False
+        elif button == "delete":
+            self.start_verb("delete", yes=True)
+        else:
+            self.start_verb("stop-resize" if button == "stop" else button)
+        self._show_form()
 
     def refresh(self) -> None:
         """Read the nodes and the inputs of the forecast again now."""
@@ -277,17 +295,18 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._watch.poll_now()
         self._refresh_context()
 
-    def _start_verb(self, verb: str, **options: Any) -> bool:
+    def start_verb(self, verb: str, **options: Any) -> VerbRun | None:
+        """Start a verb on the pool and follow its progress; None: it was refused, and the panel says so."""
         try:
             self._check_connection()
             verb_run = self.session.begin(verb, name=self.name, **options)
         except BatchImgError as error:
-            self.progress.value = error_html(error)
-            return False
+            self._set_activity(activity.error_state(error))
+            return None
         # A resize that is being stopped reports its own outcome.
         if self._verb_run is None or self._verb_run.done():
             self._follow(verb_run)
-        return True
+        return verb_run
 
     def _check_connection(self) -> None:
         """Refuse to act on another connection than that of the panel."""
@@ -303,11 +322,12 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._follow(verb_run)
 
     def _follow(self, verb_run: VerbRun) -> None:
-        self._verb_run, self._shows_external = verb_run, False
-        self.size_tab.stop.disabled = not self._resizing
+        self._verb_run = verb_run
+        self.work_log.add(verb_run.board.now(), f"{verb_run.resume_line.removeprefix('%batchimg ')}")
         if self._watch is not None:
             self._watch.set_expecting(expecting=True)
-        verb_run.add_done_callback(self._show_progress)
+        self._set_activity(activity.running_state(verb_run))
+        verb_run.add_done_callback(self._show_activity)
 
     @property
     def _resizing(self) -> bool:
@@ -319,35 +339,64 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return self.session.begin("estimate", name=self.name, **options)
 
     def _apply_counts(self, dedicated: int | None, spot: int | None) -> None:
-        if dedicated is not None:
-            self.size_tab.nodes_field.value = dedicated
-        if spot is not None:
-            self.size_tab.spot_field.value = spot
-        self.tabs.selected_index = 0
+        counts = {"nodes": dedicated, "spot": spot}
+        self._form_origin = ("", 0)
+        self.form.update({key: count for key, count in counts.items() if count is not None})
+        self._show_form()
 
-    def _on_hover(self, node_id: str) -> None:
-        async def read_details(azure: Azure) -> None:
-            client = await azure.batch()
-            node = await azure.call_or_none(client.get_node(self.name, node_id))
-            if node is not None:
-                errors = "; ".join(f"{one.code}: {one.message}" for one in node.errors or [])
-                since = node.state_transition_time.strftime("%Y-%m-%d %H:%M:%SZ") if node.state_transition_time else ""
-                self.map.show_node_details(node_id, since=since, error=errors)
+    # -- messages and sections -----------------------------------------------------------------------------------
 
+    def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
+        """Answer a front end. Its messages are untrusted: anything unexpected is ignored."""
+        match content:
+            case {"section": str(section)} if section in self._sections:
+                self._sections[section].on_message(content)
+            case {"kind": "set", "values": dict(values), "view": str(view), "number": int(number)}:
+                self._form_origin = (view, number)
+                self.form.update(values)
+                self._show_form()
+            case {"kind": "press", "button": "resize" | "stop" | "repair" | "delete" as button}:
+                self.press(button)
+            case {"kind": "refresh"}:
+                self.refresh()
+            case {"kind": "estimate", "values": dict(values)}:
+                self.estimate_section.update(values)
+                self.estimate_section.calculate()
+            case {"kind": "apply", "index": index}:
+                self.estimate_section.apply(index)
+            case {"kind": "view", "view": str(view), "state": "visible" | "hidden" | "closed" as state}:
+                self._on_view_state(view, state, new=content.get("new") is True)
+
+    def set_section_state(self, section: str, state: dict[str, Any]) -> None:
+        """Set the JSON state of a section."""
+        setattr(self, section, state)
+
+    def send_to_section(self, section: str, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        """Send a message to the views of a section."""
+        self.send({"section": section, **content}, buffers=list(buffers))
+
+    def read(self, function: Callable[[Azure], Coroutine[Any, Any, None]]) -> None:
+        """Run a coroutine on the session's loop; nothing if the panel's connection is closed."""
         if self.session.connection is self._connection:
-            self.session.submit(read_details)
+            self.session.submit(function)
 
     # -- visibility ----------------------------------------------------------------------------------------------
 
-    def _on_visibility(self, visibility: Visibility) -> None:
+    def _on_view_state(self, view: str, state: Visibility, *, new: bool) -> None:
         """Poll Azure only while the panel is open in a page; verbs continue in any case."""
-        if visibility == "closed":
+        before = self._open_views.visibility
+        if self._open_views.set_view_state(view, state, new=new):
+            self.send({"kind": "report views"})
+        now = self._open_views.visibility
+        if now == before:
+            return
+        if now == "closed":
             self._stop_watch()
             return
         self._start_watch()
         if self._watch is not None:
-            self._watch.set_hidden(visibility == "hidden")
-        if self._context_refresh is not None and visibility == "hidden":
+            self._watch.set_hidden(now == "hidden")
+        if self._context_refresh is not None and now == "hidden":
             self._context_refresh.stop()
 
     def _start_watch(self) -> None:
@@ -376,23 +425,20 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._stop_watch()
         super().close()
 
-    # -- without widgets -----------------------------------------------------------------------------------------
+    # -- display -------------------------------------------------------------------------------------------------
 
-    def _repr_mimebundle_(self, **options: Any) -> Bundle:
-        """Return the widget, and the panel as HTML for front ends without widgets."""
-        return add_html(super()._repr_mimebundle_(**options), self._static_html())
+    def _ipython_display_(self) -> None:
+        """Display the widget where there are widgets, and its static form elsewhere."""
+        display_panel(self)
 
-    def _static_html(self) -> str:
-        nodes = self._snapshot.nodes if self._snapshot else ()
-        facts = [("", f"{self.session.label} {self.name}"), *self._facts()]
-        return static_html.panel_html(
-            facts,
-            [(node.state, node.is_dedicated) for node in nodes],
-            self.map.squares.counts(),
-            rounds=self.rounds.value,
-            line=self.copy_line.line,
-        )
+    def static_html(self) -> str:
+        """Return the panel as HTML without JavaScript; all text is escaped."""
+        from batchimg_magics.ui.panel.static_html import panel_html
 
+        return panel_html(self.head, self.actions["line"], [one.static_html() for one in self._sections.values()])
 
-def _format_time(at: float) -> str:
-    return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%H:%M:%S")
+    def static_text(self) -> str:
+        """Return the panel as text for terminals."""
+        from batchimg_magics.ui.panel.static_text import panel_text
+
+        return panel_text(self.head, self.nodes_section.squares.counts(), self.actions["line"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.ui.widgets.colours import state_colour
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from batchimg_magics.errors import BatchImgError
 
 
-__all__ = ["Bundle", "add_html", "error_html", "legend_html", "node_map_svg", "panel_html"]
+__all__ = ["error_html", "legend_html", "node_map_svg", "panel_html", "pools_html"]
 
-#: A widget's data by mime type for IPython, with or without metadata.
-Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
+MAX_WIDTH_PX = 940
+_PILL = "display:inline-block;border:1px solid transparent;border-radius:99px;padding:1px 9px;font-size:12px"
+_TILE = "border:1px solid #ddd;border-radius:8px;padding:8px 12px;text-align:left;vertical-align:top"
 
 #: Width of the map, and the largest square, in pixels.
 MAP_WIDTH_PX, MAX_SQUARE_PX = 600, 14
@@ -87,43 +88,58 @@ def legend_html(counts: Mapping[str, tuple[int, int]]) -> str:
     return f"<div>{''.join(keys) or 'no nodes'}{paler}</div>"
 
 
-def panel_html(
-    head: Iterable[tuple[str, str]],
-    nodes: Sequence[tuple[str, bool]],
-    counts: Mapping[str, tuple[int, int]],
-    *,
-    rounds: str = "",
-    line: str = "",
-) -> str:
-    """Return the complete panel.
+def panel_html(head: Mapping[str, Any], line: str, sections: Iterable[str] = ()) -> str:
+    """Return the complete panel, with inline styles, which survive where stylesheets are removed.
 
     Parameters
     ----------
     head
-        Facts as (name, value).
-    nodes, counts
-        (state, whether dedicated) of each node; state to (dedicated, spot).
-    rounds
-        The table of resize attempts, as HTML with escaped text.
+        The state of the panel's head.
     line
         The equivalent command.
+    sections
+        The sections below it, as HTML with escaped text.
     """
-    facts = "".join(
-        f"<span style='margin-right:1.2em'>{escape(name)} <b>{escape(cells)}</b></span>" for name, cells in head
+    real = "background:#c62828;color:#fff" if head["real"] else "background:#eceff1;color:#222"
+    pills = "".join(
+        f'<span style="{_PILL};{style}">{escape(text)}</span> '
+        for text, style in ((head["state"], "border-color:#888"), (head["connection"], real))
     )
-    line_html = f"<div><code>{escape(line)}</code></div>" if line else ""
+    facts = " \N{MIDDLE DOT} ".join(f"<b>{escape(one['value'])}</b> {escape(one['unit'])}" for one in head["facts"])
+    problem = f'<div role="alert" style="color:#b3261e">{escape(head["problem"])}</div>' if head["problem"] else ""
+    tiles = "".join(
+        f'<td style="{_TILE}"><b style="font-size:18px">{escape(one["value"])}</b> {escape(one["of"])}'
+        f"<br>{escape(one['label'])}</td>"
+        for one in head["tiles"]
+    )
+    body = "".join(f'<div style="margin:8px 0">{one}</div>' for one in sections if one)
     return (
-        f'<div class="batchimg-panel" style="max-width:{MAP_WIDTH_PX}px"><div>{facts}</div>'
-        f"<div style='margin:6px 0'>{node_map_svg(nodes)}</div>{legend_html(counts)}{rounds}{line_html}</div>"
+        f'<div style="max-width:{MAX_WIDTH_PX}px">'
+        f'<div style="margin-bottom:4px"><b style="font-size:18px">{escape(head["name"])}</b> {pills} {facts}</div>'
+        f'{problem}<table style="border-collapse:separate;border-spacing:6px"><tr>{tiles}</tr></table>{body}'
+        f'<pre style="margin:8px 0;padding:6px 10px;border:1px solid #ddd;white-space:pre-wrap">{escape(line)}</pre>'
+        "</div>"
     )
 
 
-def add_html(bundle: Bundle, html: str) -> Bundle:
-    """Return a widget's mime bundle with HTML added for front ends without widgets."""
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    if data is not None:
-        data["text/html"] = html
-    return bundle
+def pools_html(head: Mapping[str, Any], pools: Iterable[Mapping[str, Any]]) -> str:
+    """Return the list of pools as HTML; all text is escaped.
+
+    Parameters
+    ----------
+    head, pools
+        The states of the chooser.
+    """
+    rows = "".join(
+        f"<li><b>{escape(one['pool'])}</b> {escape(one['nodes'])} nodes \N{MIDDLE DOT} "
+        f"{escape(_dots([*one['facts'], *one['warnings']]))}</li>"
+        for one in pools
+    )
+    return f"<div>{escape(head['connection'])}<ul>{rows or '<li>no pools</li>'}</ul></div>"
+
+
+def _dots(parts: Iterable[str]) -> str:
+    return " \N{MIDDLE DOT} ".join(parts)
 
 
 def error_html(error: BatchImgError) -> str:

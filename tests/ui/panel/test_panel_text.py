@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter
 
-from batchimg_magics import BatchImgError
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.node_pages import NodeStatus
 from batchimg_magics.core.batch.quotas import Quota, QuotaHeadroom
 from batchimg_magics.core.estimates.prices import Rates
-from batchimg_magics.ui.panel import head, rounds
+from batchimg_magics.core.scaling.context import ImageSummary
+from batchimg_magics.ui.panel import attempts_section, head
 from batchimg_magics.ui.panel.chooser import PoolChooser
-from batchimg_magics.ui.panel.panel import Panel
-from batchimg_magics.ui.panel.static_html import error_html
-from tests.support.panels import HTML_INJECTION, BrowserView, advance_time, open_panel, wait_for_verb
+from batchimg_magics.ui.panel.form import DRAIN_LABELS, ResizeForm
+from tests.support.panels import (
+    HTML_INJECTION,
+    BrowserView,
+    advance_time,
+    forecast_rows,
+    open_panel,
+    press,
+    reason,
+    set_values,
+    shown,
+    wait_for_verb,
+)
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batchimg_magics.core.estimates.forecast import ForecastInputs
     from batchimg_magics.ui.panel.panel import Panel
 
 
@@ -37,12 +49,6 @@ if TYPE_CHECKING:
 def panel() -> Iterator[Panel]:
     with open_panel() as found:
         yield found
-
-
-def walk(widget: Any) -> Iterator[Any]:
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from walk(child)
 
 
 class Tags(HTMLParser):
@@ -55,13 +61,6 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found |= {tag, *(name for name, _ in attrs)}
-
-
-def html_of(widget: Panel | PoolChooser) -> str:
-    """Return the HTML that a front end without widgets shows."""
-    bundle: Any = widget._repr_mimebundle_()
-    html: str = (bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]
-    return html
 
 
 def table(verb: str, **values: Any) -> Table:
@@ -102,7 +101,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
                 problem=HTML_INJECTION,
             )
         )
-        panel.size_tab.show_refresh_error(HTML_INJECTION)
+        panel.show_refresh_error(HTML_INJECTION)
         row = {
             "vm_size": HTML_INJECTION,
             "kind": HTML_INJECTION,
@@ -111,51 +110,81 @@ def test_text_from_the_service_never_becomes_html() -> None:
             "limit": HTML_INJECTION,
             "fits": False,
         }
-        answer = SimpleNamespace(result=lambda: table("estimate", **row))
-        panel.estimate_tab.show_answer(answer)
-        said = [one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML)]
-        said += [html_of(panel), error_html(BatchImgError(HTML_INJECTION, hint=HTML_INJECTION))]
-        assert sum(HTML_INJECTION.replace("<", "&lt;").replace(">", "&gt;") in one for one in said) >= 8
-        for one in said:
-            assert not Tags(one).found & {"img", "onerror", "script"}, one
+        panel.estimate_section.show_answer(answer_of(table("estimate", **row)))
+        # JSON that scripts show as text; and the static form, which is HTML.
+        assert sum(HTML_INJECTION in shown(panel, part) for part in ("head", "forecast", "attempts", "estimate")) == 4
+        html = panel.static_html()
+        assert html.count(HTML_INJECTION.replace("<", "&lt;").replace(">", "&gt;")) >= 4
+        assert not Tags(html).found & {"img", "onerror", "script"}, html
+    for script in resources.files("batchimg_magics.ui.widgets").iterdir():
+        if script.name.endswith(".js"):
+            source = script.read_text(encoding="utf-8")
+            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|https?://(?!www\.w3\.org/2000/svg)", source)
+
+
+def answer_of(table: Table) -> Any:
+    return SimpleNamespace(result=lambda: table)
 
 
 def test_a_pool_s_name_never_becomes_html_in_the_chooser() -> None:
-    rows = [{"pool": HTML_INJECTION, "vm_size": HTML_INJECTION, "dedicated": 1, "spot": 0}]
-    session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows))
-    assert "img" not in Tags(html_of(PoolChooser(session))).found
+    rows = [{"pool": HTML_INJECTION, "vm_size": HTML_INJECTION, "dedicated": 1, "spot": 0, "errors": HTML_INJECTION}]
+    session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows), connection=None)
+    chooser = PoolChooser(session)
+    assert "img" not in Tags(chooser.static_html()).found
+    assert HTML_INJECTION in chooser.static_text()
 
 
 # -- the head ----------------------------------------------------------------------------------------------------
 
 
-def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
-    expires = dt.datetime(2026, 7, 2, 9, 30, tzinfo=dt.UTC)
-    response = dict(head.pool_facts(panel.snapshot, replace(panel.context, expires=expires), panel.image, 1234.5))
-    assert response["image"] == "genomics/1.0.0"
-    assert response["age"] == "0 days"
-    assert (response["pool"], response["allocation"]) == ("active", "steady")
-    assert (response["dedicated"], response["spot"]) == ("3 of 3", "1 of 1")
-    assert response["cost"].endswith("/h")
-    assert response["cost so far"] == "$1,234.50"
-    assert response["expires"] == "2026-07-02 09:30Z"
+def facts_of(panel: Panel, context: ForecastInputs, usd: float | None) -> dict[str, dict[str, Any]]:
+    state = head.head_state("genomics", None, panel.snapshot, context, usd)
+    return {one["key"]: one for one in state["facts"]}
 
 
-def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
-    assert 'badge local">LOCAL: emulator' in head.head_html("LOCAL", "p", [])
-    assert 'badge real">AZURE · labbatch: nodes are billed' in head.head_html("AZURE · labbatch", "p", [])
+def test_the_head_has_cost_and_expiry(panel: Panel) -> None:
+    assert panel.snapshot is not None
+    at = dt.datetime.fromtimestamp(panel.snapshot.at, dt.UTC)
+    expires = at + dt.timedelta(hours=7, minutes=12)
+    facts = facts_of(panel, replace(panel.context, expires=expires), 1234.5)
+    assert facts["usd"]["value"] == "$1,234.50"
+    assert facts["rate"]["value"].startswith("$")
+    assert (facts["expires"]["value"], facts["expires"]["loud"]) == ("7 h 12 min", False)
+    assert facts["expires"]["title"] == f"{expires:%Y-%m-%d %H:%M}Z"
+    soon = facts_of(panel, replace(panel.context, expires=at + dt.timedelta(minutes=5)), 0.0)
+    assert soon["expires"]["loud"]
+    loose = facts_of(panel, replace(panel.context, expires=expires, expiry_enforced=False), 0.0)
+    assert loose["expires"]["unit"] == "expiry is not enforced by Azure now"
+
+
+@pytest.mark.parametrize(
+    ("days", "said", "tone"),
+    [(400, "node agent support ends", ""), (30, "node agent support ends", "warn"), (-3, "support ended", "warn")],
+)
+def test_the_image_tile_tells_how_old_it_is_and_until_when_its_agent_is_supported(
+    panel: Panel, days: int, said: str, tone: str
+) -> None:
+    assert panel.snapshot is not None
+    at = dt.datetime.fromtimestamp(panel.snapshot.at, dt.UTC)
+    image = ImageSummary("gallery/genomics/1.0.0", at - dt.timedelta(days=3), 1, (at + dt.timedelta(days=days)).date())
+    tile = head.tile_states(panel.snapshot, image)[-1]
+    assert (tile["value"], tile["tone"]) == ("1.0.0", tone)
+    assert "created 3 days ago" in tile["label"]
+    assert said in tile["label"]
 
 
 def test_an_unknown_price_is_not_shown_as_zero(panel: Panel) -> None:
     unknown = replace(panel.context, rates=Rates())
-    response = dict(head.pool_facts(panel.snapshot, unknown, panel.image, None))
-    assert response["cost"] == response["cost so far"] == "not available"
-    panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
-    assert "<td>not available</td>" in panel.size_tab.forecast_html.value
-    assert "price not available" in panel.size_tab.forecast_html.value
+    facts = facts_of(panel, unknown, None)
+    assert facts["rate"]["value"] == facts["usd"]["value"] == "not available"
+    known, image = panel.context, panel.image
+    panel.show_context(unknown, image, 0.0)
+    assert forecast_rows(panel)["Cost"] == "not available"
+    assert "price not available" in panel.forecast["warnings"]
+    panel.show_context(known, image, 0.0)
     row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
-    panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("estimate", **row)))
-    assert ">not available<" in panel.estimate_tab.answer.value
+    panel.estimate_section.show_answer(answer_of(table("estimate", **row)))
+    assert "not available" in shown(panel, "estimate")
 
 
 # -- the forecast, and what is asked for -------------------------------------------------------------------------
@@ -170,46 +199,48 @@ def test_the_forecast_shows_every_line_before_anything_is_sent(panel: Panel) -> 
             Quota("spot cores of the account", dedicated=False, limit=40, used=0),
         ),
     )
-    expires = dt.datetime.fromtimestamp(7200, dt.UTC)
-    panel.size_tab.update_inputs(
-        replace(panel.context, headroom=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, expires=expires),
-        Counts(3, 1), 0.0,
+    assert panel.snapshot is not None
+    expires = dt.datetime.fromtimestamp(panel.snapshot.at + 7200, dt.UTC)
+    before, image = panel.context, panel.image
+    context = replace(
+        before, headroom=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, others_usd_per_hour=20.0,
+        expires=expires,
     )  # fmt: skip
-    panel.size_tab.nodes_field.value, panel.size_tab.spot_field.value = 1000, 11
-    said = panel.size_tab.forecast_html.value
-    for line in (
-        "dedicated cores of the account: needs 4,000 of 7,900 available cores",
-        "dedicated cores of the family: needs 4,000 of 6,000 available cores",
-        'spot cores of the account: <span class="over">needs 44 of 40 available cores</span>',
-        ">1/4<",
-        "in about 4 resize attempts", "about 19 min", "$210.55/h incl. disks (limit $500.00/h)", "$421.10",
-    ):  # fmt: skip
-        assert line in said
-    assert panel.size_tab.timeout.value == 20
-    assert "15 per 1,000 nodes" in panel.size_tab.timeout_note.value
-    panel.size_tab.nodes_field.value = 2000
-    assert panel.size_tab.timeout.value == 30
-    assert "spot cores of the account: 44 cores needed" in panel.size_tab.blocked_html.value
+    panel.show_context(context, image, 0.0)
+    set_values(panel, nodes=1000, spot=11)
+    rows = forecast_rows(panel)
+    assert rows["Dedicated cores of the account"] == "4,100 of 8,000 \N{MIDDLE DOT} 3,900 free"
+    assert rows["Dedicated cores of the family"] == "4,000 of 6,000 \N{MIDDLE DOT} 2,000 free"
+    assert rows["Spot cores of the account"] == "44 of 40 \N{MIDDLE DOT} 4 missing"
+    assert rows["Money, all pools"] == "$230.55 of $500.00 an hour"
+    assert rows["Replicas of the image"] == "1 of 4 needed"
+    assert rows["Ready in"].endswith(", 4 attempts")
+    assert rows["Cost"] == "$210.55 an hour with disks (limit $500.00 for all pools)"
+    assert rows["Cost until it expires"] == "$421.10"
+    kinds = [[part["kind"] for part in one["parts"]] for one in panel.forecast["bars"]]
+    assert kinds == [["now", "more"], ["other", "now", "more"], ["now", "more"], ["other", "now", "more"]]
+    assert panel.size["form"]["recommended_timeout"] == 20
+    set_values(panel, nodes=2000)
+    assert panel.size["form"]["recommended_timeout"] == 30
+    assert "spot cores of the account: 44 cores needed" in reason(panel, "resize")
+    panel.show_context(before, image, 0.0)
 
 
-def test_a_timeout_is_one_s_own_until_it_is_the_proposed_one_again(panel: Panel) -> None:
-    panel.size_tab.nodes_field.value = 10
-    panel.size_tab.timeout.value = 90
-    assert panel.size_tab.options["timeout"] == "90m"
-    panel.size_tab.timeout.value = 20
-    assert "timeout" not in panel.size_tab.options
+def test_a_timeout_is_one_s_own_until_it_is_the_recommended_one_again() -> None:
+    form = ResizeForm(nodes=10)
+    form.update({"timeout": 90})
+    assert form.options["timeout"] == "90m"
+    form.update({"timeout": 20})
+    assert "timeout" not in form.options
 
 
-def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrinks(panel: Panel) -> None:
-    words = [azure for _, azure in panel.size_tab.drain.options]
-    assert words == ["requeue", "terminate", "taskcompletion", "retaineddata"]
-    assert all(said.startswith(f"{azure}: ") for said, azure in panel.size_tab.drain.options)
-    panel.size_tab.drain.value = "taskcompletion"
-    panel.size_tab.update_inputs(None, Counts(10, 0), 0.0)
-    panel.size_tab.nodes_field.value, panel.size_tab.spot_field.value = 5, 20  # more nodes altogether
-    assert panel.size_tab.options["drain"] == "taskcompletion"
-    panel.size_tab.nodes_field.value = 10
-    assert "drain" not in panel.size_tab.options
+def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrinks() -> None:
+    form = ResizeForm(now=Counts(10, 0))
+    assert list(DRAIN_LABELS) == ["requeue", "terminate", "taskcompletion", "retaineddata"]
+    form.update({"drain": "taskcompletion", "nodes": 5, "spot": 20})  # more nodes altogether
+    assert form.options["drain"] == "taskcompletion"
+    form.update({"nodes": 10})
+    assert "drain" not in form.options
 
 
 # -- rounds ------------------------------------------------------------------------------------------------------
@@ -227,20 +258,22 @@ def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrin
     ],
 )  # fmt: skip
 def test_a_resize_attempt_shows_its_cause_in_plain_words(row: dict[str, Any], said: str) -> None:
-    assert rounds.outcome_text(row) == said
+    assert attempts_section.outcome_text(row) == said
 
 
 def test_a_stopped_resize_is_shown_in_the_table_of_attempts() -> None:
     with open_panel() as panel:
-        panel.size_tab.nodes.value = 200
-        panel.size_tab.resize.click()
+        set_values(panel, nodes=200)
+        press(panel, "resize")
         advance_time(panel.session, 30)
-        assert "resize genomics" in panel.progress.value  # progress while it goes on
-        panel.size_tab.stop.click()
+        assert panel.activity["label"] == "resize genomics"  # progress while it goes on
+        press(panel, "stop")
         wait_for_verb(panel.session)
         advance_time(panel.session, 60)
-        assert "<td>stopped</td><td>somebody stopped the resize; " in panel.rounds.value
-        assert " of 200</td>" in panel.rounds.value
+        row = panel.attempts["rows"][-1]
+        assert row[1] == "stopped"
+        assert "somebody stopped the resize; " in row[2]
+        assert row[3].endswith(" of 200")
 
 
 # -- without widgets ---------------------------------------------------------------------------------------------
@@ -252,26 +285,35 @@ CELLS = (
 )
 
 
-def test_an_exported_notebook_shows_counts_map_and_rounds() -> None:
+def test_an_exported_notebook_shows_the_static_panel_with_and_without_stored_widgets() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    NotebookClient(notebook, timeout=120, store_widget_state=False).execute()
+    NotebookClient(notebook, timeout=120).execute()
+    assert notebook.metadata.widgets  # as nbconvert and papermill store them: their scripts are on a CDN
     notebook.cells = notebook.cells[-1:]
+    widget, static = notebook.cells[0].outputs
+    (model,) = re.findall(r'class="batchimg-static-(\w+)"', static.data["text/html"])
+    assert widget.data["application/vnd.jupyter.widget-view+json"]["model_id"] == model
+    for part in ("demo: steady", "dedicated nodes 4 of 4", "nodes: idle 5 (1 spot)", "resize demo --nodes 4"):
+        assert part in static.data["text/plain"]
     for exporter in (HTMLExporter, MarkdownExporter):
         exported, _ = exporter().from_notebook_node(notebook)
         for part in (
-            "LOCAL demo",
-            "<svg",
-            "idle <b>5</b> (1 spot)",
-            "4 of 4",
-            "one node first",
-            "resize demo --nodes 4",
-        ):
-            assert part in exported
+            ">LOCAL \N{MIDDLE DOT} emulator", "</b> of 4<br", "idle <b>5</b> (1 spot)", "one node first: done</td>",
+            ">%batchimg resize demo --nodes 4",
+        ):  # fmt: skip
+            assert exported.count(part) == 1, part
 
 
-def test_panel_without_a_name_reports_that_there_is_no_pool() -> None:
+def test_a_terminal_gets_text(capsys: pytest.CaptureFixture[str]) -> None:
     with ipython(state=":memory:", speed="max") as shell:
-        chooser = run_cell(shell, "%batchimg panel")
-        assert isinstance(chooser, PoolChooser)
-        assert chooser.choose.disabled
-        assert "create" in chooser.below.children[0].value
+        run_cell(shell, "%batchimg panel")
+        assert "No pools. Create one with `%batchimg create`." in capsys.readouterr().out
+        run_cell(shell, "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
+        capsys.readouterr()
+        run_cell(shell, "%batchimg panel demo")
+        said = capsys.readouterr().out
+        assert "\ndemo: steady \N{MIDDLE DOT} LOCAL" in said
+        assert "Panel(" not in said
+        assert "\x1b" not in said
+        run_cell(shell, "%batchimg panel")
+        assert "  demo: 1 nodes, steady" in capsys.readouterr().out

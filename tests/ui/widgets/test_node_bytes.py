@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,23 +10,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.pool_spec.words import NODE_STATES
-from batchimg_magics.ui.widgets.node_map import NodeMap
+from batchimg_magics.ui.panel.nodes_section import NodesSection
 from batchimg_magics.ui.widgets.squares import EMPTY, SPOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Nodes = dict[str, tuple[str, bool]]
 
 
 class Page:
-    """A front end that applies the messages it receives, as `node_map.js` does."""
+    """The panel, and a front end that applies the messages it receives, as `nodes_section.js` does."""
 
-    def __init__(self, widget: NodeMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
+        self.name = "p"
+        self.session: Any = None
         self.bytes = np.empty(0, np.uint8)
         self.heard: list[tuple[dict[str, Any], list[bytes]]] = []
-        monkeypatch.setattr(widget, "send", self.hear)
-        self.ask = lambda content: widget._handle_custom_msg(content, [])
+        self.state: dict[str, Any] = {}
+        self.read_by: list[Any] = []
 
-    def hear(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        raw = buffers or []
+    def set_section_state(self, section: str, state: dict[str, Any]) -> None:
+        assert section == "nodes"
+        self.state = state
+
+    def read(self, function: Any) -> None:
+        self.read_by.append(function)
+
+    def start_verb(self, verb: str, **_: Any) -> None:
+        pytest.fail(verb)
+
+    def refresh(self) -> None:
+        pytest.fail("refreshed")
+
+    def send_to_section(self, section: str, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        assert section == "nodes"
+        raw = list(buffers)
         self.heard.append((content, raw))
         if content["kind"] == "all":
             self.bytes = np.frombuffer(raw[0], np.uint8).copy()
@@ -34,14 +53,19 @@ class Page:
             self.bytes[np.frombuffer(raw[0], np.uint32)] = np.frombuffer(raw[1], np.uint8)
 
 
-def show(widget: NodeMap, nodes: Nodes, time: str = "") -> int:
+def opened() -> tuple[NodesSection, Page]:
+    page = Page()
+    return NodesSection(page), page
+
+
+def show(widget: NodesSection, nodes: Nodes, time: str = "") -> int:
     states, kinds = [state for state, _ in nodes.values()], [dedicated for _, dedicated in nodes.values()]
-    return widget.show(list(nodes), states, kinds, time=time)
+    return widget.show_nodes(list(nodes), states, kinds, time=time)
 
 
-def displayed_nodes(widget: NodeMap, page: Page) -> Nodes:
+def displayed_nodes(widget: NodesSection, page: Page) -> Nodes:
     """Return the nodes as the page displays them."""
-    words = widget.words
+    words = page.state["words"]
     return {
         widget.squares.ids[place]: (words[int(byte) & ~SPOT], not byte & SPOT)
         for place, byte in enumerate(page.bytes)
@@ -55,20 +79,17 @@ worlds = st.lists(st.dictionaries(st.sampled_from([f"node{i}" for i in range(12)
 
 @given(worlds)
 def test_a_page_that_applies_every_change_shows_the_current_nodes(looks: list[Nodes]) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        widget = NodeMap()
-        page = Page(widget, monkeypatch)
-        for nodes in looks:
-            show(widget, nodes)
-            assert displayed_nodes(widget, page) == nodes
-        late = Page(widget, monkeypatch)
-        late.ask({"kind": "request all"})
-        assert displayed_nodes(widget, late) == (looks[-1] if looks else {})
+    widget, page = opened()
+    for nodes in looks:
+        show(widget, nodes)
+        assert displayed_nodes(widget, page) == nodes
+    page.bytes = np.empty(0, np.uint8)  # a page that is opened late
+    widget.on_message({"kind": "request all"})
+    assert displayed_nodes(widget, page) == (looks[-1] if looks else {})
 
 
-def test_an_update_is_as_large_as_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    widget = NodeMap()
-    page = Page(widget, monkeypatch)
+def test_an_update_is_as_large_as_what_changed() -> None:
+    widget, page = opened()
     nodes: Nodes = {f"node{i}": ("creating", True) for i in range(100_000)}
     show(widget, nodes)
     assert show(widget, nodes | {f"node{i}": ("idle", True) for i in range(1000)}) == 1000
@@ -78,25 +99,23 @@ def test_an_update_is_as_large_as_what_changed(monkeypatch: pytest.MonkeyPatch) 
     assert len(page.heard) == before
 
 
-def test_squares_go_when_nodes_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    widget = NodeMap()
-    page = Page(widget, monkeypatch)
+def test_squares_go_when_nodes_go() -> None:
+    widget, page = opened()
     show(widget, {f"node{i}": ("idle", True) for i in range(250)})
     show(widget, {f"node{i}": ("idle", True) for i in range(25)})
     assert page.bytes.size == 25
 
 
-def test_a_recording_starts_at_its_start_and_ends_at_the_current_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    widget = NodeMap()
-    page = Page(widget, monkeypatch)
+def test_a_recording_starts_at_its_start_and_ends_at_the_current_nodes() -> None:
+    widget, page = opened()
     show(widget, {"a": ("idle", True)})
     widget.start_recording("09:00")
     show(widget, {"a": ("idle", True), "b": ("creating", False)}, time="09:01")
     show(widget, {"a": ("idle", True), "b": ("idle", False)}, time="09:02")
-    page.ask({"kind": "recording"})
+    widget.on_message({"kind": "recording"})
     content, (base, lengths, places, values) = page.heard[-1]
     assert content["times"] == ["09:00", "09:01", "09:02"]
-    assert widget.frames == 3
+    assert widget.frames == page.state["frames"] == 3
     replayed = np.frombuffer(base, np.uint8).copy()
     assert replayed.tolist() == [NODE_STATES.index("idle"), EMPTY]
     assert np.frombuffer(lengths, np.uint32).tolist() == [1, 1]
@@ -104,14 +123,12 @@ def test_a_recording_starts_at_its_start_and_ends_at_the_current_nodes(monkeypat
     assert replayed.tolist() == page.bytes.tolist()
 
 
-def test_pointing_at_a_node_shows_its_id_and_then_its_details(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    widget = NodeMap(on_hover=asked.append)
-    page = Page(widget, monkeypatch)
+def test_pointing_at_a_node_shows_its_id_and_then_its_details() -> None:
+    widget, page = opened()
     show(widget, {"a": ("unusable", True)})
-    page.ask({"kind": "node", "place": 0})
+    widget.on_message({"kind": "node", "place": 0})
     assert page.heard[-1][0] == {"kind": "node", "place": 0, "id": "a", "since": "", "error": ""}
-    assert asked == ["a"]
+    assert len(page.read_by) == 1
     widget.show_node_details("a", since="09:00", error="<img src=x onerror=alert(1)>")
     assert page.heard[-1][0]["error"] == "<img src=x onerror=alert(1)>"
     before = len(page.heard)
@@ -123,14 +140,10 @@ def test_pointing_at_a_node_shows_its_id_and_then_its_details(monkeypatch: pytes
     "content",
     [{}, {"kind": "node"}, {"kind": "node", "place": -1}, {"kind": "node", "place": 9}, {"kind": "node", "place": "0"},
      {"kind": "recording"}, {"kind": ["request all"]},
-     {"kind": "view", "view": 1, "state": "visible"},
      {"kind": "view", "view": "a", "state": "odd"}],
     ids=str,
 )  # fmt: skip
-def test_a_front_end_that_asks_for_nonsense_gets_nothing(
-    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    widget = NodeMap(on_visibility=lambda _: pytest.fail("called"))
-    page = Page(widget, monkeypatch)
-    page.ask(content)
+def test_a_front_end_that_asks_for_nonsense_gets_nothing(content: dict[str, Any]) -> None:
+    widget, page = opened()
+    widget.on_message(content)
     assert page.heard == []

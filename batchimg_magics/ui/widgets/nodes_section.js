@@ -1,36 +1,8 @@
-/* The node map in a page: the map, its legend, the details of a node, and the replay of a resize. `squares.js` comes
-before this file in one module. Each view reports when it is opened, hidden and closed, so that the kernel polls Azure
-only while the map is visible. Text from the service only ever becomes text nodes. */
+/* The section "Nodes": the map, its legend, the details of a node, and the replay of a resize. `squares.js` comes before
+this file in one module. Text from the service only ever becomes text nodes. */
 
 /* Milliseconds that the pointer rests on a node before its details are requested: moving over them requests nothing. */
 const HOVER_DELAY_MS = 120;
-
-/* -- visibility -------------------------------------------------------------------------------------------------- */
-
-/** Report a view's visibility to the kernel until it is closed; returns functions that report it again and close it. */
-function reportVisibility(model) {
-  const view = Math.random().toString(36).slice(2);
-  let closed = false;
-  const send = (state, more = {}) => {
-    // A kernel that ended before its page receives nothing.
-    try { model.send({ kind: "view", view, state, ...more }); } catch { /* there is nothing to report to */ }
-  };
-  const report = (more) => { if (!closed) send(document.hidden ? "hidden" : "visible", more); };
-  const onVisibilityChange = () => report();
-  // A page that is left fires "pagehide" and then "visibilitychange": only the first one is reported.
-  const onPageHide = () => { if (!closed) send("closed"); closed = true; };
-  const onPageShow = () => { if (closed) { closed = false; report({ new: true }); } };
-  document.addEventListener("visibilitychange", onVisibilityChange);
-  window.addEventListener("pagehide", onPageHide);
-  window.addEventListener("pageshow", onPageShow);
-  report({ new: true });
-  return [onVisibilityChange, () => {
-    document.removeEventListener("visibilitychange", onVisibilityChange);
-    window.removeEventListener("pagehide", onPageHide);
-    window.removeEventListener("pageshow", onPageShow);
-    onPageHide();
-  }];
-}
 
 /* -- the legend -------------------------------------------------------------------------------------------------- */
 
@@ -86,8 +58,9 @@ function createLegend(picture, words, onFilter) {
 
 /* -- the view ---------------------------------------------------------------------------------------------------- */
 
-function render({ model, el }) {
-  const words = () => model.get("words");
+/** Draw the map into a section's element; `panel.js` tells what a section is given. */
+export function render({ model, element, send }) {
+  const words = () => model.get("nodes").words ?? [];
   const nodes = new Nodes();
   const box = make("div", "batchimg-map");
   const canvas = make("canvas", "batchimg-map-squares");
@@ -107,7 +80,7 @@ function render({ model, el }) {
   canvas.setAttribute("aria-roledescription", "node map");
   details.setAttribute("role", "status");
   box.append(canvas, details, legend, player);
-  el.append(box);
+  element.append(box);
 
   function draw() {
     drawRequest = 0;
@@ -139,7 +112,7 @@ function render({ model, el }) {
     picture.cursor = place;
     clearTimeout(hoverTimer);
     if (isNode(displayedNodes().bytes[place]) && !recording) {
-      hoverTimer = setTimeout(() => model.send({ kind: "node", place }), HOVER_DELAY_MS);
+      hoverTimer = setTimeout(() => send({ kind: "node", place }), HOVER_DELAY_MS);
     }
     showDetails();
     requestDraw();
@@ -184,7 +157,7 @@ function render({ model, el }) {
   };
   const showLive = () => { recording = null; pause(); showFrame(0); frameSlider.hidden = timeLabel.hidden = true; };
   playButton.addEventListener("click", () => {
-    if (!recording) { model.send({ kind: "recording" }); return; }
+    if (!recording) { send({ kind: "recording" }); return; }
     if (playTimer) { pause(); return; }
     playButton.textContent = "Pause";
     if (frame >= recording.times.length - 1) showFrame(0);
@@ -193,7 +166,7 @@ function render({ model, el }) {
       Math.max(30, 8000 / recording.times.length));
   });
   frameSlider.addEventListener("input", () => { pause(); showFrame(Number(frameSlider.value)); });
-  const showPlayer = () => { player.hidden = model.get("frames") < 2; };
+  const showPlayer = () => { player.hidden = (model.get("nodes").frames ?? 0) < 2; };
   const startPlayback = (message, buffers) => {
     const [base, lengths, places, bytes] = buffers;
     recording = new Recording(message.times, bytesOf(base), wordsOf(lengths), wordsOf(places), bytesOf(bytes));
@@ -203,15 +176,14 @@ function render({ model, el }) {
     playButton.click();
   };
 
-  const [reportAgain, closeView] = reportVisibility(model);
   const onMessage = (message, buffers) => {
-    if (message.kind === "report views") { reportAgain(); return; }
+    if (message.section !== "nodes") return;
     if (message.kind === "node") { nodeDetails = message; showDetails(); return; }
     if (message.kind === "recording") { startPlayback(message, buffers); return; }
     if (message.kind === "all") nodes.replace(bytesOf(buffers[0]), message.sequence);
     else if (message.kind !== "change") return;
     else if (!nodes.change(wordsOf(buffers[0]), bytesOf(buffers[1]), message.sequence)) {
-      if (message.sequence > nodes.sequence) model.send({ kind: "request all" });
+      if (message.sequence > nodes.sequence) send({ kind: "request all" });
       return;
     }
     showCounts(displayedNodes());
@@ -222,12 +194,12 @@ function render({ model, el }) {
   const resizeObserver = new ResizeObserver(requestDraw);
 
   model.on("msg:custom", onMessage);
-  model.on("change:words", repaint);
-  model.on("change:frames", showPlayer);
+  const onState = () => { showPlayer(); repaint(); };
+  model.on("change:nodes", onState);
   resizeObserver.observe(box);
   showLive();
   showPlayer();
-  model.send({ kind: "request all" });
+  send({ kind: "request all" });
 
   return () => {
     clearInterval(playTimer);
@@ -235,10 +207,6 @@ function render({ model, el }) {
     cancelAnimationFrame(drawRequest);
     resizeObserver.disconnect();
     model.off("msg:custom", onMessage);
-    model.off("change:words", repaint);
-    model.off("change:frames", showPlayer);
-    closeView();
+    model.off("change:nodes", onState);
   };
 }
-
-export default { render };

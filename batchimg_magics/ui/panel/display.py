@@ -1,0 +1,51 @@
+"""Display a panel: the widget, and a static form for places where widgets cannot run.
+
+Two outputs are written. The first has the widget alone; the second has the static form, as HTML and as text. Where the
+widget runs, its style hides the second output. Everywhere else the second one is what a reader sees: in a notebook
+whose kernel has ended, in an untrusted notebook, on GitHub, and in exports. One output with both would be shorter, but
+exporters and JupyterLab prefer the widget to HTML even where its scripts or its kernel are missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from batchimg_magics.session.session import Session
+
+__all__ = ["STATIC_CLASS", "StaticForm", "display_panel"]
+
+#: Class of the static form, followed by the id of the widget's model: `panel.js` hides it by this name.
+STATIC_CLASS = "batchimg-static-"
+
+
+class StaticForm(Protocol):
+    """A widget with a static form."""
+
+    session: Session
+    model_id: str
+
+    def static_html(self) -> str:
+        """Return the static form as HTML."""
+
+    def static_text(self) -> str:
+        """Return the static form as text."""
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the mime bundle of the widget."""
+
+
+def display_panel(panel: StaticForm) -> None:
+    """Write the outputs of a panel; in a terminal, print its text."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    shell = get_ipython()
+    if shell is None or getattr(shell, "kernel", None) is None:
+        print(f"\n{panel.static_text()}")  # noqa: T201 - a terminal, which may have written "Out[1]: " before
+        return
+    bundle = panel._repr_mimebundle_()
+    data = {} if bundle is None else bundle[0]
+    display({**data, "text/plain": ""}, raw=True)  # type: ignore[no-untyped-call] # untyped upstream
+    html = f'<div class="{STATIC_CLASS}{panel.model_id}">{panel.static_html()}</div>'
+    display({"text/html": html, "text/plain": panel.static_text()}, raw=True)  # type: ignore[no-untyped-call] # untyped upstream

@@ -1,0 +1,113 @@
+/* The buttons with the reasons why they are disabled, the command, and the work that runs. */
+
+const NAMES = { resize: "Resize", stop: "Stop resize", repair: "Repair", delete: "Delete" };
+
+export function render({ model, element, send }) {
+  const press = (button) => () => send({ kind: "press", button });
+  const buttons = {
+    resize: actionButton("Resize", press("resize"), { class: "bi-primary" }),
+    stop: actionButton("Stop resize", press("stop"), { title: "Stop the current resize; existing nodes are kept" }),
+    repair: actionButton("Repair", press("repair"), { title: "Reboot or replace unusable nodes" }),
+    delete: actionButton("Delete\u2026", () => ask(true), { title: "Delete the pool; its image is kept" }),
+  };
+  const reasons = h("div", { class: "bi-reasons bi-muted" });
+  const texts = Object.fromEntries(Object.keys(buttons).map((key) => [key, h("span", { id: uniqueId(key) })]));
+  reasons.append(...Object.values(texts));
+
+  /* Delete asks once more, in the panel. */
+  const question = h("span");
+  const confirm = actionButton("Delete pool", () => { ask(false); send({ kind: "press", button: "delete" }); }, { class: "bi-danger" });
+  const cancel = actionButton("Cancel", () => ask(false));
+  const asking = h("div", { class: "bi-row bi-asking", role: "group", "aria-label": "Confirm the deletion", hidden: true },
+    question, confirm, cancel);
+  const ask = (open) => {
+    asking.hidden = !open;
+    (open ? cancel : buttons.delete).focus();
+  };
+  asking.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); ask(false); } });
+
+  const age = h("span", { class: "bi-muted bi-num" });
+  const refresh = h("button", { type: "button", class: "bi-quiet", title: "Read nodes, quotas and prices again",
+    "aria-label": "Refresh nodes, quotas and prices", text: "\u21bb Refresh", onclick: () => send({ kind: "refresh" }) });
+  element.append(
+    h("div", { class: "bi-row bi-between bi-actions" }, h("div", { class: "bi-row" }, ...Object.values(buttons)),
+      h("div", { class: "bi-row" }, age, refresh)),
+    reasons, asking);
+
+  /* The command. */
+  const code = h("code", { tabindex: 0, "aria-label": "The same as a command" });
+  const copy = h("button", { type: "button", text: "Copy", "aria-label": "Copy the command" });
+  const said = h("span", { class: "bi-hidden", role: "status" });
+  const insert = h("button", { type: "button", text: "Insert cell", title: "Insert a cell with this command below the panel" });
+  const line = () => model.get("actions").line ?? "";
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(line());
+      copy.textContent = "Copied";
+    } catch {
+      // Browsers allow clipboard access on https and localhost only: elsewhere, select the text to be copied.
+      getSelection().selectAllChildren(code);
+      copy.textContent = "Press Ctrl+C";
+    }
+    setText(said, copy.textContent);
+  });
+  insert.addEventListener("click", () => { notebook_cell.insertCell(model, line()); setText(said, "Cell inserted"); });
+  insert.hidden = !notebook_cell.canInsert(model);
+  element.append(h("div", { class: "bi-line" }, code, h("span", { class: "bi-row" }, copy, insert, said)));
+
+  const stopFollowing = follow(model, ["actions", "forecast"], () => {
+    const state = model.get("actions"), forecast = model.get("forecast");
+    if (!state.reasons) return;
+    setText(buttons.resize, state.resize);
+    for (const [key, button] of Object.entries(buttons)) {
+      const reason = state.reasons[key] ?? "";
+      setDisabled(button, Boolean(reason));
+      setText(texts[key], reason ? `${NAMES[key]}: ${reason}` : "");
+      setAttribute(button, "aria-describedby", reason ? texts[key].id : null);
+    }
+    // Several buttons often wait for the same: the reason of Delete is then heard, and not written twice.
+    texts.delete.classList.toggle("bi-hidden", state.reasons.delete === state.reasons.repair);
+    setText(question, state.delete);
+    if (state.reasons.delete) asking.hidden = true;
+    if (code.textContent !== state.line) { setText(code, state.line); setText(copy, "Copy"); setText(said, ""); }
+    setText(age, [forecast.age, forecast.problem].filter(Boolean).join("; "));
+    age.classList.toggle("bi-loud", Boolean(forecast.problem));
+  });
+  const stopActivity = renderActivity(model, element);
+  return () => { stopFollowing(); stopActivity(); };
+}
+
+function renderActivity(model, element) {
+  const label = h("b"), steps = h("div", { class: "bi-steps" });
+  const message = h("div", { class: "bi-message" });
+  const list = h("ol", { class: "bi-log bi-num", tabindex: 0, "aria-label": "Log" });
+  const log = h("details", { class: "bi-details" }, h("summary", {}, "Log"), list);
+  const work = h("div", { class: "bi-work" }, label, steps, message, log);
+  element.append(work);
+  return follow(model, ["activity"], () => {
+    const state = model.get("activity");
+    const lines = state.log ?? [];
+    work.hidden = !(state.label || state.message || lines.length);
+    setText(label, state.label ?? "");
+    setAttribute(message, "role", state.tone === "bad" ? "alert" : "status");
+    message.className = `bi-message bi-message-${state.tone ?? "calm"}`;
+    message.hidden = !state.message;
+    replaceIfChanged(message, [state.message, state.hint, state.command], () => [
+      h("span", { text: state.message ?? "" }), state.hint ? h("div", { text: state.hint }) : null,
+      state.command ? h("code", { text: state.command }) : null].filter(Boolean));
+    // One line a step, updated in place: its bar moves, and nothing is announced again and again.
+    const shown = state.steps ?? [];
+    while (steps.children.length > shown.length) steps.lastChild.remove();
+    shown.forEach((step, i) => {
+      const row = steps.children[i] ?? steps.appendChild(h("div", { class: "bi-step bi-num" },
+        h("span"), h("div", { class: "bi-bar" }, h("i", { class: "bi-part-more" })), h("span", { class: "bi-muted" })));
+      const [name, rail, text] = row.children;
+      setText(name, step.name);
+      setText(text, step.text);
+      rail.classList.toggle("bi-unknown", step.share === null);
+      rail.firstChild.style.flexBasis = `${Math.round(100 * (step.share ?? 0))}%`;
+    });
+    log.hidden = lines.length === 0;
+    replaceIfChanged(list, lines, () => lines.map(([time, text]) => h("li", {}, h("time", { text: time }), ` ${text}`)));
+  });
+}
