@@ -29,7 +29,7 @@ def running_state(verb_run: VerbRun) -> dict[str, Any]:
         {"name": name, "share": share, "text": text}
         for name, share, text in running_steps(board.activities(), board.now())
     ]
-    return {"label": verb_run.label, "steps": steps, "message": "", "hint": "", "command": "", "tone": "live"}
+    return {"label": verb_run.label, "steps": steps, "message": "", "tone": "live"}
 
 
 def message_state(message: str, *, hint: str = "", command: str = "", tone: str = "calm") -> dict[str, Any]:

@@ -14,15 +14,14 @@ import anywidget
 import traitlets
 
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.pool_spec.line import format_line
-from batchimg_magics.ui.panel import activity, buttons, cards, head
-from batchimg_magics.ui.panel.activity import ActivityLog, format_time
+from batchimg_magics.ui.panel import buttons, cards, head
 from batchimg_magics.ui.panel.attempts_section import AttemptsSection
 from batchimg_magics.ui.panel.display import display_panel
 from batchimg_magics.ui.panel.estimate import EstimateSection
 from batchimg_magics.ui.panel.form import ResizeForm
 from batchimg_magics.ui.panel.nodes_section import NodesSection
+from batchimg_magics.ui.panel.pool_work import PoolWork
 from batchimg_magics.ui.panel.refresh import ContextRefresh, read_panel_data
 from batchimg_magics.ui.widgets.modules import PANEL_SCRIPT, PANEL_STYLE
 from batchimg_magics.ui.widgets.open_views import OpenViews
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.estimates.forecast import ForecastInputs
     from batchimg_magics.core.scaling.context import ImageSummary
     from batchimg_magics.core.scaling.watch import PoolSnapshot
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from batchimg_magics.ui.widgets.open_views import Visibility
 
 __all__ = ["Panel"]
-
-_NO_ACTIVITY = activity.message_state("")
 
 
 class Panel(anywidget.AnyWidget):
@@ -93,10 +91,11 @@ class Panel(anywidget.AnyWidget):
         self._connection = session.connection
         self._context, self._image, self._usd = initial.context, initial.image, initial.usd
         self._snapshot: PoolSnapshot | None = None
-        self._verb_run: VerbRun | None = None
         self._read_at, self._refresh_problem = initial.snapshot.at, ""
         self._form_origin: tuple[str, int] = ("", 0)
-        self.work_log = ActivityLog()
+        self.work = PoolWork(
+            session, name, on_state=self._on_work_state, on_begin=self._on_work_begin, on_end=self._on_work_end
+        )
         self.form = ResizeForm(context=self._context, at=initial.snapshot.at)
         self.estimate_section = EstimateSection(self._start_estimate, self._apply_counts, self._show_estimate)
         self.estimate_section.vm_size = self._context.vm_size
@@ -104,7 +103,6 @@ class Panel(anywidget.AnyWidget):
         self.attempts_section = AttemptsSection(self)
         self._sections: dict[str, Section] = {"nodes": self.nodes_section, "attempts": self.attempts_section}
         self._open_views = OpenViews()
-        self.activity = _NO_ACTIVITY
         self.on_msg(self._on_message)
         self._show_estimate()
         self.show_snapshot(initial.snapshot)
@@ -157,14 +155,14 @@ class Panel(anywidget.AnyWidget):
         for section in self._sections.values():
             section.show(snapshot)
         if snapshot.pool is not None:
-            self._follow_running()
+            self.work.follow_running()
             self.form.follow(self._resize_target(snapshot.pool.target))
             self.form.now, self.form.at = head.count_nodes(snapshot), snapshot.at
         was, pool = None if before is None else before.pool, snapshot.pool
         if was is not None and pool is not None and was.allocation != pool.allocation:
-            self.work_log.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now} nodes")
+            self.work.lines.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now} nodes")
             self._refresh_context()
-        self._show_activity()
+        self.work.show(snapshot)
         self._show_head()
         self._show_form()
 
@@ -182,9 +180,9 @@ class Panel(anywidget.AnyWidget):
 
     def _resize_target(self, target: Counts) -> Counts:
         """Return the target of the pool; of a resize by this session, the target of its last attempt."""
-        if not self._resizing or self._verb_run is None:
+        options = self.work.resize_options
+        if options is None:
             return target
-        options = self._verb_run.options
         kinds = ((options.get("nodes"), target.dedicated), (options.get("spot"), target.spot))
         return Counts(*(requested if isinstance(requested, int) else current for requested, current in kinds))
 
@@ -212,8 +210,9 @@ class Panel(anywidget.AnyWidget):
         if result is not None:
             age = cards.age_text(self._read_at)
             self.forecast = cards.forecast_state(self.form, result, age=age, problem=self._refresh_problem)
-        running = self._verb_run if self._verb_run is not None and not self._verb_run.done() else None
-        reasons = buttons.button_reasons(self._snapshot, self.form, result, running, needs_yes=size["needs_yes"])
+        reasons = buttons.button_reasons(
+            self._snapshot, self.form, result, self.work.running, needs_yes=size["needs_yes"]
+        )
         self.actions = {
             "resize": f"Resize to {self.form.nodes:,} + {self.form.spot:,}",
             "reasons": reasons,
@@ -224,55 +223,22 @@ class Panel(anywidget.AnyWidget):
     def _show_estimate(self) -> None:
         self.estimate = self.estimate_section.state()
 
-    def _show_activity(self) -> None:
-        verb_run = self._verb_run
-        if verb_run is None:
-            self._show_external_resize()
-            return
-        self.work_log.add_ended_steps(verb_run)
-        if not verb_run.done():
-            self._set_activity(activity.running_state(verb_run))
-            return
-        self._verb_run = None
+    def _on_work_state(self, state: dict[str, Any]) -> None:
+        self.activity = state
+
+    def _on_work_begin(self) -> None:
+        if self._watch is not None:
+            self._watch.set_expecting(expecting=True)
+
+    def _on_work_end(self, verb_run: VerbRun, table: Table | None) -> None:
+        """Read the pool again; a resize that waits for a confirmation keeps its size in the form."""
         if self._watch is not None:
             self._watch.set_expecting(expecting=False)
             self._watch.poll_now()
         self._refresh_context()
-        now = verb_run.board.now()
-        try:
-            table = verb_run.result()
-        except BatchImgError as error:
-            self.work_log.add(now, f"{verb_run.label} failed: {error.message}")
-            self._set_activity(activity.error_state(error))
-        else:
-            self.work_log.add(now, table.caption)
-            withheld = table.attrs.get("withheld") or "planned" in table.columns.get("class", ())
-            self._set_activity(activity.message_state(table.caption, tone="ask" if withheld else "calm"))
-            if withheld and verb_run.verb == "resize":
-                # Nothing was done for want of --yes: the size stays, so that the user can confirm it.
-                self.form.update({key: verb_run.options[key] for key in ("nodes", "spot")})
+        if table is not None and table.attrs.get("withheld") and verb_run.verb == "resize":
+            self.form.update({key: verb_run.options[key] for key in ("nodes", "spot")})
         self._show_form()
-
-    def _set_activity(self, state: dict[str, Any]) -> None:
-        self.activity = state | {"log": [list(line) for line in self.work_log.lines]}
-
-    def _show_external_resize(self) -> None:
-        """Show a resize that this session did not start, such as one of another kernel."""
-        pool = self._snapshot.pool if self._snapshot else None
-        if pool is None or pool.allocation != "resizing":
-            if self.activity.get("command"):
-                self._set_activity(_NO_ACTIVITY)
-            return
-        since = f" since {format_time(pool.state_since.timestamp())}Z" if pool.state_since else ""
-        self._set_activity(
-            activity.message_state(
-                f"This pool is being resized to {pool.target} nodes{since}, but not by this session.",
-                hint="To wait for it here, run",
-                command=format_line(
-                    "resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot}
-                ),
-            )
-        )
 
     # -- actions -------------------------------------------------------------------------------------------------
 
@@ -297,45 +263,10 @@ class Panel(anywidget.AnyWidget):
 
     def start_verb(self, verb: str, **options: Any) -> VerbRun | None:
         """Start a verb on the pool and follow its progress; None: it was refused, and the panel says so."""
-        try:
-            self._check_connection()
-            verb_run = self.session.begin(verb, name=self.name, **options)
-        except BatchImgError as error:
-            self._set_activity(activity.error_state(error))
-            return None
-        # A resize that is being stopped reports its own outcome.
-        if self._verb_run is None or self._verb_run.done():
-            self._follow(verb_run)
-        return verb_run
-
-    def _check_connection(self) -> None:
-        """Refuse to act on another connection than that of the panel."""
-        if self.session.connection is not self._connection:
-            raise NotConnectedError(
-                "the connection of this panel is closed",
-                hint=f"open a panel on the current connection: `%batchimg panel {self.name}`",
-            )
-
-    def _follow_running(self) -> None:
-        """Show the progress of a verb that runs on this pool in the session, started by a cell or another panel."""
-        if self._verb_run is None and (verb_run := self.session.find_running(self.name)) is not None:
-            self._follow(verb_run)
-
-    def _follow(self, verb_run: VerbRun) -> None:
-        self._verb_run = verb_run
-        self.work_log.add(verb_run.board.now(), f"{verb_run.resume_line.removeprefix('%batchimg ')}")
-        if self._watch is not None:
-            self._watch.set_expecting(expecting=True)
-        self._set_activity(activity.running_state(verb_run))
-        verb_run.add_done_callback(self._show_activity)
-
-    @property
-    def _resizing(self) -> bool:
-        """Whether this session is resizing the pool: it can be stopped before Azure reports the resize."""
-        return self._verb_run is not None and self._verb_run.verb == "resize" and not self._verb_run.done()
+        return self.work.start(verb, **options)
 
     def _start_estimate(self, options: dict[str, Any]) -> VerbRun:
-        self._check_connection()
+        self.work.check_connection()
         return self.session.begin("estimate", name=self.name, **options)
 
     def _apply_counts(self, dedicated: int | None, spot: int | None) -> None:
@@ -377,7 +308,7 @@ class Panel(anywidget.AnyWidget):
 
     def read(self, function: Callable[[Azure], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine on the session's loop; nothing if the panel's connection is closed."""
-        if self.session.connection is self._connection:
+        if self.work.is_own_connection:
             self.session.submit(function)
 
     # -- visibility ----------------------------------------------------------------------------------------------
@@ -400,12 +331,12 @@ class Panel(anywidget.AnyWidget):
             self._context_refresh.stop()
 
     def _start_watch(self) -> None:
-        if self.session.connection is not self._connection:
+        if not self.work.is_own_connection:
             self._stop_watch()
             return
         if self._watch is None:
             self._watch = self.session.watch(self.name, self.show_snapshot)
-            self._watch.set_expecting(expecting=self._resizing)
+            self._watch.set_expecting(expecting=self.work.running is not None)
         if self._context_refresh is not None:
             self._context_refresh.start()
 

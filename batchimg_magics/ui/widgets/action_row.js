@@ -80,21 +80,24 @@ export function render({ model, element, send }) {
 function renderActivity(model, element) {
   const label = h("b"), steps = h("div", { class: "bi-steps" });
   const message = h("div", { class: "bi-message" });
+  const problem = h("div", { class: "bi-message bi-message-bad", role: "alert", hidden: true });
   const list = h("ol", { class: "bi-log bi-num", tabindex: 0, "aria-label": "Log" });
   const log = h("details", { class: "bi-details" }, h("summary", {}, "Log"), list);
-  const work = h("div", { class: "bi-work" }, label, steps, message, log);
+  const work = h("div", { class: "bi-work" }, problem, label, steps, message, log);
   element.append(work);
   return follow(model, ["activity"], () => {
     const state = model.get("activity");
     const lines = state.log ?? [];
-    work.hidden = !(state.label || state.message || lines.length);
+    work.hidden = !(state.label || state.message || state.problem?.message || lines.length);
     setText(label, state.label ?? "");
     setAttribute(message, "role", state.tone === "bad" ? "alert" : "status");
     message.className = `bi-message bi-message-${state.tone ?? "calm"}`;
-    message.hidden = !state.message;
-    replaceIfChanged(message, [state.message, state.hint, state.command], () => [
-      h("span", { text: state.message ?? "" }), state.hint ? h("div", { text: state.hint }) : null,
-      state.command ? h("code", { text: state.command }) : null].filter(Boolean));
+    for (const [box, said] of [[message, state], [problem, state.problem ?? {}]]) {
+      box.hidden = !said.message;
+      replaceIfChanged(box, [said.message, said.hint, said.command], () => [
+        h("span", { text: said.message ?? "" }), said.hint ? h("div", { text: said.hint }) : null,
+        said.command ? h("code", { text: said.command }) : null].filter(Boolean));
+    }
     // One line a step, updated in place: its bar moves, and nothing is announced again and again.
     const shown = state.steps ?? [];
     while (steps.children.length > shown.length) steps.lastChild.remove();
