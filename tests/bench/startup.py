@@ -1,4 +1,4 @@
-"""What `%load_ext` costs a new process, over IPython alone: ours, and other extensions of its kind."""
+"""First answers of a new process: `%load_ext`, the first table in a notebook, and one listing on the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.bench.peers import BUILD, as_installed, environment
-from tests.bench.rows import NotMeasuredError, Row, alternating
+from tests.bench.rows import NotMeasuredError, Row, alternating, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,57 @@ PEERS = {
     "bigquery-magics": ("bigquery_magics", ("bigquery-magics", "ipython")),
 }
 GOAL_MS, GOAL_RATIO, RUNS = 60.0, 10.0, 7
+#: The first table of a kernel: the extension, a new emulator, and the VMs that it has.
+FIRST_TABLE = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "batchimg_magics")
+shell.run_line_magic("batchimg", "connect --state :memory:")
+assert len(shell.run_line_magic("batchimg", "vms"))
+"""
+FIRST_TABLE_GOAL, LISTING_GOAL = 2.0, 5.0
 
 
 def rows() -> Iterator[Row]:
+    """Start processes, in turn."""
+    yield from _load_ext()
+    yield from _first_answers()
+
+
+def _first_answers() -> Iterator[Row]:
+    program, python = Path(sys.executable).with_name("batchimg"), sys.executable
+    with tempfile.TemporaryDirectory() as home:
+        shell = as_installed(os.environ) | {"IPYTHONDIR": home, "BATCHIMG_STATE": str(Path(home, "state.db"))}
+        commands: dict[str, list[str | Path]] = {
+            "first table": [python, "-c", FIRST_TABLE],
+            "pandas": [python, "-c", "import pandas"],
+            "pools": [program, "pools"],
+            "help": [program, "help"],
+        }
+        took = alternating({name: partial(_run, command, shell) for name, command in commands.items()}, RUNS)
+    for work, name, limit, named, goal in (
+        ("first table: load, connect, vms; whole process", "first table", "pandas", "import pandas", FIRST_TABLE_GOAL),
+        ("batchimg pools, a new account; whole process", "pools", "help", "batchimg help", LISTING_GOAL),
+    ):
+        ratio = times(took[name], took[limit])
+        yield Row(
+            work,
+            "ms",
+            1000 * median(took[name]),
+            limit=1000 * median(took[limit]),
+            limit_ratio=ratio,
+            goal=f"<= {goal:g}x the limit",
+            met=ratio <= goal,
+            note=f"limit: {named}",
+        )
+
+
+def _run(command: list[str | Path], shell: dict[str, str]) -> None:
+    done = subprocess.run(command, env=shell, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _load_ext() -> Iterator[Row]:
     """Start IPython with and without each extension, in turn."""
     programs, missing = {"ours": (Path(sys.executable).parent, "batchimg_magics")}, []
     for name, (extension, packages) in PEERS.items():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
@@ -14,6 +17,7 @@ from tests.support.served_emulator import serve_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 HEAVY = ("azure", "pandas", "pydantic", "starlette", "msgspec", "numpy", "aiohttp", "yaml")
 SCRIPT = """
@@ -66,3 +70,30 @@ def test_listing_nodes_imports_no_more_than_it_takes() -> None:
         # Signing in is the work of azure-identity, with its whole import.
         assert "azure.identity" in loaded
     local.close()
+
+
+FIRST_TABLE = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "batchimg_magics")
+shell.run_line_magic("batchimg", "connect --state :memory:")
+assert list(shell.run_line_magic("batchimg", "vms")["vm"])
+print(*sys.modules)
+"""
+
+
+def test_the_first_table_of_a_kernel_imports_no_client_of_a_service() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_TABLE], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"pandas", "azure.core"} <= loaded
+    assert not {"azure.batch", "azure.identity", "azure.mgmt", "ipywidgets", "pydantic", "yaml"} & loaded
+
+
+@pytest.mark.parametrize("verb", ["pools", "vms"])
+def test_a_listing_of_the_emulator_imports_no_arrays(verb: str, tmp_path: Path) -> None:
+    shell = {**os.environ, "BATCHIMG_STATE": str(tmp_path / "state.db")}
+    done = subprocess.run([sys.executable, "-c", LINE, verb], env=shell, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "batchimg_magics.emulator.app" in loaded
+    assert not {*NOT_FOR_NODES, "azure.identity", "rich"} & loaded

@@ -17,7 +17,7 @@ from batchimg_magics.core.azure import api_versions, pages
 from batchimg_magics.core.base.table import TimeColumn, concatenate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure
 
@@ -152,11 +152,21 @@ async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) ->
     return await _read_stacked(azure, pool, Node, _node_columns)
 
 
+def decode_columns(contents: Iterable[bytes]) -> dict[str, Sequence[Any]]:
+    """Return the columns of the table of nodes from the bodies of pages, in the schema's order."""
+    once, reader = _TextCache(), _READERS[Node]
+    return _stack([_node_columns(reader.decode(content).value, once) for content in contents])
+
+
 async def _read_stacked(
     azure: Azure, pool: str, kind: type[N], to_columns: Callable[[list[N], _TextCache], dict[str, Sequence[Any]]]
 ) -> dict[str, Sequence[Any]]:
     once = _TextCache()
     parts = [to_columns(nodes, once) async for nodes in read_pages(azure, pool, kind)]
+    return _stack(parts)
+
+
+def _stack(parts: Sequence[dict[str, Sequence[Any]]]) -> dict[str, Sequence[Any]]:
     return {name: concatenate(part[name] for part in parts) for name in parts[0]}
 
 
@@ -205,13 +215,14 @@ def _node_columns(nodes: list[Node], once: _TextCache) -> dict[str, Sequence[Any
         "start_task": once([start.state for start in starts]),
         "exit_code": [start.exit_code for start in starts],
         "errors": once(["; ".join(f"{e.code}: {e.message}" for e in n.errors) if n.errors else None for n in nodes]),
-        "image_version": once(
-            [
-                image.virtual_machine_image_id.rpartition("/")[2]
-                if image.virtual_machine_image_id
-                else image.exact_version or image.version
-                for image in images
-            ]
+        "image_version": _last_names(
+            [image.virtual_machine_image_id or image.exact_version or image.version for image in images]
         ),
         "agent_version": once([agent.version for agent in agents]),
     }
+
+
+def _last_names(references: list[str | None]) -> list[str | None]:
+    """Return the last name of each resource id; nodes have few different images."""
+    names = {one: one and one.rpartition("/")[2] for one in set(references)}
+    return list(map(names.__getitem__, references))
