@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-__all__ = ["to_spec_error"]
+__all__ = ["models_at", "to_spec_error"]
 
 #: The tags of mounts, which pydantic includes in the location of an error.
 _MOUNT_TYPES = frozenset({"blob", "files", "nfs", "cifs"})
@@ -150,10 +150,10 @@ def _missing_key_error(location: _Location) -> SpecError:
 
 def _value_error(location: _Location, value: object, expectation: str, model: type[BaseModel]) -> SpecError:
     # A value at the place of a part with keys is not quoted: it may be a secret.
-    quoted = f" is {value!r}" if isinstance(value, _QUOTED) and not _models_at(model, location.path) else ""
+    quoted = f" is {value!r}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
     if location.line:
         place = f"line {location.line} of the body"
-    elif location.is_nested and _models_at(model, location.path[:1]):
+    elif location.is_nested and models_at(model, location.path[:1]):
         place = location.name  # a part without an option
     else:
         place = option_flag(location.keys[0]) if location.keys else "the options"
@@ -202,10 +202,10 @@ def _child_node(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node
 
 def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
     """Return the keys that are allowed at a path."""
-    return {name for one in _models_at(model, path) or [model] for name in one.model_fields}
+    return {name for one in models_at(model, path) or [model] for name in one.model_fields}
 
 
-def _models_at(model: type[BaseModel], path: Iterable[str | int]) -> list[type[BaseModel]]:
+def models_at(model: type[BaseModel], path: Iterable[str | int]) -> list[type[BaseModel]]:
     """Return the models that are allowed at a path; none for a plain value."""
     models = [model]
     for part in path:

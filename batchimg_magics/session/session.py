@@ -19,8 +19,9 @@ from batchimg_magics.connection import connection, profiles
 from batchimg_magics.connection.clouds import CLOUD_NAMES
 from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
-from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, SpecError
+from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
 from batchimg_magics.session.methods import Verbs
+from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
 from batchimg_magics.session.work import VerbRun
 from batchimg_magics.verbs.registry import load_verb
@@ -41,8 +42,8 @@ T = TypeVar("T")
 
 __all__ = ["Session"]
 
-#: Maximum real seconds that a completion waits for the service.
-COMPLETION_TIMEOUT_S = 0.5
+#: The kinds of names that are read from the service, without those that belong to a pool.
+_READ_KINDS = frozenset({"checkable", "pool", "vm", "vm_size"})
 #: Minimum real seconds between two reads of a pool in the emulator, where an hour may take a minute.
 MIN_POLL_INTERVAL_S = 0.5
 
@@ -82,7 +83,7 @@ class Session(Verbs):
         self._thread: threading.Thread | None = None
         self._verb_runs: dict[str, VerbRun] = {}
         self._pool_watches: weakref.WeakSet[PoolWatch] = weakref.WeakSet()
-        self._names: dict[str, list[str]] = {}
+        self._names: NameCache | None = None
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -133,6 +134,7 @@ class Session(Verbs):
         """Set the connection, and close the previous one."""
         self.close()
         self._connection = connection
+        self._names = NameCache(connection)
         self._thread = threading.Thread(target=_run_loop, args=(connection.loop,), name="batchimg", daemon=True)
         self._thread.start()
         return connection
@@ -163,7 +165,9 @@ class Session(Verbs):
                 verb_run.interrupt()
             self._verb_runs.clear()
             self._pool_watches.clear()
-            self._names.clear()
+            if self._names is not None:
+                self._names.close()
+                self._names = None
             asyncio.run_coroutine_threadsafe(_shut_down(connection.azure), connection.loop).result()
             connection.loop.call_soon_threadsafe(connection.loop.stop)
             self._thread.join()
@@ -347,17 +351,12 @@ class Session(Verbs):
             return sorted(profiles.read_profiles())
         if kind == "cloud":
             return list(CLOUD_NAMES)
-        if self._connection is None or (kind == "node" and not of):
-            return []
-        from batchimg_magics.session.names import read_names  # completion only
+        return [] if self._names is None or (kind == "node" and not of) else self._names.names(kind, of)
 
-        reading, key = read_names(self._connection.azure, kind, of), f"{kind} {of}"
-        future = asyncio.run_coroutine_threadsafe(reading, self._connection.loop)
-        try:
-            self._names[key] = sorted(future.result(COMPLETION_TIMEOUT_S))
-        except (TimeoutError, BatchImgError):
-            future.cancel()
-        return self._names.get(key, [])
+    def prefetch_names(self, kind: str) -> None:
+        """Begin to read the names of a kind, so that `names` has them soon. It returns at once."""
+        if self._names is not None and kind in _READ_KINDS:
+            self._names.prefetch(kind)
 
 
 def _changes_pool(verb_run: VerbRun) -> bool:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from batchimg_magics.ui.line_words import Word
 
-__all__ = ["expand_body", "expand_words"]
+__all__ = ["FORMULA_VARIABLES", "expand_body", "expand_words"]
 
 #: Names of Batch, never of a notebook. Source: "Batch runtime environment variables"; "Create a formula to
 #: automatically scale compute nodes": variables.
 _BATCH_PREFIX = "AZ_BATCH_"
-_FORMULA_VARIABLES = frozenset(
+FORMULA_VARIABLES = frozenset(
     {
         "TargetDedicatedNodes", "TargetLowPriorityNodes", "NodeDeallocationOption", "TargetDedicated", "CPUPercent",
         "WallClockSeconds", "MemoryBytes", "DiskBytes", "DiskReadBytes", "DiskWriteBytes", "DiskReadOps",
@@ -97,7 +97,7 @@ def _texts(parts: tuple[Part, ...], variables: Mapping[str, Any], *, is_strict: 
 
 
 def _belongs_to_batch(name: str, *, is_code: bool) -> bool:
-    return name.startswith(_BATCH_PREFIX) or (is_code and name in _FORMULA_VARIABLES)
+    return name.startswith(_BATCH_PREFIX) or (is_code and name in FORMULA_VARIABLES)
 
 
 def _unknown_error(reference: Reference, name: str, variables: Mapping[str, Any]) -> SpecError:

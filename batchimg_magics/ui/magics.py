@@ -26,7 +26,8 @@ from batchimg_magics.display.tables import add_label
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.session.foreground import wait_with_progress
 from batchimg_magics.ui import help_text, line_parser
-from batchimg_magics.ui.completion import complete, describe
+from batchimg_magics.ui.cell_completion import complete_cell, verb_at_cursor
+from batchimg_magics.ui.completion import Candidate
 from batchimg_magics.ui.expansion import expand_body, expand_words
 from batchimg_magics.ui.line_words import Word, split_line
 from batchimg_magics.ui.silenced_lines import drop_silenced
@@ -137,14 +138,21 @@ class BatchImgMagics(Magics):
 
     @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
-        """Complete a `%batchimg` line; other matchers complete other lines."""
-        fragment, words = complete(context.text_until_cursor, self._names)
-        descriptions = describe(context.text_until_cursor)
-        completions = [SimpleCompletion(word, type=descriptions.get(word)) for word in words]
-        return {"completions": completions, "suppress": bool(words), "matched_fragment": fragment}
-
-    def _names(self, kind: str) -> list[str]:
-        return self.session.names(kind)
+        """Complete `%batchimg` lines and bodies, and keep Python's completions out of them."""
+        lines = context.full_text.split("\n")[: context.cursor_line]
+        text = "\n".join([*lines, context.text_until_cursor])
+        hidden = self._shell.user_ns_hidden
+        variables = {name: value for name, value in self._shell.user_ns.items() if name not in hidden}
+        found = complete_cell(text, self.session.names, variables) if "batchimg" in text else None
+        if found is None:
+            return {"completions": [], "suppress": False}
+        for kind in {option.completion for option in verb.options} if (verb := verb_at_cursor(text)) else ():
+            self.session.prefetch_names(kind)
+        fragment, candidates = found
+        # Without any completion, IPython would offer those of Python: the text itself changes nothing.
+        offered = candidates or [Candidate(fragment, "text")]
+        completions = [SimpleCompletion(one.text, type=one.kind) for one in offered]
+        return {"completions": completions, "suppress": True, "matched_fragment": fragment}
 
 
 def _split_assignment(words: tuple[Word, ...]) -> tuple[str | None, tuple[Word, ...]]:

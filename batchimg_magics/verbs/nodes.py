@@ -62,6 +62,7 @@ VERB = Verb(
             "--where",
             "Show only nodes that match a condition: == != < <= > >=, in [...], and, or, not",
             metavar="CONDITION",
+            completion="where",
         ),
         Option("--no-prices", "Skip the price lookup for idle nodes", dest="prices", const=False),
     ),

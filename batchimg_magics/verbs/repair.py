@@ -94,6 +94,7 @@ VERB = Verb(
             "--node",
             "Act on this node only; an ID or a shortened ID; can be repeated (default: all unusable nodes)",
             metavar="ID",
+            completion="node",
             combine=tuple,
             annotation="str | Sequence[str]",
         ),

@@ -46,7 +46,9 @@ __all__ = [
 #: The work of a verb whose options are valid; it reports its progress on the board.
 VerbCall: TypeAlias = Callable[["Board"], Coroutine[Any, Any, "Table"]]
 #: What completion offers for a value: what `Session.names` knows, files, or the verbs themselves.
-CompletionKind = Literal["", "checkable", "pool", "vm", "vm_size", "profile", "cloud", "file", "verb", "rule", "node"]
+CompletionKind = Literal[
+    "", "checkable", "pool", "vm", "vm_size", "profile", "cloud", "file", "verb", "rule", "node", "where"
+]
 
 
 @dataclass(frozen=True, slots=True)
