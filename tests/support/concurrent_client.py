@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
@@ -131,7 +133,7 @@ class ObservedTransport(ForwardingTransport):
             found = json.loads(answer.body())
             for name in self.hidden:
                 found.get("properties", {}).pop(name, None)
-            return EmulatorResponse(request, replace(answer.answer, body=json.dumps(found).encode()))
+            return EmulatorResponse(request, msgspec.structs.replace(answer.answer, body=json.dumps(found).encode()))
         return answer
 
     def last(self, part: str) -> int:

@@ -111,6 +111,10 @@ class Ledger:
         """Note that a pool was deleted: a later pool of this name is another one."""
         self.add_sample(pool, at, {POOL_DELETED: 0})
 
+    def deleted_at(self, pool: str) -> float:
+        """Return when the last pool of this name was deleted, in seconds since 1970; 0: it was not."""
+        return max((at for at, states in self.samples(pool) if POOL_DELETED in states), default=0.0)
+
     def samples(self, pool: str) -> list[tuple[float, dict[str, int]]]:
         """Return the times and node counts by state of a pool, oldest first."""
         with self._connection() as base:

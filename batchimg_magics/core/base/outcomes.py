@@ -26,7 +26,7 @@ class _Entry(NamedTuple):
     text
         What it means, in plain words; empty where the name is enough.
     action
-        What the controller does next, for the column ``action``.
+        What the controller does next, for the column ``action``; empty: nothing.
     hint
         What the error suggests when the resize ends with it; may contain ``{again}``, the command that repeats the
         resize, and ``{fix}``, what to do about the cause.
@@ -84,7 +84,8 @@ class OutcomeClass(StrEnum):
         action="retry",
         hint=_CONTINUE,
     )
-    DONE = _Entry("done", action="done")
+    UNUSABLE = _Entry("unusable", "nodes were allocated and cannot run tasks", is_final=True)
+    DONE = _Entry("done", action="")
     REPAIR = _Entry("repair", "bad nodes were rebooted, removed or replaced")
     CHANGED = _Entry("changed")
     PLANNED = _Entry("planned")

@@ -243,6 +243,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
             "float",
             "maximum cost of the nodes during the attempt in USD; missing if a price is not known",
         ),
+        Column("pool_created", "time", "when the pool was created: it tells pools of the same name apart"),
         Column("timeout_minutes", "float", "resize timeout in minutes"),
         Column("started", "time", "start of the attempt"),
         Column("ended", "time", "end of the attempt"),

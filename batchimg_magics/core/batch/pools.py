@@ -50,6 +50,8 @@ class PoolState:
         (code, message, reasons) of the **last** resize; they stay until the next resize.
     deleting
         Whether the pool is being deleted.
+    created
+        When the pool was created: a later pool of the same name is another one.
     evaluated, interval_s, evaluation_error
         When the formula was last evaluated (None: never), the seconds between two evaluations, and the error of the
         last one, as text; empty: none.
@@ -65,6 +67,7 @@ class PoolState:
     tags: Mapping[str, str]
     errors: tuple[tuple[str, str, str], ...]
     deleting: bool
+    created: dt.datetime | None = None
     evaluated: dt.datetime | None = None
     interval_s: float | None = None
     evaluation_error: str = ""
@@ -179,6 +182,7 @@ def parse_state(found: Json) -> PoolState:
         tags={str(one.get("name")): str(one.get("value")) for one in found.get("metadata") or []},
         errors=tuple(_error(one) for one in found.get("resizeErrors") or []),
         deleting=found.get("state") == "deleting",
+        created=parse_time(found.get("creationTime")),
         evaluated=parse_time(dig(found, "autoScaleRun", "timestamp")),
         interval_s=seconds_of(interval) if (interval := found.get("autoScaleEvaluationInterval")) else None,
         evaluation_error=evaluation_error(found.get("autoScaleRun")),

@@ -60,12 +60,12 @@ class ResizeBudget:
             )
         self._reserved[name] = worst
 
-    def charge(self, context: PoolContext | None, counts: Counts, seconds: float) -> float | None:
+    def charge(self, pool: str, rates: Rates | None, counts: Counts, seconds: float) -> float | None:
         """Add the cost of nodes for a time, and return it; None where prices were not read or are not known."""
-        if context is None:
+        if rates is None:
             return None
-        self._reserved.pop(str(context.pool["name"]), None)
-        usd = prices.usd_for(context.rates.cost(counts.dedicated, counts.spot), seconds)
+        self._reserved.pop(pool, None)
+        usd = prices.usd_for(rates.cost(counts.dedicated, counts.spot), seconds)
         self.spent_usd += usd or 0.0
         return usd
 

@@ -173,6 +173,15 @@ async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | 
     return PoolContext(account, pool, others, image, size, rates, headroom)
 
 
+async def read_rates(azure: Azure, name: str) -> Rates | None:
+    """Return the price of a node of a pool; None where it cannot be read."""
+    try:
+        pool = await pools.read(azure, name)
+        return None if pool is None else await prices.read_pool_rates(azure, pool)
+    except ServiceError:
+        return None  # the cost of a row is not worth an error
+
+
 async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs, ImageSummary]:
     """Read a pool's context, and return what a forecast is computed from, and the pool's image.
 

@@ -1,8 +1,7 @@
 """The resize controller: resize attempts until a pool has the requested nodes, or until it cannot get them.
 
 An attempt is one resize of Azure Batch: request it, wait until the pool is steady, read the live nodes and the errors
-of **this** resize, classify the outcome, then retry or stop. Azure ends a resize at its timeout, with the nodes that it
-has allocated by then; above 300 nodes several attempts are normal.
+of **this** resize, classify the outcome, then retry or stop. Above 300 nodes, several attempts are normal.
 
 A pool with an expiry is resized by its formula (`expiry_run`): an attempt is then an evaluation of Azure Batch.
 """
@@ -290,6 +289,7 @@ async def _attempt(run: ResizeRun, goal: Counts, step: str, reason: str) -> None
         )
     else:
         run.set_state(await pools.read_state(run.azure, run.pool))
+    await run.read_rates()
     run.census = await readiness.count_and_record(run.azure, run.pool)
     outcome = outcome or attempt.resize_outcome(before, run.state, asked, run.held)
     run.expiry.is_stuck = outcome.code == attempt.NOT_EVALUATED

@@ -8,6 +8,7 @@ from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, nodes, pools
 from batchimg_magics.core.scaling import attempt, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
+from batchimg_magics.core.scaling.run import RoundStart
 from batchimg_magics.errors import ConflictError, ResizeError
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 from batchimg_magics.pool_spec.words import count_text
@@ -100,7 +101,7 @@ def target_error(run: ResizeRun, outcome: ResizeOutcome, more: str = "") -> Resi
     return _error(run, f"pool {run.pool!r} has {run.live} of {target.text}{more}: {why}", hint, outcome)
 
 
-async def raise_if_too_many_bad(run: ResizeRun) -> None:
+async def raise_if_too_many_bad(run: ResizeRun, *, records: bool = True) -> None:
     """Raise ResizeError where more nodes are bad than ``--max-unusable`` allows.
 
     Raises
@@ -110,11 +111,14 @@ async def raise_if_too_many_bad(run: ResizeRun) -> None:
     """
     census, total = run.census, run.target.total
     if run.has_too_many_bad:
-        raise await bad_nodes_error(run, f"unusable nodes: {census.bad} of {total} ({census})")
+        raise await bad_nodes_error(run, f"unusable nodes: {census.bad} of {total} ({census})", records=records)
 
 
-async def bad_nodes_error(run: ResizeRun, what: str) -> ResizeError:
-    """Return the error for nodes that are billed and run no tasks, with the end of the log of one of them."""
+async def bad_nodes_error(run: ResizeRun, what: str, *, records: bool = True) -> ResizeError:
+    """Return the error for nodes that are billed and run no tasks, with the end of the log of one of them.
+
+    The attempts that allocated these nodes are done: what came of them is a row of its own, if `records` is true.
+    """
     unusable = run.census.count(frozenset({"unusable"}))
     log = await nodes.read_failed_node_log(run.azure, run.pool)
     hint = (
@@ -123,6 +127,9 @@ async def bad_nodes_error(run: ResizeRun, what: str) -> ResizeError:
         if unusable
         else f"their start task failed: `%batchimg nodes {run.pool}` shows its exit code"
     )
+    if records:
+        start = RoundStart(run.rounds[-1].ended if run.rounds else run.started_at, run.live, run.target)
+        run.record(start, ResizeOutcome(OutcomeClass.UNUSABLE, None, what, hint))
     return _error(run, f"pool {run.pool!r}: {what}{f'; {log}' if log else ''}", hint)
 
 
@@ -155,7 +162,7 @@ async def raise_if_changed_externally(run: ResizeRun) -> None:
     run.set_state(state)
 
 
-async def raise_if_final(run: ResizeRun) -> None:
+async def raise_if_final(run: ResizeRun, *, records: bool = True) -> None:
     """Fail with the reason, unless another attempt makes sense.
 
     Raises
@@ -182,13 +189,13 @@ async def raise_if_final(run: ResizeRun) -> None:
         attempted = count_text(policy.max_rounds, "resize attempt")
         raise target_error(run, last, f" after {attempted}, the limit of --max-rounds")
     if not policy.repair:
-        await raise_if_too_many_bad(run)
+        await raise_if_too_many_bad(run, records=records)
 
 
 async def is_final(run: ResizeRun) -> bool:
     """Return whether another attempt makes no sense."""
     try:
-        await raise_if_final(run)
+        await raise_if_final(run, records=False)
     except ResizeError:
         return True
     return False

@@ -56,6 +56,8 @@ class Round:
         The resize timeout that Azure got; None where nothing was resized.
     usd
         Maximum cost of the pool's nodes in that time; None where a price is not known.
+    pool_created
+        When the pool was created.
     """
 
     pool: str
@@ -69,6 +71,7 @@ class Round:
     action: str
     timeout_s: float | None = None
     usd: float | None = None
+    pool_created: dt.datetime | None = None
 
     @property
     def gained_nodes(self) -> bool:
@@ -81,7 +84,7 @@ class Round:
             "pool": self.pool,
             "round": self.number,
             "class": self.outcome.kind.value,
-            "action": self.action,
+            "action": self.action or None,
             "code": self.outcome.code,
             "message": _shortened(self.outcome.message),
             "hint": self.outcome.fix or None,
@@ -93,6 +96,7 @@ class Round:
             "spot_target": self.target.spot,
             "seconds": round(self.ended - self.started, 1),
             "usd": None if self.usd is None else round(self.usd, 4),
+            "pool_created": self.pool_created,
             "timeout_minutes": None if self.timeout_s is None else self.timeout_s / 60,
             "started": dt.datetime.fromtimestamp(self.started, dt.UTC),
             "ended": dt.datetime.fromtimestamp(self.ended, dt.UTC),
@@ -114,13 +118,21 @@ def history(azure: Azure, pool: str | None) -> Table:
     rows = _parse_rows(azure.ledger.rounds(pool))
     whose = f"pool {pool}" if pool else f"account {azure.scope.account}"
     caption = f"resize attempts of {whose}: {len(rows)}"
+    lives: dict[str, set[object]] = {}
+    for row in rows:
+        lives.setdefault(row["pool"].lower(), set()).add(row.get("pool_created"))
+    if several := [f"{len(found)} pools named {name}" for name, found in lives.items() if len(found) > 1]:
+        caption += f"; {', '.join(several)} (pool_created)"
     attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
     return Table.from_rows("history", rows, caption, **attrs)
 
 
 def last_rounds(azure: Azure, pool: str, most: int) -> Table:
-    """Return a pool's last rounds, at most so many, without the counts of its nodes by state."""
-    return Table.from_rows("history", _parse_rows(azure.ledger.rounds(pool)[-most:]))
+    """Return the last rounds of the pool of this name, at most so many; those of deleted pools are left out."""
+    deleted_at = azure.ledger.deleted_at(pool)
+    rows = [row for row in _parse_rows(azure.ledger.rounds(pool)) if row["started"].timestamp() >= deleted_at]
+    same = [row for row in rows if row.get("pool_created") == rows[-1].get("pool_created")]
+    return Table.from_rows("history", same[-most:])
 
 
 def _parse_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, pools
-from batchimg_magics.core.scaling import rounds
+from batchimg_magics.core.scaling import context, rounds
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round, held_counts, live_counts
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.batch.pools import PoolState
+    from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.scaling.budget import ResizeBudget
     from batchimg_magics.core.scaling.context import PoolContext
     from batchimg_magics.core.scaling.expiry_run import Expiry
@@ -76,6 +77,8 @@ class ResizeRun:
         When the resize began, and when `state` was read, in seconds of the service's time.
     context
         What growth depends on: image, quotas, prices; None: not read.
+    rates
+        The price of a node, where only that was read; None: not read.
     rounds
         The rows of the table: resize attempts, repairs, changes between them.
     attempts
@@ -98,6 +101,7 @@ class ResizeRun:
     started_at: float
     state_read_at: float
     context: PoolContext | None = None
+    rates: Rates | None = None
     rounds: list[Round] = field(default_factory=list)
     attempts: list[Round] = field(default_factory=list)
     judged_from: int = 0
@@ -153,6 +157,11 @@ class ResizeRun:
         """Keep the pool as it was just read."""
         self.state, self.state_read_at = state, self.azure.now()
 
+    async def read_rates(self) -> None:
+        """Read the price of a node where growth did not: a pool that shrinks is not delayed by it."""
+        if self.context is None and self.rates is None:
+            self.rates = await context.read_rates(self.azure, self.pool)
+
     def start_round(self, target: Counts | None = None, reason: str = "", timeout_s: float | None = None) -> RoundStart:
         """Return the beginning of a row: now, with the nodes that were last counted."""
         return RoundStart(self.azure.now(), self.live, target or self.target, reason, timeout_s)
@@ -180,10 +189,22 @@ class ResizeRun:
             self._add(start, now, current, ResizeOutcome(OutcomeClass.CHANGED), "nodes changed without a resize")
 
     def _add(self, start: RoundStart, ended: float, after: Counts, outcome: ResizeOutcome, action: str) -> Round:
-        usd = self.budget.charge(self.context, start.before.maximum(after), ended - start.at)
+        rates = self.rates if self.context is None else self.context.rates
+        usd = self.budget.charge(self.pool, rates, start.before.maximum(after), ended - start.at)
         number = len(self.rounds) + 1
         made = Round(
-            self.pool, number, start.at, ended, start.before, after, start.target, outcome, action, start.timeout_s, usd
+            self.pool,
+            number,
+            start.at,
+            ended,
+            start.before,
+            after,
+            start.target,
+            outcome,
+            action,
+            start.timeout_s,
+            usd,
+            self.state.created,
         )
         self.rounds.append(made)
         # A node's log may contain anything, secrets too: it is shown and not kept.

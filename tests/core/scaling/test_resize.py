@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.connection import profiles
+from batchimg_magics.core.scaling.rounds import last_rounds
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.scenarios import Fault
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
@@ -83,7 +84,7 @@ def test_a_try_can_be_asked_for_and_left_out(scene: Scene) -> None:
     assert len(scene.line.resizes()) == 1
     scene.session.resize("p", nodes=0)
     rounds = scene.session.resize("p", nodes=5, canary=True)
-    assert rounds.action.tolist() == ["one node first: done", "done"]
+    assert list(rounds.action.fillna("")) == ["one node first", ""]
 
 
 def test_a_first_node_of_no_use_is_the_only_one_that_is_paid_for(scene: Scene) -> None:
@@ -227,7 +228,7 @@ def test_our_own_resize_of_before_is_joined(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.somebody.ask("POST", "/pools/p/resize", {"targetDedicatedNodes": 4, "targetLowPriorityNodes": 0})
     rounds = scene.session.resize("p", nodes=4)
-    assert rounds.action.tolist() == ["joined: done"]
+    assert rounds.action.tolist() == ["joined"]
 
 
 @pytest.mark.parametrize(
@@ -294,10 +295,10 @@ def test_start_tasks_get_one_reboot_then_another_node(scene: Scene) -> None:
     with pytest.raises(ResizeError, match="unusable nodes: 3 of 3") as caught:
         scene.session.resize("p", nodes=3, repair=True, canary=False)
     actions = caught.value.table.columns["action"]
-    rung = ["rebooted 3 nodes with a failed start task", "removed 3 bad nodes", "replaced bad nodes: done"]
-    assert actions == ["done", *rung, *rung]
+    rung = ["rebooted 3 nodes with a failed start task", "removed 3 bad nodes", "replaced bad nodes"]
+    assert actions == [None, *rung, *rung, "stop"]
     assert "stdout" in caught.value.table.columns["message"][1]
-    assert scene.session.history("p").message.isna().all(), "what nodes say is shown, and not kept"
+    assert not scene.session.history("p").message.str.contains("stdout").any(), "what nodes say is shown, and not kept"
     scene.happens()
     repaired = scene.session.repair("p")
     assert [str(one) for one in repaired["class"]] == ["repair", "repair", "done"]
@@ -318,7 +319,7 @@ def test_unusable_nodes_get_time_to_recover(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.happens(unusable=1.0, recovering=1.0)
     rounds = scene.session.resize("p", nodes=5, repair=True)
-    assert rounds.action.tolist() == ["done", "waited for 4 unusable nodes: 4 recovered"]
+    assert list(rounds.action.fillna("")) == ["", "waited for 4 unusable nodes: 4 recovered"]
 
 
 def test_many_bad_nodes_leave_a_hundred_at_a_time(scene: Scene) -> None:
@@ -471,6 +472,39 @@ def test_on_a_real_connection_patterns_and_ending_tasks_need_yes(scene: Scene) -
     finally:
         connection.emulator = local
     assert scene.somebody.count_nodes("p") == (0, 0)
+
+
+def test_history_tells_pools_of_one_name_apart_and_what_shrinking_costs(scene: Scene) -> None:
+    session = scene.session
+    session.create("p", nodes=2, **LINE)
+    session.resize("p", nodes=0)
+    session.delete("p")
+    first = session.history("p")
+    assert first.pool_created.nunique() == 1
+    assert "pools named" not in first.attrs["caption"]
+    assert first.usd.notna().all()
+    assert first.usd.iloc[-1] > 0
+    session.create("P", nodes=1, **LINE)
+    both = session.history("p")
+    assert both.pool_created.nunique() == 2
+    assert list(both.pool_created) == sorted(both.pool_created)
+    assert both.attrs["caption"].endswith("; 2 pools named p (pool_created)")
+    azure = connection_of(session).azure
+    assert len(last_rounds(azure, "p", 10).rows()) == len(both) - len(first)
+
+
+def test_a_first_node_that_cannot_run_tasks_is_no_success(scene: Scene) -> None:
+    scene.session.create("p", nodes=0, start_task="/bin/true", **LINE)
+    scene.happens(start_tasks_fail=True)
+    with pytest.raises(ResizeError, match="the first node is not usable") as caught:
+        scene.session.resize("p", nodes=3)
+    said = scene.session.history("p").iloc[-1]
+    assert (said["class"], said.action) == ("unusable", "stop")
+    assert said.message == "the first node is not usable (1 starttaskfailed); no more nodes were requested"
+    assert "batchimg nodes p" in said.hint
+    assert classes(caught.value.table) == ["done", "unusable"]
+    assert said.seconds > 0
+    assert said.started == scene.session.history("p").iloc[-2].ended
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------
