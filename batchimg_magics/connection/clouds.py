@@ -142,6 +142,7 @@ def _parse_cloud(content: Any, where: str) -> Cloud:  # noqa: ANN401 - any JSON
         f"{batch}/.default",
         authority.rstrip("/"),
         prices,
+        str(found["portal"]).rstrip("/") if found.get("portal") else None,
     )
 
 

@@ -14,7 +14,7 @@ from batchimg_magics.pool_spec.words import count_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["EXPIRES_TAG", "RESERVED_PREFIX", "check_resource_tags"]
+__all__ = ["EXPIRES_TAG", "MAX_VALUE_LENGTH", "RESERVED_PREFIX", "check_resource_tags"]
 
 #: Prefix of this tool's ownership tags.
 RESERVED_PREFIX = "batchimg-"
@@ -24,7 +24,7 @@ _AZURE_PREFIXES = ("microsoft", "azure", "windows")
 _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f\x7f]")
 MAX_NAME_LENGTH, MAX_VALUE_LENGTH, MAX_TAGS = 512, 256, 50
 #: The most ownership tags that one resource has: those of a temporary VM.
-OWN_TAGS = 8
+OWN_TAGS = 9
 _HINT = (
     f"a resource has at most {MAX_TAGS} tags, {OWN_TAGS} of them of this tool; names have at most {MAX_NAME_LENGTH} "
     rf"characters without < > % & \ ? /, values at most {MAX_VALUE_LENGTH}"

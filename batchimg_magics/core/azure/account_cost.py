@@ -34,6 +34,10 @@ class AccountCost:
         """Keep what dedicated and spot nodes of a pool cost."""
         self._costs[name.lower()] = cost
 
+    def cost_of(self, name: str) -> Callable[[int, int], float | None] | None:
+        """Return what dedicated and spot nodes of a pool cost per hour; None where its prices were not read."""
+        return self._costs.get(name.lower())
+
     def forget(self, name: str) -> None:
         """Forget a pool that was deleted."""
         if self._counts is not None:

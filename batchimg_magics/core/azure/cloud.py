@@ -23,6 +23,8 @@ class Cloud:
         The URL at which Microsoft Entra ID signs in.
     price_list
         The URL of the retail price list; None: the cloud has none, and all prices are unknown.
+    portal
+        The URL of its portal; None: not known.
     """
 
     name: str
@@ -31,11 +33,12 @@ class Cloud:
     batch_scope: str
     authority: str
     price_list: str | None = None
+    portal: str | None = None
 
 
 # Sources: `get_arm_endpoints` of azure-mgmt-core for Azure Resource Manager, azure-identity's AzureAuthorityHosts for
-# the authorities, `azure.cli.core.cloud` for the audiences of Batch, and the overview of Azure Retail Prices, which
-# covers the public cloud.
+# the authorities, `azure.cli.core.cloud` for the audiences of Batch, the metadata of Azure Resource Manager for the
+# portals, and the overview of Azure Retail Prices, which covers the public cloud.
 AZURE_PUBLIC = Cloud(
     "AzureCloud",
     "https://management.azure.com",
@@ -43,6 +46,7 @@ AZURE_PUBLIC = Cloud(
     "https://batch.core.windows.net//.default",
     "https://login.microsoftonline.com",
     "https://prices.azure.com/api/retail/prices",
+    "https://portal.azure.com",
 )
 AZURE_US_GOVERNMENT = Cloud(
     "AzureUSGovernment",
@@ -50,6 +54,7 @@ AZURE_US_GOVERNMENT = Cloud(
     "https://management.core.usgovcloudapi.net/.default",
     "https://batch.core.usgovcloudapi.net//.default",
     "https://login.microsoftonline.us",
+    portal="https://portal.azure.us",
 )
 AZURE_CHINA = Cloud(
     "AzureChinaCloud",
@@ -57,6 +62,7 @@ AZURE_CHINA = Cloud(
     "https://management.chinacloudapi.cn/.default",
     "https://batch.chinacloudapi.cn//.default",
     "https://login.chinacloudapi.cn",
+    portal="https://portal.azure.cn",
 )
 #: The clouds of Microsoft, by name.
 AZURE_CLOUDS = {cloud.name: cloud for cloud in (AZURE_PUBLIC, AZURE_US_GOVERNMENT, AZURE_CHINA)}

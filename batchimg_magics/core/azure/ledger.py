@@ -1,7 +1,7 @@
-"""The local history file (SQLite): resize attempts, counts of nodes by state, and images that work.
+"""The local history file (SQLite): resize attempts, counts of nodes, costs of pools, and images that work.
 
-Azure is the source of truth. The file only adds what Azure does not keep: resize attempts, node counts at past times,
-and the image versions of which a node was ready at least once.
+Azure is the source of truth. The file only adds what Azure does not keep: resize attempts, node counts and costs at
+past times, and the image versions of which a node was ready at least once.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ CREATE TABLE IF NOT EXISTS proven (
 CREATE TABLE IF NOT EXISTS wanted (
     account TEXT NOT NULL, pool TEXT NOT NULL, dedicated INTEGER NOT NULL, spot INTEGER NOT NULL,
     PRIMARY KEY (account, pool));
+CREATE TABLE IF NOT EXISTS costs (
+    account TEXT NOT NULL, pool TEXT NOT NULL, at REAL NOT NULL, seen REAL NOT NULL,
+    usd_per_hour REAL, deleted INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS costs_of ON costs (account, pool, at);
 """
 #: Seconds that a write waits for the lock of another process.
 _LOCK_TIMEOUT_S = 10.0
@@ -96,6 +100,66 @@ class Ledger:
                 (self._account, pool, pool and pool.lower()),
             ).fetchall()
         return [json.loads(row) for (row,) in found]
+
+    # -- costs ---------------------------------------------------------------------------------------------------
+
+    def add_cost(self, pool: str, at: float, usd_per_hour: float | None, *, created: float | None = None) -> None:
+        """Add what a pool costs per hour at a time; equal costs that follow each other are one entry.
+
+        Parameters
+        ----------
+        pool, at
+            The pool, and the time in seconds since 1970.
+        usd_per_hour
+            Its cost; None: not known.
+        created
+            When the pool was created: entries before that time are of an earlier pool of the name. None: not known.
+        """
+        with self._connection() as base:
+            last = self._last_cost(base, pool)
+            if last is not None and created is not None and last[1] < created and not last[3]:
+                base.execute(
+                    "INSERT INTO costs VALUES (?, ?, ?, ?, 0, 1)", (self._account, pool.lower(), last[1], last[1])
+                )
+                last = None
+            if last is not None and last[2] == usd_per_hour and not last[3]:
+                base.execute("UPDATE costs SET seen = max(seen, ?) WHERE rowid = ?", (at, last[0]))
+            elif last is None or at >= last[1]:
+                base.execute(
+                    "INSERT INTO costs VALUES (?, ?, ?, ?, ?, 0)", (self._account, pool.lower(), at, at, usd_per_hour)
+                )
+
+    def end_costs(self, pool: str, at: float) -> None:
+        """Note that a pool was deleted; nothing where no cost of it is known."""
+        with self._connection() as base:
+            last = self._last_cost(base, pool)
+            if last is not None and not last[3]:
+                base.execute("INSERT INTO costs VALUES (?, ?, ?, ?, 0, 1)", (self._account, pool.lower(), at, at))
+
+    def _last_cost(self, base: sqlite3.Connection, pool: str) -> tuple[int, float, float | None, int] | None:
+        """Return row id, time when it was last seen, cost per hour, and whether the pool was deleted."""
+        found: tuple[int, float, float | None, int] | None = base.execute(
+            "SELECT rowid, seen, usd_per_hour, deleted FROM costs WHERE account = ? AND pool = ? ORDER BY rowid DESC",
+            (self._account, pool.lower()),
+        ).fetchone()
+        return found
+
+    def costs(self, pool: str) -> list[tuple[float, float, float | None, bool]]:
+        """Return a pool's costs, oldest first: since when, last seen, USD per hour (None: not known), deleted."""
+        with self._connection() as base:
+            found = base.execute(
+                "SELECT at, seen, usd_per_hour, deleted FROM costs WHERE account = ? AND pool = ? ORDER BY rowid",
+                (self._account, pool.lower()),
+            ).fetchall()
+        return [(at, seen, usd, bool(deleted)) for at, seen, usd, deleted in found]
+
+    def pools_with_costs(self) -> list[str]:
+        """Return the names in lower case of all pools of which a cost is known, also of deleted ones."""
+        with self._connection() as base:
+            found = base.execute(
+                "SELECT pool FROM costs WHERE account = ? GROUP BY pool ORDER BY min(rowid)", (self._account,)
+            ).fetchall()
+        return [name for (name,) in found]
 
     # -- node counts and images ----------------------------------------------------------------------------------
 

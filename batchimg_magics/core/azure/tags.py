@@ -29,6 +29,8 @@ ACCOUNT = "batchimg-account"
 REVISION = "batchimg-revision"
 #: The Marketplace image that an image is based on, publisher:offer:sku: the resources between may be deleted.
 BASE_IMAGE = "batchimg-base"
+#: The resource id of the VM that an image was built from; it may be deleted meanwhile.
+SOURCE_VM = "batchimg-source-vm"
 #: On temporary resources of a capture, which are deleted after it. The value is older than the word.
 TEMPORARY = "batchimg-throwaway"
 #: On a running VM to which a command is sent that generalizes it and then powers it off, for the image of that hash.

@@ -51,6 +51,12 @@ SEVERITIES = ("error", "warning", "info")
 #: How a resize attempt ended.
 OUTCOMES = tuple(one.value for one in OutcomeClass)
 
+#: The groups of the properties of a pool.
+SHOW_SECTIONS = (
+    "pool", "nodes", "cost", "errors", "machine", "image", "network", "start task", "access", "quota", "jobs", "tags",
+    "not read", "next",
+)  # fmt: skip
+
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     "connect": (
         Column("connection", "word", "what is connected: the emulator (local) or Azure", ("local", "azure")),
@@ -158,6 +164,11 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("evaluation_overdue", "bool", "whether Azure has stopped to evaluate the formula; missing without one"),
         Column("created", "time", "when it was created"),
         Column("managed", "bool", "whether this tool created it"),
+    ),
+    "show": (
+        Column("section", "word", "group of the property", SHOW_SECTIONS),
+        Column("property", "text", "name of the property, the same for every pool"),
+        Column("value", "text", "its value"),
     ),
     "check": (
         Column("rule", "text", "ID of the rule; docs/rules.md lists all"),

@@ -149,6 +149,12 @@ def evaluated_of(pool: Json) -> dt.datetime | None:
     return parse_time(time)
 
 
+def created_of(pool: Json) -> float | None:
+    """Return when a pool was created, in seconds since 1970; None where Azure does not tell it."""
+    found = parse_time(dig(pool, "properties", "creationTime"))
+    return None if found is None else found.timestamp()
+
+
 def is_evaluation_overdue(pool: Json, now: float) -> bool:
     """Tell whether Azure should have evaluated the formula of a pool again by now."""
     return is_overdue(evaluated_of(pool), machine_settings.formula_interval(pool), now)

@@ -326,6 +326,7 @@ async def delete(azure: Azure, name: str) -> None:
     async def poll() -> polling.PollResult[None]:
         return polling.PollResult(await read(azure, name) is None, None)
 
+    azure.ledger.end_costs(name, azure.now())  # its nodes are released while the deletion goes on
     await polling.poll_until(azure, poll, what=f"deletion of pool {name}")
     azure.ledger.add_deletion(name, azure.now())
     azure.account_cost.forget(name)

@@ -272,6 +272,12 @@ async def read_disk_sizes(azure: Azure, image_id: str | None) -> list[int | None
     return found
 
 
+def data_disk_sizes(found: Json) -> list[int | None]:
+    """Return the sizes in GiB of the data disks of an image version's document; a managed image has its own."""
+    managed = dig(found, "properties", "storageProfile", "dataDisks") or []
+    return [*_disk_sizes_of(found)[1:], *(one.get("diskSizeGB") for one in managed)]
+
+
 def _disk_sizes_key(image_id: str) -> str:
     return f"disk sizes of {image_id.lower()}"
 

@@ -17,6 +17,7 @@ from batchimg_magics.core.compute.storage_profile import StorageProfile
 from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan
 from batchimg_magics.errors import ConflictError
+from batchimg_magics.pool_spec.tags import MAX_VALUE_LENGTH
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class ImageBuild:
         """The tags of its resources: those of the connection, those of the spec, and the ownership tags."""
         base = self.origin.source.marketplace
         known = {tags.BASE_IMAGE: ":".join(base)} if base else {}
+        if self.origin.vm_id is not None and len(str(self.origin.vm_id)) <= MAX_VALUE_LENGTH:
+            known[tags.SOURCE_VM] = str(self.origin.vm_id)
         own = tags.image_tags(self.azure.scope.account, self.spec.name, self.hash, self.revision)
         return tags.combined(self.azure.resource_tags, self.spec.tags, own, known)
 

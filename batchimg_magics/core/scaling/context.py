@@ -12,7 +12,7 @@ from batchimg_magics.core.base.node_counts import allocated_counts, current_coun
 from batchimg_magics.core.batch import expiry, machine_settings, node_agents, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.image_versions import ImageState
-from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.estimates import prices, spending
 from batchimg_magics.core.estimates.forecast import ForecastInputs
 from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
@@ -166,6 +166,7 @@ async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | 
         vm_sizes.read_sizes(azure),
         quotas.read_usages_if_allowed(azure, account),
     )
+    spending.note_pool(azure, pool, rates)
     vm_size = str(pool["properties"]["vmSize"])
     size: Json = next((one for one in sizes if str(one["name"]).lower() == vm_size.lower()), {"name": vm_size})
     headroom = quotas.usage_of(account, listed, sizes, usages, but_for=name).headroom(size)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import nodes, pools
+from batchimg_magics.core.estimates import spending
 from batchimg_magics.core.scaling import expiry_run
 from batchimg_magics.core.scaling.rounds import live_counts
 
@@ -28,6 +29,7 @@ async def count_and_record(azure: Azure, pool: str) -> Census:
     census = await nodes.count_nodes(azure, pool)
     azure.ledger.add_sample(pool, azure.now(), census.states())
     azure.account_cost.note_counts(pool, live_counts(census))
+    spending.note_counts(azure, pool, live_counts(census))
     return census
 
 
