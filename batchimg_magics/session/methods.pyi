@@ -496,6 +496,30 @@ class Verbs(ABC):
         """
         ...
 
+    def show(
+        self,
+        name: str,
+    ) -> pd.DataFrame:
+        """Show everything about a pool: nodes, cost so far, image, network, start task, quota, jobs.
+
+        Parameters
+        ----------
+        name : str
+            Name of the pool.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per property that has a value. ``attrs["values"]`` has the values by property, with numbers as
+            numbers. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool; the hint has what a deleted pool of that name cost.
+        """
+        ...
+
     def create(
         self,
         name: str,
