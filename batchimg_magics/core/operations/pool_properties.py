@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.operations.show import PoolFacts
+    from batchimg_magics.core.operations.pool_facts import PoolFacts
 
 __all__ = ["rows"]
 
