@@ -22,12 +22,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import linecache
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics.masking import mask_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
 __all__ = [
     "AuthenticationError",
@@ -63,6 +67,8 @@ class BatchImgError(Exception):
     ----------
     table
         A table of the steps completed before the error; None if there is none.
+    frame
+        The same table as a pandas DataFrame, for an error of a method of `Session`; otherwise None.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -71,13 +77,56 @@ class BatchImgError(Exception):
         self.hint = mask_tokens(hint)
         super().__init__(self.message)
         self.table: Any = None
+        self.frame: Any = None
+        self._shows_calls = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt from their arguments, and a subclass may require more than the message.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+    def copy(self, message: str, hint: str) -> Self:
+        """Return the same error with other words and without a traceback; it shows the calls that lead to it."""
+        attributes = {**self.__dict__, "message": message, "hint": hint, "_shows_calls": True}
+        attributes.pop("__notes__", None)  # a list that both would share
+        return _rebuild(type(self), (message,), attributes)
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows instead of a traceback; the cell still fails."""
         lines = [f"{type(self).__name__}: {self.message}"]
         if self.hint:
             lines.append(f"  -> {self.hint}")
-        return lines
+        return [*lines, *(_call_lines(self.__traceback__) if self._shows_calls else ())]
+
+
+_Error = TypeVar("_Error", bound=BatchImgError)
+
+
+def _rebuild(kind: type[_Error], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> _Error:
+    """Return an error without calling its constructor."""
+    made = kind.__new__(kind, *args)
+    made.args = args
+    made.__dict__.update(attributes)
+    return made
+
+
+def _call_lines(calls: TracebackType | None) -> list[str]:
+    """Return the lines of the user's code in a traceback, without those of this package and of IPython."""
+    lines: list[str] = []
+    for frame, number in traceback.walk_tb(calls):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in ("IPython", __package__):
+            continue
+        code = frame.f_code
+        where = "" if code.co_name == "<module>" else f", in {code.co_name}"
+        source = linecache.getline(code.co_filename, number, frame.f_globals).strip()
+        lines.append(f"  at {_file_name(code.co_filename)}, line {number}{where}: {source}")
+    return lines
+
+
+def _file_name(file: str) -> str:
+    """Return the name of a file, or of the cell that IPython gave this file name."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cell: tuple[str, str] | None = shell.compile.format_code_name(file) if shell else None
+    return " ".join(cell) if cell else file
 
 
 class SpecError(BatchImgError, ValueError):

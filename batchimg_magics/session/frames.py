@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.table import TimeColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
     from pandas.api.extensions import ExtensionArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.schemas import Column
     from batchimg_magics.core.base.table import Table
 
-__all__ = ["DTYPES", "to_frame"]
+__all__ = ["DTYPES", "to_displayed_frame", "to_frame", "with_words"]
 
 #: The dtype of each kind of column. `Any`: the stubs of `pandas.array` know literals only.
 DTYPES: dict[str, Any] = {
@@ -28,6 +29,9 @@ DTYPES: dict[str, Any] = {
     "time": "datetime64[us, UTC]",
     "word": "category",
 }
+
+#: The columns that say what to do.
+_ADVICE = ("fix", "hint", "next")
 
 
 def to_frame(table: Table) -> pd.DataFrame:
@@ -51,6 +55,39 @@ def to_frame(table: Table) -> pd.DataFrame:
     made = pd.DataFrame(columns, copy=False)  # these arrays have no other user
     made.attrs.update(table.attrs, verb=table.verb, caption=table.caption)
     return made
+
+
+def to_displayed_frame(table: Table, label: str) -> pd.DataFrame:
+    """Return the DataFrame of a table that IPython shows with its caption.
+
+    Parameters
+    ----------
+    table
+        The table of a verb.
+    label
+        The label of its connection, which the caption begins with; empty for a table without one.
+    """
+    from batchimg_magics.display.dataframe import attach_display
+    from batchimg_magics.display.tables import add_label
+
+    made = to_frame(table)
+    made.attrs["caption"] = add_label(table.caption, label)
+    return attach_display(made)
+
+
+def with_words(table: Table, say: Callable[[str], str]) -> Table:
+    """Return a table whose caption, notes and advice are in the words of a front end."""
+
+    def say_text(text: Any) -> Any:  # noqa: ANN401 - a missing value is None
+        return say(text) if isinstance(text, str) else text
+
+    attrs = dict(table.attrs)
+    if "text" in attrs:
+        attrs["text"] = say_text(attrs["text"])
+    if "warnings" in attrs:
+        attrs["warnings"] = [{**one, "found": say(one["found"]), "fix": say(one["fix"])} for one in attrs["warnings"]]
+    columns = {name: list(map(say_text, kept)) if name in _ADVICE else kept for name, kept in table.columns.items()}
+    return replace(table, columns=columns, caption=say(table.caption), attrs=attrs)
 
 
 def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from batchimg_magics.errors import BatchImgError
+
 __all__ = ["Verbs"]
 
 
@@ -24,11 +26,15 @@ class Verbs(ABC):
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
         """Run a verb to its end, unless `wait` is False, and return its table."""
 
+    @abstractmethod
+    def _python_error(self, error: BatchImgError, verb: str) -> BatchImgError:
+        """Return an error of a verb as its method raises it."""
+
     def __getattr__(self, name: str) -> NoReturn:
         owner = type(self).__name__
         if name in renamed.METHODS:
             raise AttributeError(f"{owner}.{name} was renamed to {owner}.{renamed.METHODS[name]}")
-        raise AttributeError(f"{owner!r} object has no attribute {name!r}")
+        raise AttributeError(f"{owner!r} object has no attribute {name!r}", name=name, obj=self)
 
 
 class _VerbMethod:

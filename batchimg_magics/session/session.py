@@ -8,7 +8,6 @@ no call waits for it: the same command joins it.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 import threading
 import weakref
@@ -20,6 +19,7 @@ from batchimg_magics.connection.clouds import CLOUD_NAMES
 from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
+from batchimg_magics.session.loop import run_loop, shut_down
 from batchimg_magics.session.methods import Verbs
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.scaling.watch import PoolSnapshot
+    from batchimg_magics.errors import BatchImgError
 
 T = TypeVar("T")
 
@@ -135,7 +136,7 @@ class Session(Verbs):
         self.close()
         self._connection = connection
         self._names = NameCache(connection)
-        self._thread = threading.Thread(target=_run_loop, args=(connection.loop,), name="batchimg", daemon=True)
+        self._thread = threading.Thread(target=run_loop, args=(connection.loop,), name="batchimg", daemon=True)
         self._thread.start()
         return connection
 
@@ -168,7 +169,7 @@ class Session(Verbs):
             if self._names is not None:
                 self._names.close()
                 self._names = None
-            asyncio.run_coroutine_threadsafe(_shut_down(connection.azure), connection.loop).result()
+            asyncio.run_coroutine_threadsafe(shut_down(connection.azure), connection.loop).result()
             connection.loop.call_soon_threadsafe(connection.loop.stop)
             self._thread.join()
             connection.loop.close()
@@ -326,13 +327,33 @@ class Session(Verbs):
         )
 
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
+        wait = options.pop("wait", True)
+        return self._to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
+
+    def _say(self, text: str, verb: str = "", pool: str = "") -> str:  # noqa: ARG002 - for a subclass
+        """Return a text in the words of the front end; here, those of a command line.
+
+        Parameters
+        ----------
+        text
+            A message, a hint or a caption, with commands and options.
+        verb
+            The verb that it is about.
+        pool
+            The name of the pool whose handle was called; empty for the session.
+        """
+        return text
+
+    def _to_frame(self, table: Table, pool: str = "") -> pd.DataFrame:
         from batchimg_magics.session import frames  # pandas, which the command line does without
 
-        wait = options.pop("wait", True)
-        frame = frames.to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
-        if self._connection is not None and self._connection.simulates_failures:
-            frame.attrs["caption"] = f"{self.label} · {frame.attrs['caption']}"
-        return frame
+        said = frames.with_words(table, lambda text: self._say(text, table.verb, pool))
+        return frames.to_displayed_frame(said, self.label)
+
+    def _python_error(self, error: BatchImgError, verb: str, pool: str = "") -> BatchImgError:
+        from batchimg_magics.session.python_errors import to_python_error
+
+        return to_python_error(error, verb, lambda text: self._say(text, verb, pool), self._to_frame)
 
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.
@@ -363,11 +384,6 @@ def _changes_pool(verb_run: VerbRun) -> bool:
     return load_verb(verb_run.verb).changes
 
 
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    loop.run_forever()
-
-
 async def _run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
     """Run a verb after the first response of the service: its clock is not known before."""
     await azure.account()
@@ -377,23 +393,3 @@ async def _run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, An
 async def _call_with_service_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
     await azure.account()
     return await function(azure)
-
-
-def _has_started(task: asyncio.Task[Any]) -> bool:
-    coroutine = task.get_coro()
-    return not (inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED)
-
-
-async def _shut_down(azure: Azure) -> None:
-    """Cancel what runs on this loop, then close the clients."""
-    cancelled: set[asyncio.Task[Any]] = set()
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        # A task that is cancelled before it starts would leave its coroutine never awaited.
-        # One that was interrupted before is finishing, perhaps with a request that stops what costs money.
-        started = {task for task in others if _has_started(task)}
-        cancelled |= {task for task in started if task.cancelling()}
-        for task in started - cancelled:
-            task.cancel()
-        cancelled |= started
-        await (asyncio.wait(others) if started == others else asyncio.sleep(0))
-    await azure.close()

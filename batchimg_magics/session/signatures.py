@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from batchimg_magics.errors import SpecError
+from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.verbs import renamed
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Frames(Protocol):
     """What a method needs of its session."""
 
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame: ...
+
+    def _python_error(self, error: BatchImgError, verb: str) -> BatchImgError: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +162,12 @@ def build_method(verb: Verb) -> Callable[..., pd.DataFrame]:
             if one.default is inspect.Parameter.empty and one.name not in given:
                 raise TypeError(f"{verb.method}() missing a required argument: {one.name!r}")
         # None is the same as not given, for every option.
-        frame: pd.DataFrame = self._frame(
-            verb.name, **{key: value for key, value in given.items() if value is not None}
-        )
+        try:
+            frame: pd.DataFrame = self._frame(
+                verb.name, **{key: value for key, value in given.items() if value is not None}
+            )
+        except BatchImgError as error:
+            raise self._python_error(error, verb.name) from None
         return frame
 
     method.__name__ = method.__qualname__ = verb.method

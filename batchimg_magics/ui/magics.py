@@ -22,7 +22,6 @@ from batchimg_magics.display.progress import (
     ProgressDisplay,
     TerminalProgress,
 )
-from batchimg_magics.display.tables import add_label
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.session.foreground import wait_with_progress
 from batchimg_magics.ui import help_text, line_parser
@@ -102,7 +101,7 @@ class BatchImgMagics(Magics):
 
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
-            return _to_displayed_frame(help_text.help_table(options.get("verb")))
+            return _to_frame(help_text.help_table(options.get("verb")))
         from batchimg_magics.connection.options import ConnectionOptions  # not when the extension is loaded
 
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
@@ -111,11 +110,11 @@ class BatchImgMagics(Magics):
         elif verb != "connect" and settings and not self.session.connected:
             self._run_verb("connect", settings)
         if verb == "panel":
-            return self.session.panel(**options)
+            return self.session.open_panel(**options)
         table = self._run_verb(verb, options)
         if options.get("plot"):
             _display_plot(table, str(options.get("name")))
-        return _to_displayed_frame(table, self.session.label)
+        return _to_frame(table, self.session.label)
 
     def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
         wait = options.pop("wait", True)
@@ -126,7 +125,7 @@ class BatchImgMagics(Magics):
             return wait_with_progress(verb_run, self._progress_display())
         except BatchImgError as error:
             if error.table is not None:
-                display(_to_displayed_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
+                display(_to_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
             raise
 
     def _progress_display(self) -> ProgressDisplay:
@@ -192,13 +191,10 @@ def _display_plot(table: Table, pool: str) -> None:
     display(Image(plot_nodes(table, pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
 
 
-def _to_displayed_frame(table: Table, label: str = "") -> pd.DataFrame:
-    from batchimg_magics.display.dataframe import attach_display
-    from batchimg_magics.session.frames import to_frame
+def _to_frame(table: Table, label: str = "") -> pd.DataFrame:
+    from batchimg_magics.session.frames import to_displayed_frame  # pandas
 
-    made = to_frame(table)
-    made.attrs["caption"] = add_label(table.caption, label)
-    return attach_display(made)
+    return to_displayed_frame(table, label)
 
 
 def load(shell: InteractiveShell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.errors import BatchImgError
 from batchimg_magics.session import session as below
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Session(below.Session):
         if not display_prompt(prompt):
             super().show_sign_in(prompt)
 
+    def _say(self, text: str, verb: str = "", pool: str = "") -> str:
+        from batchimg_magics.session.python_words import in_python_words
+
+        return in_python_words(text, verb, pool)
+
     def panel(self, name: str | None = None) -> Panel | PoolChooser:
         """Return the panel of a pool, or a list of pools to choose from.
 
@@ -59,6 +65,13 @@ class Session(below.Session):
         NotFoundError
             There is no such pool.
         """
+        try:
+            return self.open_panel(name)
+        except BatchImgError as error:
+            raise self._python_error(error, "panel") from None
+
+    def open_panel(self, name: str | None = None) -> Panel | PoolChooser:
+        """Return what `panel` returns; its errors have the words of a command line."""
         from batchimg_magics.ui.panel.chooser import PoolChooser
         from batchimg_magics.ui.panel.panel import Panel  # imports ipywidgets, which only the panel needs
 

@@ -185,7 +185,7 @@ def test_what_is_no_metadata_of_a_cloud_is_told(azure: AzureSession, content: An
 
 @pytest.mark.parametrize("name", ["AzureClod", "http://127.0.0.1:8443", "https://", "ftp://x"])
 def test_what_is_no_cloud_is_refused_before_any_request(azure: AzureSession, name: str) -> None:
-    with pytest.raises(SpecError, match=r"--cloud is|https"):
+    with pytest.raises(SpecError, match=r"cloud is|https"):
         azure.session.connect(**TARGET, cloud=name)
     assert azure.requests == []
 

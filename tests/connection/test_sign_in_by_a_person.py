@@ -162,4 +162,4 @@ def test_without_a_browser_the_device_code_is_advised(target: dict[str, str], mo
     monkeypatch.setattr("azure.identity.InteractiveBrowserCredential.get_token", fail)
     with Session() as session, pytest.raises(AuthenticationError, match="browser") as refused:
         session.connect(**target, sign_in="browser")
-    assert "--sign-in device-code" in refused.value.hint
+    assert 'sign_in="device-code"' in refused.value.hint

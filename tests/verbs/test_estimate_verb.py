@@ -72,12 +72,12 @@ def test_budget_and_deadline_bind_together(session: Session) -> None:
         ({"tasks": 10, "minutes": 12, "budget": 0.01}, "less than the cost of one node for an hour"),
         ({"tasks": 10, "minutes": 12}, "no deadline and no budget"),
         ({"deadline": "4h"}, "the workload was not given"),
-        ({"tasks": 0, "minutes": 12, "deadline": "4h"}, "--tasks is 0"),
-        ({"tasks": 5, "minutes": 0, "deadline": "4h"}, "--minutes is 0"),
-        ({"tasks": 5, "minutes": 5, "budget": -2}, "--budget is -2"),
-        ({"tasks": 5, "minutes": 5, "deadline": "4h", "slots": 0}, "--slots is 0"),
-        ({"tasks": 5, "minutes": 5, "deadline": "4h", "evictions": 1.5}, "--evictions is 1.5"),
-        ({"tasks": 5, "minutes": 5, "deadline": "4h", "kind": "cheap"}, "--kind is 'cheap'"),
+        ({"tasks": 0, "minutes": 12, "deadline": "4h"}, "tasks is 0"),
+        ({"tasks": 5, "minutes": 0, "deadline": "4h"}, "minutes is 0"),
+        ({"tasks": 5, "minutes": 5, "budget": -2}, "budget is -2"),
+        ({"tasks": 5, "minutes": 5, "deadline": "4h", "slots": 0}, "slots is 0"),
+        ({"tasks": 5, "minutes": 5, "deadline": "4h", "evictions": 1.5}, "evictions is 1.5"),
+        ({"tasks": 5, "minutes": 5, "deadline": "4h", "kind": "cheap"}, "kind is 'cheap'"),
         ({"tasks": 5, "minutes": 5, "deadline": "4h", "vm_size": "Standard_D4s_v"}, "no VM size 'Standard_D4s_v'"),
     ],
 )  # fmt: skip
@@ -119,7 +119,7 @@ def test_the_prices_are_of_the_vm_s_system(session: Session) -> None:
 def test_a_pattern_without_an_image_means_x64_sizes_first(session: Session) -> None:
     found = session.estimate(**WORK, vm_size="Standard_D4*s_v5", rows=50)
     assert "Standard_D4ps_v5" not in sizes(found)
-    assert "1 (Arm64: name a pool or --from-vm)" in found.attrs["caption"]
+    assert "1 (Arm64: name a pool or from_vm=)" in found.attrs["caption"]
     assert sizes(session.estimate(**WORK, vm_size="Standard_D*ps_v5", rows=50)) > {"Standard_D4ps_v5"}
 
 
@@ -147,7 +147,7 @@ def test_both_kinds_and_the_pool_s_own_size_are_always_shown(session: Session) -
     assert len(own) == 2
     others = found[found.vm_size != "Standard_D4s_v5"]
     assert others.command.str.startswith("%batchimg create NEW_POOL --from-version /subscriptions/").all()
-    assert "options fit, 12 are shown (--rows)" in found.attrs["caption"]
+    assert "options fit, 12 are shown (rows=)" in found.attrs["caption"]
 
 
 def test_a_deadline_that_one_task_exceeds_is_told_as_that(session: Session) -> None:

@@ -103,8 +103,8 @@ def test_only_a_node_agent_for_the_same_system_is_proposed(
     fixes = {str(table.loc[rule, "fix"]) for rule in ("base-image", "node-agent")}
     assert len(fixes) == 1, "two rules, and two ways out"
     (fix,) = fixes
-    assert ("--node-agent-sku" in fix and "batch.node." in fix) == bool(agent), fix
-    assert f"--node-agent-sku {agent!r}" in fix if agent else LIST in fix
+    assert ("node_agent_sku=" in fix and "batch.node." in fix) == bool(agent), fix
+    assert f'node_agent_sku="{agent}"' in fix if agent else LIST in fix
 
 
 def test_where_no_agent_is_near_an_image_of_the_same_distribution_is_named(opened: Session) -> None:

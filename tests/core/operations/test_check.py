@@ -70,7 +70,7 @@ def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
 
 def test_a_vm_that_keeps_all_rules(session: Session) -> None:
     table = session.check("prep-vm", mount_data_disks=True, all=True)
-    assert table.attrs["caption"].startswith("vm prep-vm: 30 checks passed")
+    assert table.attrs["caption"].startswith("LOCAL · vm prep-vm: 30 checks passed")
     assert table.ok.all()
     assert row(table, "data-disks")["severity"] == "info"
     assert list(table.severity.cat.categories) == list(SEVERITIES)
@@ -80,7 +80,7 @@ def test_a_vm_that_keeps_all_rules(session: Session) -> None:
 def test_what_is_broken_comes_first(session: Session) -> None:
     table = session.check("desk-vm", vm_size="Standard_D4_v3", mount_data_disks=True, all=True)
     assert list(table.rule[:2]) == ["generation", "deallocated"]
-    assert table.attrs["caption"] == "vm desk-vm: 1 error, 30 checks passed, 2 warnings"
+    assert table.attrs["caption"] == "LOCAL · vm desk-vm: 1 error, 30 checks passed, 2 warnings"
     failed = [not ok for ok in table.ok]
     assert failed == sorted(failed, reverse=True)
 
@@ -100,7 +100,7 @@ def test_what_is_broken_comes_first(session: Session) -> None:
 )
 def test_names_and_ids(lab: Callable[..., Session], name: str, caption: str) -> None:
     session = lab(definition(), version(), managed_image(), snapshot(), pool())
-    assert session.check(name, all=True).attrs["caption"].startswith(f"{caption}: ")
+    assert session.check(name, all=True).attrs["caption"].startswith(f"LOCAL · {caption}: ")
 
 
 def test_a_definition_alone_is_checked_by_its_highest_version(lab: Callable[..., Session]) -> None:
@@ -115,8 +115,8 @@ def test_a_name_of_two_resources_is_reported_and_can_be_chosen(lab: Callable[...
     with pytest.raises(SpecError, match="'lab-vm' is a vm and a pool") as caught:
         session.check("lab-vm", all=True)
     assert "--as vm, --as pool" in caught.value.hint
-    assert session.check("lab-vm", kind="pool", all=True).attrs["caption"].startswith("pool lab-vm")
-    assert session.check("lab-vm", kind="vm", all=True).attrs["caption"].startswith("vm lab-vm")
+    assert session.check("lab-vm", kind="pool", all=True).attrs["caption"].startswith("LOCAL · pool lab-vm")
+    assert session.check("lab-vm", kind="vm", all=True).attrs["caption"].startswith("LOCAL · vm lab-vm")
     with pytest.raises(NotFoundError, match="no image 'lab-vm'"):
         session.check("lab-vm", kind="image", all=True)
 
@@ -124,7 +124,7 @@ def test_a_name_of_two_resources_is_reported_and_can_be_chosen(lab: Callable[...
 def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
     session.create("genomics", **CREATE_OPTIONS, mount_data_disks=True)
     table = session.check("genomics", all=True)
-    assert table.attrs["caption"].startswith("pool genomics: 26 checks passed")
+    assert table.attrs["caption"].startswith("LOCAL · pool genomics: 26 checks passed")
     assert row(table, "replicas")["found"] == "replicas in eastus: 1, for 25 nodes"
     assert "quota-family" in broken(session.check("genomics", nodes=1000, all=True))
     assert row(session.check("genomics", nodes=900, all=True), "replicas")["found"].startswith(

@@ -57,7 +57,7 @@ def test_what_is_younger_than_two_hours_is_left_and_told(session: Session) -> No
     assert len(left) == 5
     assert actions(left) == {"kept"}
     assert left.detail.str.contains("younger than 2 h").all()
-    assert "kept, since younger than 2 h: 5 (--older-than 0s deletes them)" in left.attrs["caption"]
+    assert 'kept, since younger than 2 h: 5 (older_than="0s" deletes them)' in left.attrs["caption"]
     assert len(session.cleanup()) == 5
     wait(session, 1 * HOUR)
     assert actions(session.cleanup(delete=True)) == {"deleted"}

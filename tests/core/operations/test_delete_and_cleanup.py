@@ -308,7 +308,7 @@ def test_nothing_is_left_over_while_the_pool_exists(session: Session) -> None:
     session.create("genomics", **EMPTY)
     found = session.cleanup()
     assert len(found) == 0
-    assert found.attrs["caption"].startswith("leftover resources: 0;")
+    assert found.attrs["caption"].startswith("LOCAL · leftover resources: 0;")
 
 
 def test_orphans_are_found_and_taken_away_in_order(session: Session) -> None:

@@ -60,7 +60,7 @@ def test_nodes_are_rebooted_reimaged_and_closed_to_tasks(scene: Scene) -> None:
     assert rows(table) == [("reboot", "done", "idle")] * 2
     assert list(table.node_id) == [first, second]
     assert table.seconds.min() > 30
-    assert table.attrs["caption"] == "2 nodes of pool p rebooted"
+    assert table.attrs["caption"] == "LOCAL · 2 nodes of pool p rebooted"
     assert scene.bodies("/reboot") == [{"nodeRebootOption": "requeue"}] * 2
     assert rows(scene.session.repair("p", node=third, reimage=True, drain="terminate")) == [("reimage", "done", "idle")]
     assert scene.bodies("/reimage") == [{"nodeReimageOption": "terminate"}]

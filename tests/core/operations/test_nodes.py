@@ -71,7 +71,7 @@ def test_nodes_of_several_pools_stand_below_each_other(two_pools: Session) -> No
     assert list(nodes.pool) == ["sim-a"] * 4 + ["sim-b"] * 2
     named = two_pools.nodes(["SIM-B", "sim-a", "sim-a"])
     assert named.equals(nodes)
-    assert nodes.attrs["caption"].startswith("2 pools: 6 idle")
+    assert nodes.attrs["caption"].startswith("LOCAL · 2 pools: 6 idle")
     counts = two_pools.nodes("sim-*", counts=True).to_dict("list")
     assert counts == {
         "pool": ["sim-a", "sim-b"],
