@@ -33,7 +33,7 @@ def test_captions_of_a_session_tell_the_scenario(session: Session, tmp_path: Pat
         assert frame.attrs["caption"].startswith(ON_60)
     # Another process of the same state ends it.
     other = open_emulator(state, speed=60, scenario="calm")
-    assert session.pools().attrs["caption"].startswith("LOCAL ×60 · pools in account")
+    assert session.pools().attrs["caption"].startswith("LOCAL \N{MULTIPLICATION SIGN}60 · pools in account")
     other.close()
     session.connect(state=state, speed=60, scenario="quota")
     assert session.connect(state=state, speed=60).attrs["caption"].startswith(ON_60)

@@ -26,7 +26,7 @@ def session() -> Iterator[Session]:
 
 def test_files_are_whole_or_their_end_and_say_so(session: Session) -> None:
     found = session.logs("loud")
-    assert found.attrs["caption"] == "logs of pool loud: 2 of 2 nodes"
+    assert found.attrs["caption"] == "LOCAL · logs of pool loud: 2 of 2 nodes"
     assert list(found["file"]) == ["startup/stderr.txt", "startup/stdout.txt"] * 2
     assert (found["text"][0], found["shown"][0], found["exit_code"][0]) == (
         "https://x.blob.core.windows.net/c\n",
@@ -61,7 +61,7 @@ def test_what_cannot_be_asked_for_is_refused_with_what_can(session: Session) -> 
         session.logs("loud", "tvm")
     with pytest.raises(NotFoundError, match="there is no pool 'quiet'"):
         session.logs("quiet")
-    with pytest.raises(SpecError, match="--bytes is 'much'"):
+    with pytest.raises(SpecError, match="max_bytes is 'much'"):
         session.logs("loud", max_bytes="much")
     with pytest.raises(SpecError, match="--lines is 0"):
         session.logs("loud", lines=0)
