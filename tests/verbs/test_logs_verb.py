@@ -65,7 +65,7 @@ def test_what_cannot_be_asked_for_is_refused_with_what_can(session: Session) -> 
         session.logs("loud", max_bytes="much")
     with pytest.raises(SpecError, match="lines is 0"):
         session.logs("loud", lines=0)
-    with pytest.raises(SpecError, match="--limit has no effect with a node"):
+    with pytest.raises(SpecError, match="limit has no effect with a node"):
         session.logs("loud", "tvm", limit=3)
     (reason,) = set(session.logs("loud", file="none.log")["error"])
     assert reason == "no file matches none.log; --list shows the files"
