@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from batchimg_magics.errors import BatchImgError
+
 __all__ = ["Verbs"]
 
 class Verbs(ABC):
@@ -13,6 +15,9 @@ class Verbs(ABC):
 
     @abstractmethod
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame: ...
+
+    @abstractmethod
+    def _python_error(self, error: BatchImgError, verb: str) -> BatchImgError: ...
 
     def connect(
         self,
