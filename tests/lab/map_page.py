@@ -19,26 +19,29 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _PAGE = """<!doctype html><meta charset="utf-8"><style>body{margin:16px;font-family:sans-serif}%s</style>
-<div class="batchimg-panel"><div id="here"></div></div><script type="module">
+<div class="batchimg-panel"><section class="bi-card bi-section bi-nodes" id="here"></section></div>
+<script type="module">
 const source = %s;
 const { default: map } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
 const heard = {}, sent = [], traits = { nodes: { words: %s, frames: 0 } };
 const model = {
   get: (name) => traits[name],
-  on: (name, call) => { heard[name] = call; }, off: (name) => { delete heard[name]; },
+  on: (name, call) => (heard[name] ??= new Set()).add(call), off: (name, call) => heard[name]?.delete(call),
 };
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const send = (content) => sent.push(content);
-const give = (content, buffers) => heard["msg:custom"]({ section: "nodes", ...content }, buffers);
+const tell = (name, ...content) => { for (const call of heard[name] ?? []) call(...content); };
+const give = (content, buffers) => tell("msg:custom", { section: "nodes", ...content }, buffers);
 window.give = (content, buffers) => give(content, buffers.map(bytes));
-window.set = (name, value) => { traits.nodes = { ...traits.nodes, [name]: value }; heard["change:nodes"]?.(); };
+window.set = (name, value) => { traits.nodes = { ...traits.nodes, [name]: value }; tell("change:nodes"); };
 window.firstPaint = async (text) => {
   const whole = bytes(text), began = performance.now();
   window.off?.();
   document.getElementById("here").replaceChildren();
   const element = document.getElementById("here");
   const title = document.createElement("h3"), tools = document.createElement("div");
-  tools.className = "bi-tools";
+  tools.className = "bi-row bi-tools";
+  title.textContent = "Nodes";
   element.append(title, tools);
   window.off = map.render({ model, element, send });
   give({ kind: "all", sequence: 0 }, [whole]);
@@ -65,7 +68,7 @@ window.ready = true;
 @contextlib.contextmanager
 def page(width: int = 900, height: int = 700) -> Iterator[Page]:
     """Open the map on a page of its own, which fetches nothing."""
-    script = join_modules("dom", "squares", "nodes_section") + "export default nodes_section;"
+    script = join_modules("dom", "squares", "node_card", "nodes_section") + "export default nodes_section;"
     style = PANEL_STYLE
     with chromium(viewport={"width": width, "height": height}) as opened:
         opened.set_content(_PAGE % (style, json.dumps(script), json.dumps(NODE_STATES)))

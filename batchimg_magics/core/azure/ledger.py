@@ -179,14 +179,14 @@ class Ledger:
         """Return when the last pool of this name was deleted, in seconds since 1970; 0: it was not."""
         return max((at for at, states in self.samples(pool) if POOL_DELETED in states), default=0.0)
 
-    def samples(self, pool: str) -> list[tuple[float, dict[str, int]]]:
-        """Return the times and node counts by state of a pool, oldest first."""
+    def samples(self, pool: str, most: int = -1) -> list[tuple[float, dict[str, int]]]:
+        """Return the times and node counts by state of a pool, oldest first; of all, or of the last ones."""
         with self._connection() as base:
             found = base.execute(
-                "SELECT at, states FROM samples WHERE account = ? AND pool = ? ORDER BY at",
-                (self._account, pool.lower()),
+                "SELECT at, states FROM samples WHERE account = ? AND pool = ? ORDER BY at DESC LIMIT ?",
+                (self._account, pool.lower(), most),
             ).fetchall()
-        return [(at, json.loads(states)) for at, states in found]
+        return [(at, json.loads(states)) for at, states in reversed(found)]
 
     def add_working_image(self, image: str, at: float) -> None:
         """Note that a node of an image version was ready."""

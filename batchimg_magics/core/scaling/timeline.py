@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Samples = Sequence[tuple[float, Mapping[str, int]]]
 
-__all__ = ["Spell", "spells"]
+__all__ = ["Spell", "boundaries", "spells"]
 
 _MOMENT_S = 1e-3
 
@@ -49,8 +49,8 @@ class Spell:
         return [(at, sum(states.get(state, 0) for state in READY)) for at, states in self.samples]
 
 
-def spells(samples: Samples, rows: Iterable[Mapping[str, Any]]) -> list[Spell]:
-    """Return the spells of all pools of one name, oldest first; none without samples.
+def boundaries(samples: Samples, rows: Iterable[Mapping[str, Any]]) -> list[float]:
+    """Return the times, in seconds since 1970, at which another pool of the same name began, or one was deleted.
 
     Parameters
     ----------
@@ -59,11 +59,16 @@ def spells(samples: Samples, rows: Iterable[Mapping[str, Any]]) -> list[Spell]:
     rows
         The resize attempts of the pools, oldest first, with the time when their pool was created, where it is known.
     """
-    rows = list(rows)
     made = {_seconds(row["created"]) for row in rows if row.get("created") is not None}
     # A moment after the deletion, so that the sample which has it ends the spell.
     gone = {at + _MOMENT_S for at, states in samples if POOL_DELETED in states}
-    ends = sorted(made | gone)
+    return sorted(made | gone)
+
+
+def spells(samples: Samples, rows: Iterable[Mapping[str, Any]]) -> list[Spell]:
+    """Return the spells of all pools of one name, oldest first; none without samples. Parameters: as `boundaries`."""
+    rows = list(rows)
+    ends = boundaries(samples, rows)
     found = []
     for began, ended in zip([float("-inf"), *ends], [*ends, float("inf")], strict=True):
         part = [_counts(sample) for sample in samples if began <= sample[0] < ended]

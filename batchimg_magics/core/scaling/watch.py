@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.batch import nodes, pools
@@ -12,7 +12,7 @@ from batchimg_magics.core.scaling import rounds
 from batchimg_magics.errors import NotFoundError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #: Seconds of the service's time between two reads: while a pool changes, when it is steady, and while no view is
 #: visible. While it is steady the pause doubles with each read that finds the same, up to HIDDEN_S.
 BUSY_S, STEADY_S, HIDDEN_S = 5.0, 30.0, 120.0
-#: How many of a pool's last rounds are read.
-ROUNDS = 8
+#: How many of a pool's last rounds, and of its last node counts, are read.
+ROUNDS, SAMPLES = 8, 600
 #: The longest pause after reads that failed; it doubles with each.
 MAX_PAUSE_S = 300.0
 #: A limit of the doublings, so that the number stays within the range of a float.
@@ -44,6 +44,8 @@ class PoolSnapshot:
         Its nodes: id, state and kind.
     rounds
         Its last rounds; None where there is no pool.
+    samples
+        Its last node counts: (seconds since 1970, number of nodes by state).
     problem
         Why the pool could not be read; pool and nodes are then those of the last read that succeeded.
     """
@@ -53,6 +55,7 @@ class PoolSnapshot:
     nodes: tuple[NodeStatus, ...] = ()
     rounds: Table | None = None
     problem: str = ""
+    samples: Sequence[tuple[float, dict[str, int]]] = ()
 
     @property
     def census(self) -> Census:
@@ -82,7 +85,8 @@ async def read_pool_snapshot(azure: Azure, pool: str) -> PoolSnapshot:
         found = await nodes.read_nodes(azure, pool, states_only=True)
     except NotFoundError:
         return PoolSnapshot(azure.now(), None)
-    return PoolSnapshot(azure.now(), state, tuple(found), rounds.last_rounds(azure, state.name, ROUNDS))
+    made, samples = rounds.last_rounds(azure, state.name, ROUNDS), azure.ledger.samples(state.name, SAMPLES)
+    return PoolSnapshot(azure.now(), state, tuple(found), made, samples=samples)
 
 
 class PoolWatcher:
@@ -131,9 +135,7 @@ class PoolWatcher:
             except ServiceError as error:
                 failures += 1
                 before = self._last or PoolSnapshot(self.azure.now(), None)
-                self._on_snapshot(
-                    PoolSnapshot(self.azure.now(), before.pool, before.nodes, before.rounds, error.message)
-                )
+                self._on_snapshot(replace(before, at=self.azure.now(), problem=error.message))
             else:
                 failures = 0
                 self._same = self._same + 1 if self._last and self._last.shows_same_as(snapshot) else 0

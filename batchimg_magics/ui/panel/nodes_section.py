@@ -1,25 +1,31 @@
-"""The section "Nodes": `squares.js` and `nodes_section.js` draw the map, this module sends them the changes.
+"""The section "Nodes": the map of all nodes, the card of the selected ones with its actions, and the replay.
 
-States are sent as messages with one byte per node, for changed nodes only; a page that is opened or reloaded requests
+Nodes are sent as messages with one byte per node, for changed nodes only; a page that is opened or reloaded requests
 the full state. Text from the service is never interpreted as HTML.
 """
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.ui.panel import static_html
+from batchimg_magics.core.batch.nodes import BAD
 from batchimg_magics.ui.panel.activity import format_time
-from batchimg_magics.ui.widgets.squares import EMPTY, SPOT, Recording, Squares
+from batchimg_magics.ui.panel.node_card import NodeCard
+from batchimg_magics.ui.panel.static_html import legend_html
+from batchimg_magics.ui.widgets.node_picture import node_map_img
+from batchimg_magics.ui.widgets.squares import Recording, Squares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.scaling.watch import PoolSnapshot
     from batchimg_magics.ui.panel.section import SectionHost
 
 __all__ = ["NodesSection"]
+
+#: Nodes that need attention which are listed.
+MAX_LISTED = 20
 
 
 class NodesSection:
@@ -34,15 +40,20 @@ class NodesSection:
     ----------
     squares
         The nodes as bytes.
+    card
+        The card of the selected nodes.
     """
 
     def __init__(self, host: SectionHost) -> None:
         self.squares = Squares()
+        self.card = NodeCard(host, self.squares, self._set_state)
         self._host = host
         self._sequence = 0
         self._recording: Recording | None = None
         self._was_steady = True
         self._shown_at = ""
+        self._attention: list[dict[str, str]] = []
+        self._bad_count = 0
         self._set_state()
 
     @property
@@ -56,13 +67,19 @@ class NodesSection:
         if snapshot.pool is not None:
             steady = snapshot.pool.allocation == "steady"
             if self._was_steady and not steady:
+                self._close_gaps()  # of the resize before
                 self.start_recording(self._shown_at or now)
             self._was_steady = snapshot.is_steady
         nodes = snapshot.nodes
+        bad = [node for node in nodes if node.state in BAD]
+        self._bad_count = len(bad)
+        self._attention = [{"id": node.id, "state": node.state} for node in bad[:MAX_LISTED]]
         self.show_nodes(
             [one.id for one in nodes], [one.state for one in nodes], [one.is_dedicated for one in nodes], now
         )
         self._shown_at = now
+        self.card.show(snapshot)
+        self._set_state()
 
     def show_nodes(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool], time: str = "") -> int:
         """Show nodes, given as columns, and return the number of squares that changed.
@@ -80,19 +97,13 @@ class NodesSection:
         if self._recording is not None:
             self._recording.add(time, change.places, change.bytes)
         self._sequence += 1
-        self._set_state()
+        self._set_state()  # a view needs the words first
         if change.needs_full_update:
             self._send_all()
         else:
             content = {"kind": "change", "sequence": self._sequence}
             self._host.send_to_section("nodes", content, [change.places.tobytes(), change.bytes.tobytes()])
         return int(change.places.size)
-
-    def show_node_details(self, node_id: str, *, since: str = "", error: str = "") -> None:
-        """Show details of a node to the views whose pointer is on it."""
-        if (place := self.squares.place(node_id)) is not None:
-            content = {"kind": "node", "place": place, "id": node_id, "since": since, "error": error}
-            self._host.send_to_section("nodes", content)
 
     def start_recording(self, time: str) -> None:
         """Start a recording: what follows can be replayed."""
@@ -101,36 +112,55 @@ class NodesSection:
 
     def on_message(self, content: dict[str, Any]) -> None:
         """Answer a front end. Its messages are untrusted: anything unexpected is ignored."""
+        ids = self.squares.ids
         match content:
             case {"kind": "request all"}:
                 self._send_all()
-            case {"kind": "node", "place": int(place)} if 0 <= place < len(self.squares.ids):
-                self.show_node_details(self.squares.ids[place])
-                self._read_details(self.squares.ids[place])
+            case {"kind": "node", "place": int(place)} if 0 <= place < len(ids) and ids[place]:
+                self._host.send_to_section("nodes", {"kind": "node", "place": place, "id": ids[place]})
+            case {"kind": "select", "place": int(place)} if 0 <= place < len(ids) and ids[place]:
+                self.card.select(ids[place], add=content.get("add") is True)
+            case {"kind": "select", "id": str(node_id)} if self.squares.place(node_id) is not None:
+                self.card.select(node_id)
+            case {"kind": "close gaps"}:
+                self._recording = None  # the places of its frames are others
+                self._close_gaps()
+                self._set_state()
             case {"kind": "recording"} if self._recording is not None:
-                content = {"kind": "recording", "times": self._recording.times}
-                self._host.send_to_section("nodes", content, self._recording.buffers())
+                answer = {"kind": "recording", "times": self._recording.times}
+                self._host.send_to_section("nodes", answer, self._recording.buffers())
+            case _:
+                self.card.on_message(content)
 
     def static_html(self) -> str:
-        """Return the map as SVG, with its legend."""
-        squares, words = self.squares, self.squares.words
-        nodes = [(words[int(byte) & ~SPOT], not byte & SPOT) for byte in squares.bytes if byte != EMPTY]
-        return static_html.node_map_svg(nodes) + static_html.legend_html(squares.counts())
+        """Return the map as a picture, its legend, and the nodes that need attention."""
+        squares, listed = self.squares, ""
+        if self._attention:
+            rows = "".join(
+                f"<li><code>{escape(one['id'])}</code> {escape(one['state'])}</li>" for one in self._attention
+            )
+            rest = self._bad_count - len(self._attention)
+            more = f"<li>and {rest:,} more</li>" if rest else ""
+            listed = f'<div>Nodes that need attention:</div><ul style="margin:2px 0">{rows}{more}</ul>'
+        return node_map_img(squares.words, squares.bytes, squares.counts()) + legend_html(squares.counts()) + listed
+
+    def _close_gaps(self) -> None:
+        if self.squares.close_gaps():
+            self._sequence += 1
+            self._send_all()
 
     def _set_state(self) -> None:
-        self._host.set_section_state("nodes", {"words": list(self.squares.words), "frames": self.frames})
+        self._host.set_section_state(
+            "nodes",
+            {
+                "words": list(self.squares.words),
+                "frames": self.frames,
+                "attention": self._attention,
+                "bad": self._bad_count,
+                **self.card.state(),
+            },
+        )
 
     def _send_all(self) -> None:
         content = {"kind": "all", "sequence": self._sequence}
         self._host.send_to_section("nodes", content, [self.squares.bytes.tobytes()])
-
-    def _read_details(self, node_id: str) -> None:
-        async def read(azure: Azure) -> None:
-            client = await azure.batch()
-            node = await azure.call_or_none(client.get_node(self._host.name, node_id))
-            if node is not None:
-                errors = "; ".join(f"{one.code}: {one.message}" for one in node.errors or [])
-                since = node.state_transition_time.strftime("%Y-%m-%d %H:%M:%SZ") if node.state_transition_time else ""
-                self.show_node_details(node_id, since=since, error=errors)
-
-        self._host.read(read)

@@ -1,8 +1,8 @@
 """The nodes of a pool as bytes, one per node, and the changes since the last update.
 
 A byte is the index of the node's state in a list of words, plus 128 for a spot node. A node keeps its place as long as
-it exists; the place of a removed node stays empty until a new node takes it. So nodes do not move on the map, and the
-size of an update depends on the number of changes only.
+it exists; the place of a removed node stays empty until a new node takes it, or until the gaps are closed. So nodes do
+not move on the map while a pool is resized, and the size of an update depends on the number of changes only.
 """
 
 from __future__ import annotations
@@ -158,6 +158,17 @@ class Squares:
         for place in places:
             self.ids[place] = ""
         self._free = sorted(self._free + places, reverse=True)
+
+    def close_gaps(self) -> bool:
+        """Move nodes to the places of nodes that left, in their order; return whether there were such places."""
+        kept = [place for place, node_id in enumerate(self.ids) if node_id]
+        if len(kept) == len(self.ids):
+            return False
+        self.bytes = self.bytes[kept]
+        self.ids = [self.ids[place] for place in kept]
+        self._place = {node_id: place for place, node_id in enumerate(self.ids)}
+        self._free = []
+        return True
 
     def _trim(self) -> int:
         """Remove empty squares at the end, and return the number of squares left."""

@@ -163,7 +163,7 @@ def test_resize_allocates_the_nodes_and_shows_the_attempt(panel: Panel, session:
     assert panel.activity["label"] == "resize genomics"
     wait_for_verb(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 8
-    assert "done" in shown(panel, "attempts")
+    assert "complete" in shown(panel, "attempts")
     assert "idle" in panel.activity["message"]
     log = [text for _, text in panel.activity["log"]]
     assert log[0] == "resize genomics --nodes 8 --spot 1"
@@ -174,7 +174,7 @@ def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> N
     session.resize("genomics", nodes=6, wait=False)
     panel.show_snapshot(panel.snapshot)  # the look that is due
     wait_for_verb(session)
-    assert "done" in shown(panel, "attempts")
+    assert "complete" in shown(panel, "attempts")
 
 
 def test_removing_nodes_on_a_real_connection_must_be_confirmed(

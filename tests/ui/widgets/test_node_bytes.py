@@ -123,17 +123,29 @@ def test_a_recording_starts_at_its_start_and_ends_at_the_current_nodes() -> None
     assert replayed.tolist() == page.bytes.tolist()
 
 
-def test_pointing_at_a_node_shows_its_id_and_then_its_details() -> None:
+def test_pointing_at_a_node_shows_its_id_without_a_request_and_selecting_it_reads_its_details() -> None:
     widget, page = opened()
     show(widget, {"a": ("unusable", True)})
     widget.on_message({"kind": "node", "place": 0})
-    assert page.heard[-1][0] == {"kind": "node", "place": 0, "id": "a", "since": "", "error": ""}
+    assert page.heard[-1][0] == {"kind": "node", "place": 0, "id": "a"}
+    assert page.read_by == []
+    widget.on_message({"kind": "select", "place": 0})
     assert len(page.read_by) == 1
-    widget.show_node_details("a", since="09:00", error="<img src=x onerror=alert(1)>")
-    assert page.heard[-1][0]["error"] == "<img src=x onerror=alert(1)>"
-    before = len(page.heard)
-    widget.show_node_details("gone meanwhile")
-    assert len(page.heard) == before
+    assert page.state["selected"] == [0]
+
+
+def test_gaps_are_closed_and_the_selected_node_moves_with_them() -> None:
+    widget, page = opened()
+    show(widget, {name: ("idle", True) for name in "abcd"})
+    widget.on_message({"kind": "select", "place": 3})
+    show(widget, {name: ("idle", True) for name in "ad"})
+    assert page.bytes.tolist().count(EMPTY) == 2
+    assert page.state["selected"] == [3]
+    widget.on_message({"kind": "close gaps"})
+    assert page.bytes.tolist() == [NODE_STATES.index("idle")] * 2
+    assert page.state["selected"] == [1]
+    show(widget, {name: ("idle", True) for name in "axd"})
+    assert displayed_nodes(widget, page) == {name: ("idle", True) for name in "axd"}
 
 
 @pytest.mark.parametrize(
