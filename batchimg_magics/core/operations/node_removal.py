@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, nodes, pools
-from batchimg_magics.core.scaling import attempt, readiness, rounds
+from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.scaling import attempt, context, readiness, rounds
 from batchimg_magics.core.scaling.attempt import AskedSize
 from batchimg_magics.core.scaling.expiry_run import Expiry
 from batchimg_magics.core.scaling.node_health import MAX_REMOVED_AT_ONCE
@@ -117,6 +118,19 @@ async def _record(azure: Azure, state: PoolState, start: tuple[float, Counts]) -
     (started, before), after = start, rounds.live_counts(await readiness.count_and_record(azure, state.name))
     count = before.total - after.total
     text = "removed 1 node" if count == 1 else f"removed {count} nodes"
-    outcome = ResizeOutcome(OutcomeClass.CHANGED)
-    row = Round(state.name, 1, started, azure.now(), before, after, state.target, outcome, text)
+    ended, rates = azure.now(), await context.read_rates(azure, state.name)
+    cost = None if rates is None else rates.cost(before.dedicated, before.spot)
+    row = Round(
+        state.name,
+        1,
+        started,
+        ended,
+        before,
+        after,
+        state.target,
+        ResizeOutcome(OutcomeClass.CHANGED),
+        text,
+        usd=prices.usd_for(cost, ended - started),
+        pool_created=state.created,
+    )
     azure.ledger.add_round(state.name, row.started, row.row())

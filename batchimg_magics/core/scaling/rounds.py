@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 
-_TIMES = ("started", "ended")
+_TIMES = ("started", "ended", "pool_created")
 #: Names of columns and outcome classes in rows that earlier versions wrote, and their names today.
 _RENAMED_COLUMNS = {
     "dedicated_from": "dedicated_before",
@@ -125,6 +125,11 @@ def history(azure: Azure, pool: str | None) -> Table:
         caption += f"; {', '.join(several)} (pool_created)"
     attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
     return Table.from_rows("history", rows, caption, **attrs)
+
+
+def recent_rounds(azure: Azure, pool: str, most: int) -> Table:
+    """Return the last rounds of all pools that had this name, at most so many; ``pool_created`` tells them apart."""
+    return Table.from_rows("history", _parse_rows(azure.ledger.rounds(pool)[-most:]))
 
 
 def last_rounds(azure: Azure, pool: str, most: int) -> Table:

@@ -59,7 +59,7 @@ def boundaries(samples: Samples, rows: Iterable[Mapping[str, Any]]) -> list[floa
     rows
         The resize attempts of the pools, oldest first, with the time when their pool was created, where it is known.
     """
-    made = {_seconds(row["created"]) for row in rows if row.get("created") is not None}
+    made = {_seconds(row["pool_created"]) for row in rows if row.get("pool_created") is not None}
     # A moment after the deletion, so that the sample which has it ends the spell.
     gone = {at + _MOMENT_S for at, states in samples if POOL_DELETED in states}
     return sorted(made | gone)

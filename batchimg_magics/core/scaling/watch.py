@@ -43,7 +43,7 @@ class PoolSnapshot:
     nodes
         Its nodes: id, state and kind.
     rounds
-        Its last rounds; None where there is no pool.
+        Its last rounds, and those of earlier pools of its name; None where there is no pool.
     samples
         Its last node counts: (seconds since 1970, number of nodes by state).
     problem
@@ -85,7 +85,7 @@ async def read_pool_snapshot(azure: Azure, pool: str) -> PoolSnapshot:
         found = await nodes.read_nodes(azure, pool, states_only=True)
     except NotFoundError:
         return PoolSnapshot(azure.now(), None)
-    made, samples = rounds.last_rounds(azure, state.name, ROUNDS), azure.ledger.samples(state.name, SAMPLES)
+    made, samples = rounds.recent_rounds(azure, state.name, ROUNDS), azure.ledger.samples(state.name, SAMPLES)
     return PoolSnapshot(azure.now(), state, tuple(found), made, samples=samples)
 
 

@@ -119,7 +119,7 @@ def outcome_text(row: dict[str, Any]) -> str:
     outcome = row["class"]
     usual = next((one.action for one in OutcomeClass if one == outcome), "")
     # What happens next is told by the next row; what was special about an attempt stands before it.
-    action = (row.get("action") or "").removesuffix(usual).removesuffix(": ")
+    action = (row.get("action") or "").removesuffix(usual).removesuffix(outcome).removesuffix(": ")
     parts: Iterable[str | None] = (OutcomeClass.text_of(outcome), row.get("message"), action)
     return "; ".join(part for part in parts if part)
 

@@ -87,6 +87,8 @@ def test_nodes_are_removed_once_and_the_history_has_it(scene: Scene) -> None:
     assert len(scene.bodies("/removenodes")) == 1
     last = scene.session.history("p").iloc[-1]
     assert (last.action, last["class"]) == ("removed 2 nodes", "changed")
+    assert last.usd > 0
+    assert last.pool_created < last.started
 
 
 def test_a_pool_with_an_expiry_keeps_it_when_a_node_is_removed(scene: Scene) -> None:

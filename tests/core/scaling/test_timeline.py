@@ -43,7 +43,7 @@ def test_the_creation_of_a_pool_ends_the_one_before_it() -> None:
     created = [dt.datetime.fromtimestamp(at, dt.UTC) for at in (5, 30)]
     started = [dt.datetime.fromtimestamp(at, dt.UTC) for at in (6, 31)]
     rows = [
-        {"created": made, "started": began, "dedicated_target": 5, "spot_target": 1}
+        {"pool_created": made, "started": began, "dedicated_target": 5, "spot_target": 1}
         for made, began in zip(created, started, strict=True)
     ]
     first, second = timeline.spells(samples, rows)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchimg_magics.pool_spec.words import NODE_STATES
@@ -77,6 +77,8 @@ states = st.sampled_from([*NODE_STATES, "a state that nobody foresaw", "and anot
 worlds = st.lists(st.dictionaries(st.sampled_from([f"node{i}" for i in range(12)]), st.tuples(states, st.booleans())))
 
 
+# The first draw of a process reads the constants in the sources of the package, which takes a while.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(worlds)
 def test_a_page_that_applies_every_change_shows_the_current_nodes(looks: list[Nodes]) -> None:
     widget, page = opened()
@@ -136,16 +138,16 @@ def test_pointing_at_a_node_shows_its_id_without_a_request_and_selecting_it_read
 
 def test_gaps_are_closed_and_the_selected_node_moves_with_them() -> None:
     widget, page = opened()
-    show(widget, {name: ("idle", True) for name in "abcd"})
+    show(widget, dict.fromkeys("abcd", ("idle", True)))
     widget.on_message({"kind": "select", "place": 3})
-    show(widget, {name: ("idle", True) for name in "ad"})
+    show(widget, dict.fromkeys("ad", ("idle", True)))
     assert page.bytes.tolist().count(EMPTY) == 2
     assert page.state["selected"] == [3]
     widget.on_message({"kind": "close gaps"})
     assert page.bytes.tolist() == [NODE_STATES.index("idle")] * 2
     assert page.state["selected"] == [1]
-    show(widget, {name: ("idle", True) for name in "axd"})
-    assert displayed_nodes(widget, page) == {name: ("idle", True) for name in "axd"}
+    show(widget, dict.fromkeys("axd", ("idle", True)))
+    assert displayed_nodes(widget, page) == dict.fromkeys("axd", ("idle", True))
 
 
 @pytest.mark.parametrize(
