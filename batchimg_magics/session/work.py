@@ -106,8 +106,12 @@ class VerbRun:
         """Return the error of a wait that ended early: how to resume, how to stop, and what is not cleaned up."""
         # Without a pool there is no resize to stop: `create` makes it when its image exists.
         creates = self.verb in ("create", "migrate") and all(one.name != "nodes" for one in self.board.activities())
-        stop = "" if creates else f", or stop with `{self.stop_line}`"
         pending = f"; until then, {self.board.pending_cleanup}" if self.board.pending_cleanup else ""
+        stop = f", or stop with `{self.stop_line}`"
+        if creates:
+            line = f"%batchimg cleanup --delete --pool {shlex.quote(str(self.options.get('name', '')))} --older-than 0h"
+            begun = self.verb == "create" and self.board.activities()
+            stop = f", or delete what it has created with `{line}`" if begun and not pending else ""
         return DetachedError(
             f"{self.label}: interrupted. Operations that were already started continue in Azure",
             hint=f"resume with `{self.resume_line}`{stop}{pending}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.images import failed_build
+from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class StepRunner:
             self.board.add_cleanup(_LEFTOVERS, step.leaves)
         try:
             self.results[step.name] = await step.run(self.results)
+            if step.name == TEMPORARY_RESOURCES:
+                self.board.cleanup_done(_LEFTOVERS)
         except BatchImgError as error:
             self.failed[step.name] = error.message
             raise
@@ -113,7 +116,7 @@ class StepRunner:
         except asyncio.CancelledError:
             if image_build.plan.has_temporary:
                 await failed_build.stop_after_interruption(image_build)
-            raise
+            raise  # the note of what is left stays: the user is told
         except BatchImgError as error:
             if image_build.plan.has_temporary:
                 name = "delete temporary resources"
@@ -123,9 +126,9 @@ class StepRunner:
                 error.table = self.table("not finished")
                 if any(row["action"] == "kept" for row in self.extra_rows) and self.board.pending_cleanup:
                     error.hint = "; ".join(filter(None, [error.hint, self.board.pending_cleanup]))
-            raise
-        finally:
             self.board.cleanup_done(_LEFTOVERS)
+            raise
+        self.board.cleanup_done(_LEFTOVERS)
         return table
 
     def _row(self, step: Step) -> dict[str, Any]:

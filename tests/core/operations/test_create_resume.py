@@ -58,13 +58,31 @@ def test_interrupt_prints_how_to_continue_and_starts_nothing_new(broken_off: tup
     with pytest.raises(DetachedError) as caught:
         session.create("genomics", **CREATE_OPTIONS)
     same = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5"
-    assert caught.value.hint == f"resume with `{same}`"  # there is no pool yet whose resize could be stopped
+    # There is no pool yet whose resize could be stopped.
+    drop = "%batchimg cleanup --delete --pool genomics --older-than 0h"
+    assert caught.value.hint == f"resume with `{same}`, or delete what it has created with `{drop}`"
     sent = line.sent
     session.names("pool")  # the loop is free, and the work is not on it any more
     assert line.sent == sent + 1
     steps = session.create("genomics", **CREATE_OPTIONS)
     assert set(steps.state) == {"Succeeded", "ready"}
     assert len(session.images()) == 1
+
+
+def test_an_interrupted_copy_tells_what_is_left_and_takes_its_own_restart_for_no_change(
+    broken_off: tuple[Session, Interrupting],
+) -> None:
+    session, line = broken_off
+    asked = {"from_vm": "desk-vm", "vm_size": "Standard_D4s_v5", "nodes": 1, "stop": True}
+    line.method, line.part = "GET", "/versions/1.0.0"
+    with pytest.raises(DetachedError) as caught:
+        session.create("genomics", **asked)
+    assert "; until then, temporary resources are left: VM batchimg-" in caught.value.hint
+    assert "`%batchimg cleanup --delete --pool genomics --older-than 0h` removes them" in caught.value.hint
+    assert session.vms().set_index("vm").power["desk-vm"] == "running"
+    assert "image-age" not in {one["rule"] for one in session.plan("genomics", **asked).attrs["warnings"]}
+    assert len(session.cleanup(delete=True, pool="genomics", older_than="0h")) > 5
+    assert len(session.cleanup(pool="genomics")) == 0
 
 
 @pytest.mark.parametrize("verb", ["wait", "stop_resize", "repair"])

@@ -93,6 +93,10 @@ def deallocated(facts: Facts) -> RuleResults:
     )
 
 
+#: How long after the snapshots `--stop` may start the VM again, with an interruption in between.
+_RESTART = dt.timedelta(hours=1)
+
+
 @rule("image-age", "warning", sources.DOCUMENT, needs=("snapshots", "image versions"))
 def image_age(facts: Facts) -> RuleResults:
     """The image is newer than the last start of the VM: software installed later is not in the image."""
@@ -109,6 +113,8 @@ def image_age(facts: Facts) -> RuleResults:
     image_time = format_day(parse_time(created))
     if changed <= parse_time(created):
         return passed(f"image is from {image_time}, after the VM was last started or deallocated")
+    if facts.spec.stop and changed <= parse_time(created) + _RESTART:
+        return passed(f"image is from {image_time}; then --stop started the VM again")
     return warned(
         f"image is from {image_time}; the VM was started or deallocated later, on {format_day(changed)}",
         f"if the VM has changed: {command}",
