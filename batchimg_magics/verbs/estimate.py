@@ -121,6 +121,7 @@ VERB = Verb(
         "estimate --from-vm prep-vm --tasks 10000 --minutes 12 --deadline 4h",
     ),
     start,
-    returns="One row per VM size and node kind, the cheapest that fits first; an unknown price is missing.",
+    returns="One row per VM size and node kind: those of the pool first, then the cheapest that fits; an unknown "
+    "price is missing.",
     raises=(("SpecError", "No number of nodes can meet the deadline or the budget."),),
 )

@@ -144,7 +144,7 @@ class Option:
         try:
             return self.parse(word)
         except ValueError as error:
-            raise SpecError(f"{self.flag} is {word!r}: {error}", hint=f"it reads {self.usage}") from error
+            raise SpecError(f"{self.flag} is {word!r}: {error}", hint=f"expected {self.usage}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +218,15 @@ def check_choice(word: str, option: str, allowed: tuple[str, ...]) -> str:
 
 def parse_count(word: str) -> int:
     """Parse a count; upper limits are checked where it is known what is counted."""
-    if not word.removeprefix("-").isdecimal():
-        raise ValueError("a count is a whole number")
-    if word.startswith("-"):
-        raise ValueError("a count is 0 or more")
-    return int(word)
+    try:
+        # As Python writes numbers: 1000000, 1_000_000, 1e6.
+        number = int(word) if "e" not in word.lower() else float(word)
+        count = int(number)
+    except (ValueError, OverflowError):
+        count = number = -1
+    if count != number or count < 0 or not word.strip()[:1].isdecimal():
+        raise ValueError("N is not an integer of 0 or more")
+    return count
 
 
 def parse_integer(word: str) -> int:
@@ -230,7 +234,7 @@ def parse_integer(word: str) -> int:
     try:
         return int(word)
     except ValueError:
-        raise ValueError("it is a whole number") from None
+        raise ValueError("it is not an integer") from None
 
 
 def parse_number(word: str) -> float:
@@ -238,7 +242,7 @@ def parse_number(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise ValueError("it is a number") from None
+        raise ValueError("it is not a number") from None
 
 
 def parse_share(word: str) -> float:
@@ -246,14 +250,14 @@ def parse_share(word: str) -> float:
     try:
         return read_share(word)
     except ValueError:
-        raise ValueError("it is a number") from None
+        raise ValueError("it is not a number") from None
 
 
 def parse_pair(word: str) -> tuple[str, str]:
     """Read ``NAME=VALUE``."""
     name, equals, value = word.partition("=")
     if not equals or not name:
-        raise ValueError("a name and a value are needed")
+        raise ValueError("it is not a name and a value")
     return name, value
 
 
@@ -261,7 +265,7 @@ def parse_replica(word: str) -> tuple[str, int]:
     """Parse ``REGION=N``."""
     region, equals, number = word.rpartition("=")
     if not equals or not region:
-        raise ValueError("a region and a number are needed")
+        raise ValueError("it is not a region and a number")
     return region, parse_count(number)
 
 

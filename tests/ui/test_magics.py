@@ -123,8 +123,8 @@ def test_variables_stand_as_whole_words(shell: InteractiveShell, word: str) -> N
     [
         ("nodes $unheard", "there is no variable 'unheard'"),
         ("nodes --counts {frame}", "frame is a DataFrame"),
-        ("resize genomics --nodes=$name", "--nodes is 'five': a count is a whole number"),
-        ("resize genomics --nodes $5", "--nodes is '$5': a count is a whole number"),
+        ("resize genomics --nodes=$name", "--nodes is 'five': N is not an integer of 0 or more"),
+        ("resize genomics --nodes $5", "--nodes is '$5': N is not an integer of 0 or more"),
     ],
 )
 def test_variables_that_make_no_sense(shell: InteractiveShell, line: str, said: str) -> None:
@@ -151,10 +151,10 @@ def test_a_backslash_is_one_and_quotes_group(shell: InteractiveShell) -> None:
         ("create x --node 5", "create has no option --node", "did you mean --nodes?"),
         ("create x y", "unexpected argument 'y'", "usage: %batchimg create NAME [options]"),
         ("create", "the following arguments are required: NAME", "usage: %batchimg create NAME [options]"),
-        ("resize x --nodes -5", "--nodes is '-5': a count is 0 or more", "it reads --nodes N"),
+        ("resize x --nodes -5", "--nodes is '-5': N is not an integer of 0 or more", "expected --nodes N"),
         ("wait x --until redy", "--until is 'redy'", "it is one of: ready, steady"),
         ("nodes 'x", "a quote is not closed", "in: nodes 'x"),
-        ("create x --replicas eastus", "--replicas is 'eastus': a region and a number are needed", ""),
+        ("create x --replicas eastus", "--replicas is 'eastus': it is not a region and a number", ""),
         ("help nothing", "there is no verb 'nothing'", ""),
     ],
 )

@@ -145,11 +145,29 @@ def test_both_kinds_and_the_pool_s_own_size_are_always_shown(session: Session) -
     own = found[found.vm_size == "Standard_D4s_v5"]
     assert own.command.str.startswith("%batchimg resize sizes --").all()
     assert len(own) == 2
+    assert list(found.vm_size[:2]) == ["Standard_D4s_v5"] * 2
     others = found[found.vm_size != "Standard_D4s_v5"]
     assert others.command.str.startswith("%batchimg create NEW_POOL --from-version /subscriptions/").all()
     assert "options fit, 12 are shown (rows=)" in found.attrs["caption"]
 
 
+def test_the_options_that_are_shown_differ(session: Session) -> None:
+    found = session.estimate(tasks=10_000, minutes=12, slots=4, deadline="4h")
+    assert len(found) == 12
+    assert min(found.kind.value_counts()) >= 3
+    assert {name.removeprefix("Standard_")[0] for name in found.vm_size} >= {"D", "E"}
+    assert found.vcpus.nunique() >= 2
+
+
+def test_create_accepts_what_estimate_says_fits(session: Session) -> None:
+    found = session.estimate(from_vm="prep-vm", tasks=2000, minutes=12, deadline="4h", rows=500)
+    for row in found[found.fits][::4].to_dict("records"):
+        asked = {"nodes" if row["kind"] == "dedicated" else "spot": row["nodes"]}
+        checked = session.check("prep-vm", vm_size=row["vm_size"], **asked)
+        assert not (checked.severity == "error").any(), (row["vm_size"], checked.to_dict("records"))
+
+
 def test_a_deadline_that_one_task_exceeds_is_told_as_that(session: Session) -> None:
-    row = session.estimate(tasks=10, minutes=60, deadline="30m", kind="dedicated").iloc[0]
-    assert row["limit"] == "no number of nodes is enough: one task and the start of its node take 64 min"
+    with pytest.raises(SpecError, match="30 min is too short: one task and the start of its node take 64 min"):
+        session.estimate(tasks=10, minutes=60, deadline="30m")
+    assert session.estimate(tasks=10, minutes=60, deadline="70m", kind="dedicated").fits.any()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.estimates.workload import Estimate, Workload
 
+_NOT_ENOUGH = "no number of nodes is enough"
 #: VM sizes whose prices are read at the same time.
 AT_ONCE = 8
 #: Prefixes of VM families for special hardware (GPU, HPC): shown only if the pattern names them.
@@ -131,10 +132,20 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
         for size, rates in zip(wanted, priced, strict=True)
         for kind in query.kinds
     ]
-    rows.sort(key=lambda row: (not row["fits"], row["usd"] is None, row["usd"] or 0.0, row["makespan_minutes"] or 0.0))
+    _raise_if_too_short(query, rows)
+    own = str(dig(pool, "properties", "vmSize") or "").lower()
+    rows.sort(
+        key=lambda row: (
+            row["vm_size"].lower() != own,
+            not row["fits"],
+            row["usd"] is None,
+            row["usd"] or 0.0,
+            row["makespan_minutes"] or 0.0,
+        )
+    )
     fitting = sum(1 for row in rows if row["fits"])
     aim = " and ".join(_aim_words(query))
-    shown = _shown_rows(rows, query, pool)
+    shown = _shown_rows(rows, query, own)
     fit = f"{fitting} of {count_text(len(rows), 'option')} fit"
     caption = f"{count_text(query.tasks, 'task')} of {query.minutes:g} min {aim}: {fit}"
     if len(shown) < len(rows):
@@ -163,13 +174,38 @@ async def _read_needs(azure: Azure, query: SizingQuery, pool: Json | None) -> Im
     return None if pool is None else await image_needs.read_pool_needs(azure, pool)
 
 
-def _shown_rows(rows: list[dict[str, Any]], query: SizingQuery, pool: Json | None) -> list[dict[str, Any]]:
-    """Return the first rows; the best row of each kind and the rows of the pool's own size are always among them."""
-    own = str(dig(pool, "properties", "vmSize") or "").lower()
-    best = [next(index for index, row in enumerate(rows) if row["kind"] == kind) for kind in query.kinds if rows]
-    same = [index for index, row in enumerate(rows) if str(row["vm_size"]).lower() == own]
-    first = [*best, *same, *range(len(rows))]
-    return [rows[index] for index in sorted(list(dict.fromkeys(first))[: query.rows])]
+def _shown_rows(rows: list[dict[str, Any]], query: SizingQuery, own: str) -> list[dict[str, Any]]:
+    """Return so many rows that differ: the pool's own size, the best of each kind, series and number of vCPUs."""
+    chosen: dict[int, None] = dict.fromkeys(index for index, row in enumerate(rows) if row["vm_size"].lower() == own)
+    for alike in (("kind",), ("kind", "series"), ("kind", "series", "vcpus"), ("kind", "vm_size")):
+        seen = set()
+        for index, row in enumerate(rows):
+            group = tuple({**row, "series": _series(row["vm_size"])}[name] for name in alike)
+            if group not in seen:
+                seen.add(group)
+                chosen.setdefault(index)
+    return [rows[index] for index in sorted(list(chosen)[: query.rows])]
+
+
+def _series(vm_size: str) -> str:
+    """Return what a VM size is made for, as its name begins: D general purpose, E memory, F compute."""
+    return vm_size.removeprefix("Standard_")[:1]
+
+
+def _raise_if_too_short(query: SizingQuery, rows: list[dict[str, Any]]) -> None:
+    """Say once that one task takes too long, where that is so on nodes of all kinds."""
+    if query.deadline_s is None or any(row.get("nodes") for row in rows):
+        return
+    limits = {row["limit"] for row in rows}
+    shortest_s = min(
+        workload.start_s(1) + query.workload(1, dedicated=kind == "dedicated").effective_task_s for kind in query.kinds
+    )
+    if shortest_s > query.deadline_s and all(limit.startswith(_NOT_ENOUGH) for limit in limits):
+        raise SpecError(
+            f"a deadline of {_duration(query.deadline_s)} is too short: one task and the start of its node take "
+            f"{shortest_s / 60:,.0f} min",
+            hint="give a later --deadline, or split the tasks into shorter ones",
+        )
 
 
 def _duration(seconds: float) -> str:
@@ -307,8 +343,8 @@ def _no_number_text(load: Workload, rate: float | None, query: SizingQuery) -> s
         return "no price available"
     shortest_s = workload.start_s(1) + load.effective_task_s
     if query.deadline_s is not None and shortest_s > query.deadline_s:
-        return f"no number of nodes is enough: one task and the start of its node take {shortest_s / 60:,.0f} min"
-    return "no number of nodes is enough"
+        return f"{_NOT_ENOUGH}: one task and the start of its node take {shortest_s / 60:,.0f} min"
+    return _NOT_ENOUGH
 
 
 def _shortfall_text(quota: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
