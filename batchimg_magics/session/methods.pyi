@@ -1530,8 +1530,8 @@ class Verbs(ABC):
         Returns
         -------
         pandas.DataFrame
-            One row per VM size and node kind, the cheapest that fits first; an unknown price is missing.
-            docs/reference.md lists the columns.
+            One row per VM size and node kind: those of the pool first, then the cheapest that fits; an unknown
+            price is missing. docs/reference.md lists the columns.
 
         Raises
         ------
