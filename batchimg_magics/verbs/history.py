@@ -9,30 +9,25 @@ from batchimg_magics.verbs.verb import Option, Verb, VerbCall
 
 if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Connection
-    from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.base.table import Table
 
 __all__ = ["VERB"]
 
 
 def start(connection: Connection, name: str | None = None, *, plot: bool = False) -> VerbCall:
     """Validate the options and return the work of the verb."""
-    from batchimg_magics.core.scaling import rounds
+    from batchimg_magics.core.operations import history
     from batchimg_magics.pool_spec.values import pool_name
 
     pool = None if name is None else pool_name(name)
     if plot and pool is None:
         raise SpecError("--plot needs the name of a pool", hint="`%batchimg history NAME --plot`")
 
-    async def run(_: Board) -> Table:
-        return rounds.history(connection.azure, pool)
-
-    return run
+    return lambda _: history.read_history(connection.azure, pool)
 
 
 VERB = Verb(
     "history",
-    "List the resize attempts of one pool or of all pools",
+    "List the resize attempts of one pool or of all pools, and what the pools cost, also deleted ones",
     (
         Option("name", "Name of the pool (default: all pools)", metavar="NAME", completion="pool", optional=True),
         Option(

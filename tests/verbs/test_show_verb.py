@@ -40,7 +40,7 @@ def test_everything_about_a_pool_is_told_by_stable_names(session: Session) -> No
     shown = session.show("full")
     assert shown["property"].is_unique
     text = shown.set_index("property")["value"]
-    assert shown.attrs["caption"] == "pool full: 2 idle"
+    assert shown.attrs["caption"] == "LOCAL · pool full: 2 idle"
     assert text["dedicated_nodes"] == "2 of 2"
     assert text["start_task"] == "/bin/sh -c 'curl https://s.blob.core.windows.net/x && true'"
     assert text["start_task_environment"] == "API_KEY=***, COLOUR=green"
@@ -100,7 +100,14 @@ def test_the_cost_grows_and_is_known_after_the_pool_is_gone(session: Session) ->
     session.resize("brief", nodes=1)
     later = values(session, "brief")["usd_so_far"]
     assert 0 < first < later
+    listed = session.pools().set_index("pool")["usd_so_far"]
+    assert float(listed["brief"]) == pytest.approx(later, rel=0.2)
     session.delete("brief", yes=True)
+    told = session.history("brief")
+    (cost,) = told.attrs["costs"]
+    assert (cost["deleted"], cost["usd"] >= later) == (True, True)
+    assert f"as seen from this computer: ${cost['usd']:.2f} (deleted 2026-07-01" in told.attrs["caption"]
+    assert {one["pool"] for one in session.history().attrs["costs"]} == {"full", "brief"}
     with pytest.raises(NotFoundError) as caught:
         session.show("brief")
     assert "it was deleted on 2026-07-01" in caught.value.hint

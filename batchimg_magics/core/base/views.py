@@ -62,6 +62,7 @@ VIEWS: dict[str, View] = {
     ),
     "pools": View(
         ("pool", "allocation", "errors", "dedicated", "dedicated_target", "spot", "spot_target", "usd_per_hour",
+         "usd_so_far",
          "vm_size", "expires", "image_state"),
         ("image", "created", "managed"),
         "create one with `%batchimg create NAME --from-vm VM --vm-size SIZE --nodes N`; "
@@ -74,6 +75,10 @@ VIEWS: dict[str, View] = {
     ),
     "nodes": View(_NODES_FIRST, _NODES_LAST, _NO_NODES),
     "node actions": View(("node_id", "outcome", "action", "state", "exit_code"), ("pool",), "no node was named"),
+    "logs": View(
+        ("node_id", "state", "exit_code", "file", "text", "error", "shown"), ("size_bytes", "modified"), _NO_NODES
+    ),
+    "show": View(("section", "property", "value")),
     "node counts": View(("state", "dedicated", "spot"), (), _NO_NODES),
     "nodes of pools": View(("pool", *_NODES_FIRST), _NODES_LAST, _NO_NODES),
     "node counts of pools": View(("pool", "state", "dedicated", "spot"), (), _NO_NODES),

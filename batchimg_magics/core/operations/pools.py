@@ -10,7 +10,7 @@ from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.compute.image_versions import ImageState
-from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.estimates import prices, spending
 from batchimg_magics.core.images import health
 from batchimg_magics.resource_ids import ResourceId
 
@@ -31,6 +31,8 @@ async def list_pools(azure: Azure) -> Table:
         health.read_image_states(azure, found), *(prices.read_pool_rates(azure, pool) for pool in found)
     )
     rows = [_row(pool, states, rate, azure.now()) for pool, rate in zip(found, rates, strict=True)]
+    for row, pool, rate in zip(rows, found, rates, strict=True):
+        row["usd_so_far"] = _usd_so_far(azure, pool, rate)
     text = f"pools in account {azure.scope.account}: {len(rows)}"
     if rows:
         text += f"; usd_per_hour: {prices.included_text(rates)}"
@@ -44,6 +46,13 @@ async def list_pools(azure: Azure) -> Table:
     if missing:
         text += f"; cannot grow, since the image is missing or not in the region: {', '.join(missing)}"
     return Table.from_rows("pools", rows, text)
+
+
+def _usd_so_far(azure: Azure, pool: Json, rates: Rates) -> float | None:
+    """Return what a pool has cost; None where this tool has not seen it since it was created."""
+    spending.note_pool(azure, pool, rates)
+    cost = spending.cost_of(azure, pool)
+    return cost.usd if cost is not None and cost.is_complete_since(expiry.created_of(pool)) else None
 
 
 def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates, now: float) -> dict[str, Any]:
