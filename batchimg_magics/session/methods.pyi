@@ -1465,7 +1465,7 @@ class Verbs(ABC):
         *,
         plot: bool = False,
     ) -> pd.DataFrame:
-        """List the resize attempts of one pool or of all pools.
+        """List the resize attempts of one pool or of all pools, and what the pools cost, also deleted ones.
 
         Parameters
         ----------
