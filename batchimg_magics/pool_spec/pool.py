@@ -201,7 +201,8 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
             spec = cls.model_validate(values)
         except ValidationError as error:
             # Not `from error`: pydantic's error contains the values, and a secret may be among them.
-            raise to_spec_error(error, cls, text, _missing_inputs(values)) from None
+            # A REST document has other keys than a spec: its errors name options.
+            raise to_spec_error(error, cls, text if omitted is None else "", _missing_inputs(values)) from None
         spec._omitted = None if omitted is None else tuple(omitted)  # noqa: SLF001 - of this class
         return spec
 

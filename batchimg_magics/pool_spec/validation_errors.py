@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -36,20 +37,23 @@ _EXPECTED = {
     "float_type": "a number",
     "greater_than": "a number above {gt:,}",
     "greater_than_equal": "a number of at least {ge:,}",
-    "int_from_float": "an integer",
-    "int_parsing": "an integer",
-    "int_type": "an integer",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
     "less_than": "a number below {lt:,}",
     "less_than_equal": "a number of at most {le:,}",
     "literal_error": "{expected}",
     "model_attributes_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
-    "string_too_long": "at most {max_length} characters",
+    "list_type": "a list",
+    "string_pattern_mismatch": "text of another form",
+    "string_too_long": "text of at most {max_length} characters",
     "string_too_short": "text that is not empty",
     "string_type": "text",
-    "too_long": "at most {max_length} entries",
+    "too_long": "a list of at most {max_length} entries",
+    "too_short": "a list of at least {min_length} entries",
     "tuple_type": "a list",
-    "union_tag_invalid": "the {discriminator} to be one of {expected_tags}",
+    "union_tag_invalid": "a mapping whose {discriminator} is one of {expected_tags}",
     "union_tag_not_found": "a mapping with {discriminator}",
 }
 
@@ -110,7 +114,32 @@ def to_spec_error(
         # A missing key is often a misspelt one, which is also an unknown key.
         if one["type"] != "missing" or not difflib.get_close_matches(str(one["loc"][-1]), unknown, n=1)
     ]
-    return _combined([*found, *more])
+    combined = _combined([*found, *more])
+    return _in_yaml(combined, model) if text else combined
+
+
+def _in_yaml(error: SpecError, model: type[BaseModel]) -> SpecError:
+    """Return an error with the keys of the body in place of options."""
+
+    def key(match: re.Match[str]) -> str:
+        name, word = _normal(match["option"]), match["word"] or ""
+        if name not in model.model_fields:
+            return match[0]
+        annotation = model.model_fields[name].annotation
+        if re.fullmatch(r"\d.*|[A-Z]+", word) or f"{word!r}" in f"{annotation}":
+            return f"{name}: {word}"
+        ending = ": true" if match["add"] is not None and annotation is bool else ""
+        return f"{name}{ending}{f' {word}' if word else ''}"
+
+    def translate(text: str) -> str:
+        text = re.sub(r"(?P<add>(?<=add ))?--(?P<option>[a-z][a-z-]*[a-z])(?: (?P<word>[\w.%]+))?", key, text)
+        return re.sub(r"(\w: [\w.%]+) (?=\w+: \w)", r"\1, ", text)
+
+    return SpecError(translate(error.message), hint=translate(error.hint))
+
+
+def _normal(key: str) -> str:
+    return key.replace("-", "_")
 
 
 def _combined(found: Sequence[SpecError]) -> SpecError:
@@ -130,42 +159,76 @@ def _spec_error(error: Any, model: type[BaseModel], text: str) -> SpecError:  # 
     location = _Location(path, _line_number(path, text))
     if isinstance(cause := error.get("ctx", {}).get("error"), SpecError):
         if not location.is_nested:
-            return cause
+            named = any(name in cause.message for name in (location.name, option_flag(location.name)))
+            key = f"{location.name}: " if location.line and not named else ""
+            return SpecError(f"{location.prefix}{key}{cause.message}", hint=cause.hint)
         return SpecError(f"{location.prefix}{location.name}: {cause.message}", hint=cause.hint)
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, path[:-1])
         return SpecError(f"{location.prefix}{location.name!r}{_UNKNOWN}", hint=suggest_name(location.keys[-1], known))
     if error["type"] == "missing":
-        return _missing_key_error(location)
+        return _missing_key_error(location, in_body=bool(text))
+    if location.line:
+        return _body_value_error(location, error, model)
     return _value_error(location, error["input"], _expectation(error), model)
 
 
-def _missing_key_error(location: _Location) -> SpecError:
+def _missing_key_error(location: _Location, *, in_body: bool) -> SpecError:
     if location.is_nested:
         key = location.keys[-1]
         return SpecError(f"{location.prefix}{location.name}{_MISSING}", hint=f"write `{key}:` there")
+    if in_body:
+        return SpecError(f"{location.name}{_MISSING}", hint=f"add a line `{location.name}: ...` to the body")
     option = option_flag(location.name)
     return SpecError(f"{location.name}{_MISSING}", hint=f"specify {option}, or `{location.name}:` in the body")
+
+
+def _body_value_error(location: _Location, error: Mapping[str, Any], model: type[BaseModel]) -> SpecError:
+    value = error["input"]
+    found = f", not {value!r}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
+    wanted = _number_words(error, model, location.path) or _expectation(error).removeprefix("expected ")
+    return SpecError(
+        f"{location.prefix}{location.name} must be {wanted}{found}", hint=f"correct line {location.line} of the body"
+    )
+
+
+def _number_words(error: Mapping[str, Any], model: type[BaseModel], path: tuple[str | int, ...]) -> str:
+    """Return which number a field accepts, whatever rule the value breaks; empty: it is no number."""
+    fields = (one.model_fields[str(path[-1])] for one in models_at(model, path[:-1]) if path[-1] in one.model_fields)
+    for field in fields:
+        text = f"{field.annotation}"
+        kind = "a whole number" if "int" in re.findall(r"\w+", text) else "a number" if "float" in text else ""
+        rules = [
+            *field.metadata,
+            *(rule for one in get_args(field.annotation) for rule in getattr(one, "__metadata__", ())),
+        ]
+        rules += [inner for rule in rules for inner in getattr(rule, "metadata", ())]
+        low = next((rule.ge for rule in rules if hasattr(rule, "ge")), None)
+        if not kind or not str(error["type"]).startswith(("int", "float", "greater", "less", "finite")):
+            return ""
+        if str(error["type"]).startswith("less"):
+            return f"{kind}, {error['ctx'].get('le', error['ctx'].get('lt')):,g} or less"
+        return kind if low is None else f"{kind}, {low:,g} or more"
+    return ""
 
 
 def _value_error(location: _Location, value: object, expectation: str, model: type[BaseModel]) -> SpecError:
     # A value at the place of a part with keys is not quoted: it may be a secret.
     quoted = f" is {value!r}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
-    if location.line:
-        place = f"line {location.line} of the body"
-    elif location.is_nested and models_at(model, location.path[:1]):
+    if location.is_nested and models_at(model, location.path[:1]):
         place = location.name  # a part without an option
     else:
         place = option_flag(location.keys[0]) if location.keys else "the options"
-    return SpecError(f"{location.prefix}{location.name}{quoted}: {expectation}", hint=f"correct {place}")
+    return SpecError(f"{location.name}{quoted}: {expectation}", hint=f"correct {place}")
 
 
 def _expectation(error: Mapping[str, Any]) -> str:
-    """Return the expected value of an error, or pydantic's message."""
+    """Return the expected value of an error."""
     if (template := _EXPECTED.get(error["type"])) is not None:
         return f"expected {template.format(**error.get('ctx', {}))}"
-    message = str(error["msg"])
-    return message[:1].lower() + message[1:]
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    return "expected another value"
 
 
 def _key_path(loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -195,7 +258,7 @@ def _child_node(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node
         return node.value[part].start_mark.line + 1, node.value[part]
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if str(key.value).replace("-", "_") == part or key.value == part:
+            if _normal(str(key.value)) == part or key.value == part:
                 return key.start_mark.line + 1, value
     return None
 

@@ -163,8 +163,8 @@ def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
 
 
 def _for_command_line(text: str) -> str:
-    """Replace `%batchimg` in a text by the command."""
-    return re.sub("%+batchimg", PROG, text)
+    """Replace words of notebooks in a text: `%batchimg` is the command, and a body is in the file of ``--spec``."""
+    return re.sub(r"\b(?:the|a) body\b", "the --spec file", re.sub("%+batchimg", PROG, text))
 
 
 def _json(table: Table) -> str:

@@ -62,6 +62,15 @@ def test_lines_in_hints_are_the_command_lines(capsys: pytest.CaptureFixture[str]
     assert "%" not in err
 
 
+def test_errors_of_a_file_speak_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pool.yaml").write_text("from_vm: prep-vm\nnodes: many\n")
+    assert main(["create", "g", "--spec", str(tmp_path / "pool.yaml")]) == 2
+    err = capsys.readouterr().err
+    assert "line 2: nodes must be a whole number, 0 or more, not 'many'" in err
+    assert "correct line 2 of the --spec file" in err
+    assert "body" not in err
+
+
 def test_json_never_imports_pandas(tmp_path: Path) -> None:
     script = (
         "import sys; from batchimg_magics.ui.cli import main; status = main(['vms', '--json']);"

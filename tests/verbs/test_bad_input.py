@@ -53,7 +53,19 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "YAML key": (lambda s: s.create("g", spec="from_vm: prep-vm\nvm_sise: x"), SpecError, "line 2: 'vm_sise'",
                  "did you mean vm_size?"),
     "YAML value": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nnodes: many"), SpecError,
-                   "line 3: nodes is 'many': expected an integer", "line 3 of the body"),
+                   "line 3: nodes must be a whole number, 0 or more, not 'many'", "line 3 of the body"),
+    "YAML count": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nspot: -1"), SpecError,
+                   "line 3: spot must be a whole number, 0 or more, not -1", "line 3 of the body"),
+    "YAML most": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nspot: 100001"), SpecError,
+                  "line 3: spot must be a whole number, 100,000 or less", "line 3 of the body"),
+    "YAML missing": (lambda s: s.create("g", spec="from_vm: a"), SpecError, "vm_size is missing",
+                     "add a line `vm_size: ...` to the body"),
+    "YAML pair": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nfallback_dedicated: 5"), SpecError,
+                  "fallback_dedicated needs spot", "for example: spot: 20, fallback_dedicated: 5"),
+    "YAML switch": (lambda s: s.create("g", spec="from_vhd: https://x\nvm_size: b"), SpecError, "line 1: from_vhd: 'https://x'",
+                    "expected https://"),
+    "YAML duration": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nttl: soon"), SpecError,
+                      "line 3: ttl: 'soon' is not a duration", "8h"),
     "YAML list": (lambda s: s.create("g", spec="- a"), SpecError, "not a mapping", "key: value"),
     "two names": (lambda s: s.create("g", spec="name: h"), SpecError, "'g' in the command and 'h' in the body", "once"),
     "speed": (lambda s: s.connect(state=":memory:", speed="quick"), SpecError, "--speed is 'quick'", "max"),
@@ -79,6 +91,13 @@ def test_one_line_and_a_hint(session: Session, case: str) -> None:
     assert hint in caught.value.hint
     assert "\n" not in caught.value.message + caught.value.hint
     assert caught.value._render_traceback_()[0].startswith(kind.__name__)
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name.startswith("YAML")])
+def test_errors_of_a_body_name_no_options(session: Session, case: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        CASES[case][0](session)
+    assert "--" not in caught.value.message + caught.value.hint
 
 
 def test_nothing_was_changed(session: Session) -> None:

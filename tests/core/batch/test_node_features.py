@@ -146,14 +146,14 @@ def test_the_cost_of_nodes_has_their_disks_in_it(session: Session) -> None:
 BAD: dict[str, tuple[str, str, str]] = {
     "LUN twice": ("data_disks: [{lun: 1, size_gib: 8}, {lun: 1, size_gib: 8}]", "two data disks have LUN 1", "lun"),
     "LUN 0 twice": ("data_disks: [{lun: 0, size_gib: 8}, {lun: 0, size_gib: 8}]", "two data disks have LUN 0", "lun"),
-    "LUN": ("data_disks: [{lun: 64, size_gib: 8}]", "at most 63", "line 3"),
+    "LUN": ("data_disks: [{lun: 64, size_gib: 8}]", "must be a whole number, 63 or less, not 64", "line 3"),
     "no size": ("data_disks: [{lun: 1}]", "data_disks.0.size_gib is missing", "size_gib"),
     "disk type": ("ephemeral_os_disk: true\nos_disk_type: Premium_LRS", "ephemeral OS disk has no disk type", "remove"),
     "caching": ("ephemeral_os_disk: true\nos_disk_caching: ReadWrite", "cannot have ReadWrite caching", "caching"),
-    "licence": ("license_type: RHEL_BYOS", "license_type is 'RHEL_BYOS': expected 'Windows_Server'", "line 3"),
+    "licence": ("license_type: RHEL_BYOS", "license_type must be 'Windows_Server' or 'Windows_Client'", "line 3"),
     "one disk": ("disk_encryption: [OsDisk]", "only one of OsDisk and TemporaryDisk", "both"),
     "two encryptions": ("disk_encryption: [OsDisk, TemporaryDisk]\nencryption_at_host: true", "exclude", "remove"),
-    "addresses": (f"public_addresses: [{ADDRESSES[0]}]", "public_addresses needs a subnet", "--subnet"),
+    "addresses": (f"public_addresses: [{ADDRESSES[0]}]", "public_addresses needs a subnet", "add subnet:"),
     "address twice": (
         f"subnet: {SUBNET}\npublic_addresses: [{ADDRESSES[0]}, {ADDRESSES[0]}]",
         "egress is specified twice",
@@ -166,7 +166,7 @@ BAD: dict[str, tuple[str, str, str]] = {
         "add addresses",
     ),
     "families": ("ip_families: [IPv6]", "IPv4, or IPv4 and IPv6", "ip_families"),
-    "mode": ("upgrade_policy: sometimes", "upgrade_policy.mode is 'sometimes'", "line 3"),
+    "mode": ("upgrade_policy: sometimes", "upgrade_policy.mode must be 'automatic', 'manual' or 'rolling'", "line 3"),
     "shares": (
         "upgrade_policy: {mode: rolling, rolling: {batch_percent: 50, unhealthy_percent: 20}}",
         "batch_percent is 50, and unhealthy_percent is 20",
@@ -188,9 +188,9 @@ BAD: dict[str, tuple[str, str, str]] = {
         "env:NAME",
     ),
     "interval": ("formula: x=1;\nformula_interval: 4m", "a formula interval of 4m is not possible", "5 minutes"),
-    "interval alone": ("formula_interval: 5m", "formula_interval needs a formula", "--formula"),
-    "formula and nodes": ("formula: x=1;\nnodes: 1", "--nodes cannot be used with --formula", "remove --nodes"),
-    "formula and time": ("formula: x=1;\nttl: 8h", "--ttl cannot be used with --formula", "formula"),
+    "interval alone": ("formula_interval: 5m", "formula_interval needs a formula", "add formula,"),
+    "formula and nodes": ("formula: x=1;\nnodes: 1", "nodes cannot be used with formula", "remove nodes"),
+    "formula and time": ("formula: x=1;\nttl: 8h", "ttl cannot be used with formula", "formula"),
     "long formula": (f"formula: {'x' * 8193}", "the formula has 8,193 bytes", "8,192"),
 }
 

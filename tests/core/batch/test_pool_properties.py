@@ -287,7 +287,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     ),
     "no such variable": ("user-accounts: [{name: a, password: env:NOBODY}]", "variable NOBODY is not set", "getpass"),
     "misspelt": ("user-accounts: [{name: a, pasword: hunter2}]", "'user_accounts.0.pasword' is not known", "password"),
-    "not a list": ("user-accounts: hunter2", "user_accounts: expected a list", "correct line 3 of the body"),
+    "not a list": ("user-accounts: hunter2", "user_accounts must be a list", "correct line 3 of the body"),
     "two ways in": (
         "mounts: [{type: blob, account: a, container: c, path: p}]",
         "exactly one credential",
@@ -295,7 +295,7 @@ BAD: dict[str, tuple[str, str, str]] = {
     ),
     "no mount": (
         "mounts: [{type: floppy, path: p}]",
-        "mounts.0: expected the 'type' to be one of",
+        "mounts.0 must be a mapping whose 'type' is one of",
         "correct line 3 of the body",
     ),
     "paths": (
@@ -328,7 +328,7 @@ BAD: dict[str, tuple[str, str, str]] = {
         "not a Microsoft.Network/virtualNetworks/subnets",
         "/subnets/NAME",
     ),
-    "no way out": ("no-public-address: true", "need a subnet", "--subnet"),
+    "no way out": ("no-public-address: true", "need a subnet", "add subnet;"),
     "no way in": (
         f"no-public-address: true\nsubnet: {SUBNET}\nlogin-ports: [22]",
         "cannot have login ports",
@@ -367,11 +367,11 @@ BAD: dict[str, tuple[str, str, str]] = {
     "ours": ("metadata: {batchimg-pool: x}", "a reserved name", "batchimg-"),
     "disk": (
         "os-disk-type: Premium",
-        "os_disk_type is 'Premium': expected 'Standard_LRS'",
+        "os_disk_type must be 'Standard_LRS', ",
         "correct line 3 of the body",
     ),
-    "tags there": ("api: batch\ntags: {a: b}", "--api batch does not support tags", "remove one of them"),
-    "identities there": (f"api: batch\nidentities: [{IDENTITY}]", "--api batch does not support identities", "remove"),
+    "tags there": ("api: batch\ntags: {a: b}", "api: batch does not support tags", "remove one of them"),
+    "identities there": (f"api: batch\nidentities: [{IDENTITY}]", "api: batch does not support identities", "remove"),
 }
 
 
