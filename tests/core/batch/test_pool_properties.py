@@ -438,7 +438,7 @@ def test_options_set_it_too(capsys: pytest.CaptureFixture[str]) -> None:
         changed = run_cell(shell, f"%batchimg {line} --task-slots 2").set_index("step")
         assert (changed.loc["pool", "action"], changed.loc["pool", "detail"]) == ("changed", "number of task slots")
         failed = shell.run_cell("%batchimg create genomics --metadata project").error_in_exec
-        assert "--metadata is 'project': a name and a value are needed" in failed.message
+        assert "--metadata is 'project': it is not a name and a value" in failed.message
     assert "hunter2" not in capsys.readouterr().out
 
 
