@@ -60,22 +60,22 @@ def errors_text(node: Node) -> str:
 
 
 def find_node_ids(known: Iterable[str], word: str) -> list[str]:
-    """Return the ids of nodes that a word means: the id itself, or a shortened one.
+    """Return the ids of nodes that a word means, in any case: the id itself, or a part of it.
 
     Parameters
     ----------
     known
         The ids of the nodes of a pool.
     word
-        An id; its beginning or its end; or both with an ellipsis between them, as tables shorten ids.
+        An id; a part of it; or its beginning and its end with an ellipsis between them, as tables shorten ids.
     """
-    ids = list(known)
-    if word in ids:
-        return [word]
-    head, gap, tail = word.replace("...", "\N{HORIZONTAL ELLIPSIS}").partition("\N{HORIZONTAL ELLIPSIS}")
+    ids, wanted = list(known), word.lower().replace("...", "\N{HORIZONTAL ELLIPSIS}")
+    if exact := [one for one in ids if one.lower() == wanted]:
+        return exact
+    head, gap, tail = wanted.partition("\N{HORIZONTAL ELLIPSIS}")
     if gap:
-        return [one for one in ids if one.startswith(head) and one.endswith(tail)]
-    return [one for one in ids if one.startswith(word) or one.endswith(word)]
+        return [one for one in ids if one.lower().startswith(head) and one.lower().endswith(tail)]
+    return [one for one in ids if wanted in one.lower()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ def find_node(found: Sequence[NodeStatus], wanted: str, pool: str) -> NodeStatus
     NotFoundError
         No node has it, or several have.
     """
-    matching = [one for one in found if one.id.lower() == wanted.lower()]
-    matching = matching or [one for one in found if wanted.lower() in one.id.lower()]
+    ids = set(nodes.find_node_ids((one.id for one in found), wanted))
+    matching = [one for one in found if one.id in ids]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -114,8 +114,8 @@ def find_node(found: Sequence[NodeStatus], wanted: str, pool: str) -> NodeStatus
         raise NotFoundError(
             f"{len(matching)} nodes of pool {pool!r} match {wanted!r}", hint=f"specify more of the ID: {some}"
         )
-    ids = [one.id for one in found]
-    hint = suggest_name(wanted, ids) if ids else "the pool has no nodes"
+    known = [one.id for one in found]
+    hint = suggest_name(wanted, known) if known else "the pool has no nodes"
     raise NotFoundError(
         f"there is no node {wanted!r} in pool {pool!r}",
         hint=hint or f"`%batchimg nodes {pool}` lists the nodes; a node that left has no files any more",

@@ -126,7 +126,7 @@ class NodeCard:
         """Return why an action is not possible now; empty: it is."""
         pool = self._snapshot.pool if self._snapshot else None
         if not self._present() or pool is None:
-            return "the node is not in the pool any more" if len(self.selected) == 1 else "no node is selected"
+            return f"{'the node is' if len(self.selected) == 1 else 'the nodes are'} not in the pool any more"
         if (running := self._host.session.find_running(self._host.name)) is not None:
             return f"waits for `{running.label}` to end"
         found = (node_actions.unavailable_reason(action, self._states[one], pool) for one in self._present())

@@ -90,7 +90,7 @@ function createPlayer(model, send, show) {
   };
   const showLive = () => { recording = null; pause(); row.hidden = true; show(null); };
   const play = () => {
-    setText(button, "\u23f8 Pause");
+    setText(button, "Pause");
     if (frame >= recording.times.length - 1) showFrame(0);
     timer = setInterval(() => (frame < recording.times.length - 1 ? showFrame(frame + 1) : showLive()),
       Math.max(30, REPLAY_MS / recording.times.length));
