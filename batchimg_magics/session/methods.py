@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
     from batchimg_magics.errors import BatchImgError
 
-__all__ = ["Verbs"]
+__all__ = ["POOL_VERBS", "PoolVerbs", "Verbs"]
+
+#: The verbs about one pool: also methods of its handle.
+POOL_VERBS = (
+    "check", "migrate", "show", "create", "plan", "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize",
+    "autoscale", "history", "estimate",
+)  # fmt: skip
 
 
-class Verbs(ABC):
-    """Every verb as a method that returns a pandas DataFrame; docs/reference.md lists the columns."""
+class _Methods(ABC):
+    """What has verbs as methods."""
 
     @abstractmethod
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
@@ -40,17 +46,28 @@ class Verbs(ABC):
 class _VerbMethod:
     """The method of a verb, built when it is first used: a command line needs none of them."""
 
-    def __init__(self, verb: str) -> None:
+    def __init__(self, verb: str, *, of_pool: bool = False) -> None:
         self._verb = verb
+        self._of_pool = of_pool
         self._function: Callable[..., pd.DataFrame] | None = None
 
     def __get__(self, instance: object | None, owner: type) -> Callable[..., pd.DataFrame]:
         if self._function is None:
             from batchimg_magics.session.signatures import build_method
 
-            self._function = build_method(load_verb(self._verb))
+            self._function = build_method(load_verb(self._verb), of_pool=self._of_pool)
         return self._function if instance is None else MethodType(self._function, instance)
 
 
+class Verbs(_Methods, ABC):
+    """Every verb as a method that returns a pandas DataFrame; docs/reference.md lists the columns."""
+
+
+class PoolVerbs(_Methods, ABC):
+    """Every verb about one pool as a method that returns a pandas DataFrame; docs/reference.md lists the columns."""
+
+
+for _name in POOL_VERBS:
+    setattr(PoolVerbs, _name.replace("-", "_"), _VerbMethod(_name, of_pool=True))
 for _name in SESSION_VERBS:
     setattr(Verbs, _name.replace("-", "_"), _VerbMethod(_name))

@@ -20,9 +20,9 @@ from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
 from batchimg_magics.session.loop import run_loop, shut_down
-from batchimg_magics.session.methods import Verbs
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
+from batchimg_magics.session.python_calls import PythonCalls
 from batchimg_magics.session.work import VerbRun
 from batchimg_magics.verbs.registry import load_verb
 
@@ -30,14 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
-    import pandas as pd
-
     from batchimg_magics.connection.connection import Connection, Transport
     from batchimg_magics.connection.sign_in import SignInPrompt
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.scaling.watch import PoolSnapshot
-    from batchimg_magics.errors import BatchImgError
+    from batchimg_magics.session.pool import Pool
 
 T = TypeVar("T")
 
@@ -49,7 +47,7 @@ _READ_KINDS = frozenset({"checkable", "pool", "vm", "vm_size"})
 MIN_POLL_INTERVAL_S = 0.5
 
 
-class Session(Verbs):
+class Session(PythonCalls):
     """One connection to a Batch account, in the emulator or in Azure.
 
     Every verb is a method that returns a pandas DataFrame; docs/reference.md lists the columns.
@@ -176,6 +174,10 @@ class Session(Verbs):
             if connection.emulator is not None:
                 connection.emulator.close()
 
+    def is_own_thread(self) -> bool:
+        """Tell whether the caller is on the thread of the event loop, where a wait would be for itself."""
+        return threading.current_thread() is self._thread
+
     # -- work ----------------------------------------------------------------------------------------------------
 
     def begin(self, verb: str, /, **options: Any) -> VerbRun:
@@ -286,6 +288,10 @@ class Session(Verbs):
         BatchImgError
             The coroutine raised it.
         """
+        return self.start_call(function).result()
+
+    def start_call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Start a coroutine on the event loop of the session, whose time advances until it ends; return its future."""
         connection = self._require_connection()
 
         async def call_function(azure: Azure) -> T:
@@ -293,7 +299,7 @@ class Session(Verbs):
             with connection.advancing_time():
                 return await function(azure)
 
-        return self.submit(call_function).result()
+        return self.submit(call_function)
 
     def watch(self, name: str, on_snapshot: Callable[[PoolSnapshot], None]) -> PoolWatch:
         """Poll a pool until the returned watch is stopped.
@@ -316,6 +322,23 @@ class Session(Verbs):
         self._pool_watches.add(pool_watch)
         return pool_watch
 
+    def pool(self, name: str) -> Pool:
+        """Return a handle of a pool, which may not exist yet; no request is sent.
+
+        Parameters
+        ----------
+        name
+            The name of the pool.
+
+        Raises
+        ------
+        SpecError
+            The name is not that of a pool.
+        """
+        from batchimg_magics.session.pool import Pool
+
+        return Pool(self, name)
+
     def find_running(self, name: str) -> VerbRun | None:
         """Return the running verb of this session that changes a pool, or None."""
         # Without the lock: `close` holds it while it waits for the loop, which may call this.
@@ -325,35 +348,6 @@ class Session(Verbs):
         return next(
             (verb_run for verb_run in verb_runs if str(verb_run.options.get("name", "")).lower() == name.lower()), None
         )
-
-    def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
-        wait = options.pop("wait", True)
-        return self._to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
-
-    def _say(self, text: str, verb: str = "", pool: str = "") -> str:  # noqa: ARG002 - for a subclass
-        """Return a text in the words of the front end; here, those of a command line.
-
-        Parameters
-        ----------
-        text
-            A message, a hint or a caption, with commands and options.
-        verb
-            The verb that it is about.
-        pool
-            The name of the pool whose handle was called; empty for the session.
-        """
-        return text
-
-    def _to_frame(self, table: Table, pool: str = "") -> pd.DataFrame:
-        from batchimg_magics.session import frames  # pandas, which the command line does without
-
-        said = frames.with_words(table, lambda text: self._say(text, table.verb, pool))
-        return frames.to_displayed_frame(said, self.label)
-
-    def _python_error(self, error: BatchImgError, verb: str, pool: str = "") -> BatchImgError:
-        from batchimg_magics.session.python_errors import to_python_error
-
-        return to_python_error(error, verb, lambda text: self._say(text, verb, pool), self._to_frame)
 
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.

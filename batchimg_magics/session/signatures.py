@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.verbs import renamed
+from batchimg_magics.verbs.verb import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,10 +63,20 @@ class Parameter:
     positional: bool = False
 
 
-def parameters(verb: Verb) -> list[Parameter]:
-    """Return the parameters of the method of a verb: its options, and the fields of `PoolSpec` that have no option."""
+def parameters(verb: Verb, *, of_pool: bool = False) -> list[Parameter]:
+    """Return the parameters of the method of a verb: its options, and the fields of `PoolSpec` that have no option.
+
+    Parameters
+    ----------
+    verb
+        The verb.
+    of_pool
+        Whether it is the method of a pool, which needs no name.
+    """
     by_name: dict[str, list[Option]] = {}
     for option in verb.options:
+        if of_pool and option.is_positional and option.keyword == NAME.keyword:
+            continue
         by_name.setdefault(option.keyword, []).append(option)
     found = [_parameter(name, options) for name, options in by_name.items()]
     if verb.takes_body:
@@ -123,10 +134,10 @@ def signature(found: Iterable[Parameter]) -> inspect.Signature:
     return inspect.Signature(given, return_annotation="pd.DataFrame")
 
 
-def docstring(verb: Verb) -> str:
-    """Return the docstring of a method, in numpydoc style."""
+def docstring(verb: Verb, *, of_pool: bool = False) -> str:
+    """Return the docstring of a method, in numpydoc style; `of_pool` is that of `parameters`."""
     parts = [f"{verb.summary}.", ""]
-    if found := parameters(verb):
+    if found := parameters(verb, of_pool=of_pool):
         parts += _section("Parameters", [(f"{one.name} : {one.annotation}", f"{one.doc}.") for one in found])
     returns = verb.returns or "One row."
     parts += _section("Returns", [("pandas.DataFrame", f"{returns} docs/reference.md lists the columns.")])
@@ -146,9 +157,9 @@ def _section(title: str, entries: list[tuple[str, str]]) -> list[str]:
     ]
 
 
-def build_method(verb: Verb) -> Callable[..., pd.DataFrame]:
-    """Return the method of a verb."""
-    found = parameters(verb)
+def build_method(verb: Verb, *, of_pool: bool = False) -> Callable[..., pd.DataFrame]:
+    """Return the method of a verb; `of_pool` is that of `parameters`."""
+    found = parameters(verb, of_pool=of_pool)
     known, positional = {one.name for one in found}, [one.name for one in found if one.positional]
 
     def method(self: Frames, *args: Any, **options: Any) -> pd.DataFrame:
@@ -171,6 +182,6 @@ def build_method(verb: Verb) -> Callable[..., pd.DataFrame]:
         return frame
 
     method.__name__ = method.__qualname__ = verb.method
-    method.__doc__ = docstring(verb)
+    method.__doc__ = docstring(verb, of_pool=of_pool)
     method.__signature__ = signature(found)  # type: ignore[attr-defined] # inspect reads it
     return method
