@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Connection
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.batch.pools import PoolState
-    from batchimg_magics.session.session import Session
+    from batchimg_magics.session.python_calls import PythonCalls
 
 __all__ = ["Pool"]
 
@@ -52,7 +52,7 @@ class Pool(PoolVerbs):
         The name is not that of a pool.
     """
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, session: PythonCalls, name: str) -> None:
         try:
             self._name = pool_name(name)
         except BatchImgError as error:
@@ -68,7 +68,7 @@ class Pool(PoolVerbs):
         return self._name
 
     @property
-    def session(self) -> Session:
+    def session(self) -> PythonCalls:
         """The session that it belongs to."""
         return self._session
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchimg_magics.session.methods import Verbs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
+
     import pandas as pd
 
+    from batchimg_magics.connection.connection import Connection
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.errors import BatchImgError
-    from batchimg_magics.session.pool import Pool
     from batchimg_magics.session.work import VerbRun
+
+T = TypeVar("T")
 
 __all__ = ["PythonCalls"]
 
@@ -34,9 +40,26 @@ class PythonCalls(Verbs):
     def run(self, verb: str, /, **options: Any) -> Table:
         """Run a verb to its end."""
 
+    @property
     @abstractmethod
-    def pool(self, name: str) -> Pool:
-        """Return a handle of a pool."""
+    def connection(self) -> Connection | None:
+        """The open connection."""
+
+    @abstractmethod
+    def call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+        """Run a coroutine on the event loop of the session and return its result."""
+
+    @abstractmethod
+    def start_call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Start a coroutine on the event loop of the session and return its future."""
+
+    @abstractmethod
+    def find_running(self, name: str) -> VerbRun | None:
+        """Return the running verb that changes a pool, or None."""
+
+    @abstractmethod
+    def is_own_thread(self) -> bool:
+        """Tell whether the caller is on the thread of the event loop."""
 
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
         return self._run_frame(verb, options)
