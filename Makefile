@@ -26,13 +26,15 @@ help:
 	@echo "make clean  remove build/, dist/ and the caches of the tools"
 
 $(READY): pyproject.toml
+	@echo "Installing into $(VENV): the package, JupyterLab, pandas, the Azure SDKs and the tools of the tests."
+	@echo "It downloads about 160 MB, needs 900 MB of disk space, and takes 1 to 5 minutes, only this time."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[lab,parquet,plot,server]' --group dev
+	$(BIN)/python -m pip install --progress-bar off --editable '.[lab,parquet,plot,server]' --group dev
 	touch $@
 
 demo: $(READY)
-	$(BIN)/python -m tests.support.demo notebooks/quickstart.ipynb
+	$(BIN)/python -m tests.support.demo notebooks/01-quickstart.ipynb
 
 # A file's tests stay in one process: many share a server or a session. In order, the files that take long are not last.
 test: $(READY)

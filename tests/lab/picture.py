@@ -1,6 +1,6 @@
 """Take the README's pictures: `python -m tests.lab.picture docs` (needs playwright and chromium).
 
-Each is of a notebook in a real JupyterLab on loopback: the quickstart with its outputs, and the panel in mid-resize.
+Each is of a notebook in a real JupyterLab on loopback: the quickstart while it runs, and the panel in mid-resize.
 """
 
 from __future__ import annotations
@@ -9,28 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nbformat
+from tests.lab import animation
+from tests.lab.driver import Notebook, chromium, server, write_notebook
 
-from tests.lab.driver import Notebook, chromium, server, trust, write_notebook
-from tests.support.demo import execute
-
-QUICKSTART = Path("notebooks/quickstart.ipynb")
 PANEL = (
     "%load_ext batchimg_magics\n%batchimg connect --state :memory: --speed 60",
     "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 25 --spot 5",
     "%batchimg panel genomics",
 )
-
-
-def quickstart(target: Path, root: Path, home: Path) -> None:
-    """Write the picture of the quickstart, executed as `make demo` does it."""
-    nbformat.write(execute(QUICKSTART), root / QUICKSTART.name)
-    # The outputs were made here, as if in this Lab: without its trust it would drop their style.
-    trust(root / QUICKSTART.name, home)
-    with server(root, home) as url, chromium(viewport={"width": 1500, "height": 1300}) as page:
-        Notebook(page, url, QUICKSTART.name)
-        page.wait_for_selector(".jp-NotebookPanel .jp-OutputArea-output table", timeout=60_000)
-        page.screenshot(path=str(target / "quickstart.png"))
 
 
 def panel(target: Path, root: Path, home: Path) -> None:
@@ -50,7 +36,7 @@ def panel(target: Path, root: Path, home: Path) -> None:
 
 def take(target: Path) -> None:
     """Write all pictures into a folder."""
-    for picture in (quickstart, panel):
+    for picture in (animation.record, panel):
         with tempfile.TemporaryDirectory() as folder:
             root, home = Path(folder) / "root", Path(folder) / "home"
             root.mkdir()
