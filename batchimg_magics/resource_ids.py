@@ -12,6 +12,8 @@ from batchimg_magics.errors import SpecError
 
 COMPUTE = "Microsoft.Compute"
 BATCH = "Microsoft.Batch"
+#: The name of an image version whose number is not known yet.
+NEW_VERSION = "new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,19 @@ class ResourceId:
     def type(self) -> str:
         """The full resource type, for example ``Microsoft.Compute/galleries/images``."""
         return "/".join([self.provider, *(kind for kind, _ in self.path)])
+
+    @property
+    def label(self) -> str:
+        """Its name as tables show it: that of an image version is of use with its definition only."""
+        if self.type.lower() != "microsoft.compute/galleries/images/versions":
+            return self.name
+        definition = self.path[-2][1]
+        return f"{definition} (new version)" if self.is_planned else f"{definition}/{self.name}"
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it is an image version whose number is not known yet."""
+        return self.path[-1] == ("versions", NEW_VERSION)
 
     def child(self, kind: str, name: str) -> ResourceId:
         """Return the id of a child resource."""

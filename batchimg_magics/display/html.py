@@ -38,9 +38,10 @@ _CODE = (
     "margin:0;padding:.2em .4em;white-space:pre-wrap;overflow-wrap:break-word;text-align:left;"
     "font-family:monospace;font-family:var(--jp-code-font-family,monospace);max-width:60em;"
 )
-# The button is of no use without its event handler: where that is removed, so is the second `display`.
+# The button is of no use without its event handler: where that is removed, so is the second `display`. (JupyterLab looks
+# for words such as "block" anywhere in a value of `display`: this one has none of them.)
 _BUTTON = (
-    '<input type="button" value="Copy" style="display:none;display:var(--batchimg-copy,inline-block);'
+    '<input type="button" value="Copy" style="display:none;display:var(--batchimg-copy,initial);'
     'font-size:85%;padding:0 .6em;margin:.1em 0;cursor:pointer">'
 )
 #: One handler for all buttons of a table. It selects the code, too: a page that is no secure context has no clipboard.

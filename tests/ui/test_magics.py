@@ -41,7 +41,7 @@ def test_a_verb_returns_a_plain_frame_with_its_caption(shell: InteractiveShell) 
 
 def test_the_main_job(shell: InteractiveShell) -> None:
     run_cell(shell, f"made = %batchimg {LINE}")
-    assert list(shell.user_ns["made"].action)[-1] == "changed"
+    assert list(shell.user_ns["made"].action)[-1] == "created"
     assert set(run_cell(shell, "%batchimg nodes genomics").state) == {"idle"}
     assert list(run_cell(shell, "%batchimg resize genomics --nodes 6").dedicated_after) == [6]
     assert list(run_cell(shell, "%batchimg pools").spot_target) == [1]

@@ -15,6 +15,7 @@ import msgspec
 
 from batchimg_magics.core.azure import api_versions, pages
 from batchimg_magics.core.base.table import TimeColumn, concatenate
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -209,7 +210,7 @@ def _node_columns(nodes: list[Node], once: _TextCache) -> dict[str, Sequence[Any
         "allocated": TimeColumn([node.allocation_time for node in nodes]),
         "booted": TimeColumn([node.last_boot_time for node in nodes]),
         "dedicated": [node.is_dedicated for node in nodes],
-        "vm_size": once([node.vm_size for node in nodes]),
+        "vm_size": once([node.vm_size and canonical_size(node.vm_size) for node in nodes]),
         "ip": [node.ip_address for node in nodes],
         "running_tasks": [node.running_tasks_count for node in nodes],
         "start_task": once([start.state for start in starts]),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import machine_settings
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.pool_spec.node import RESERVED_PREFIX
 from batchimg_magics.pool_spec.secrets import Secret
 
@@ -266,10 +267,15 @@ def _waits(document: Json) -> str | None:
     return None if task is None else "no" if task.get("waitForSuccess") is False else "yes"
 
 
+def _vm_size(document: Json) -> str | None:
+    size = dig(document, "properties", "vmSize")
+    return None if size is None else canonical_size(str(size))
+
+
 _DEPLOYMENT, _NETWORK = "deploymentConfiguration", "networkConfiguration"
 #: The settings that are compared, in the order of the text.
 COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
-    ComparedSetting("VM size", "vmSize", _value_reader("vmSize")),
+    ComparedSetting("VM size", "vmSize", _vm_size),
     ComparedSetting("image", _DEPLOYMENT, _value_reader(*_MACHINE, "imageReference", "id")),
     ComparedSetting("node agent", _DEPLOYMENT, _value_reader(*_MACHINE, "nodeAgentSkuId")),
     ComparedSetting("security type", _DEPLOYMENT, _value_reader(*_MACHINE, "securityProfile", "securityType")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import api_versions, pages
 from batchimg_magics.core.batch import retirements
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
@@ -91,7 +92,7 @@ async def read_sizes(azure: Azure) -> list[Json]:
 async def read_size_name(azure: Azure, size: str) -> str:
     """Return a VM size's name as the price list spells it: the two planes show a pool's size in upper or lower case."""
     names = {one["name"].lower(): str(one["name"]) for one in await read_sizes(azure)}
-    return names.get(size.lower(), size)
+    return names.get(size.lower(), canonical_size(size))
 
 
 async def read_size(azure: Azure, asked: str) -> Json:

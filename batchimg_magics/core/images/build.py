@@ -18,7 +18,7 @@ from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan
 from batchimg_magics.errors import ConflictError
 from batchimg_magics.pool_spec.tags import MAX_VALUE_LENGTH
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.resource_ids import NEW_VERSION, ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -328,7 +328,7 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
             return replication.is_available_in(found, await azure.region())
         return not replication.missing_regions(found, image_build.regions)
 
-    target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
+    target = image_build.definition.child("versions", NEW_VERSION) if known is None else ResourceId.parse(known["id"])
     why = f"the image of the nodes, {replicas}"
     return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, is_done=exists)
 
@@ -349,7 +349,7 @@ def _replicas_step(image_build: ImageBuild) -> Step:
             await replication.read(azure, ResourceId.parse(known["id"])), image_build.regions
         )
 
-    target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
+    target = image_build.definition.child("versions", NEW_VERSION) if known is None else ResourceId.parse(known["id"])
     why = "replication to the other regions"
     return Step(REPLICAS, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, is_done=exists)
 

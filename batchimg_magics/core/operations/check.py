@@ -10,6 +10,7 @@ from batchimg_magics.core.azure.documents import dig, seconds_of
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.operations import create
@@ -169,7 +170,7 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
 
 
 async def _vm_size_of(azure: Azure, vm: ResourceId) -> str:
-    return str((await resources.read(azure, vm))["properties"]["hardwareProfile"]["vmSize"])
+    return canonical_size((await resources.read(azure, vm))["properties"]["hardwareProfile"]["vmSize"])
 
 
 def _options_of_pool(pool: Json) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def _options_of_pool(pool: Json) -> dict[str, Any]:
     os_disk = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "osDisk") or {}
     public = dig(network, "publicIPAddressConfiguration", "provision")
     return {
-        "vm_size": props["vmSize"],
+        "vm_size": canonical_size(props["vmSize"]),
         "nodes": current.dedicated,
         "spot": current.spot,
         "timeout": None if timeout is None else seconds_of(str(timeout)),

@@ -312,8 +312,7 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
             return StepResult("exists", "steady", f"the formula asks for {state.target}")
         request = ResizeRequest(spec.nodes, spec.spot, spec, grow_only=True)
         attempts = await controller.ResizeController(azure, spec.name, request, board).run()
-        changed = len(attempts.columns["round"]) > 0
-        return StepResult("changed" if changed else "exists", spec.until, str(attempts.attrs["nodes"]))
+        return StepResult(nodes_action(attempts), spec.until, str(attempts.attrs["nodes"]))
 
     async def nodes_exist() -> bool:
         if found.kept_pool is None:
@@ -328,9 +327,15 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
         ("pool",),
         pools.EXPECTED_S["ready"],
         size,
-        planned_action="would change",
+        planned_action="would create" if found.kept_pool is None else "would change",
         is_done=nodes_exist,
     )
+
+
+def nodes_action(attempts: Table) -> str:
+    """Return what resize attempts did with the nodes of a pool: they made the first, or changed their number."""
+    before = [*attempts.columns["dedicated_before"][:1], *attempts.columns["spot_before"][:1]]
+    return "exists" if not before else "changed" if any(before) else "created"
 
 
 def _old_pool_step(azure: Azure, found: Creation) -> Step:

@@ -18,10 +18,11 @@ from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import PoolImage
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build
 from batchimg_magics.core.images.origins import registry
-from batchimg_magics.core.operations import plan
+from batchimg_magics.core.operations import create, plan
 from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
@@ -162,7 +163,7 @@ def _spec_options(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
     counts = _counts(pool) or Counts()
     machine = dig(props, *_MACHINE) or {}
     agent = str(machine.get("nodeAgentSkuId"))
-    options: dict[str, Any] = {"vm_size": props["vmSize"], "node_agent_sku": agent, **origin}
+    options: dict[str, Any] = {"vm_size": canonical_size(props["vmSize"]), "node_agent_sku": agent, **origin}
     if "from_vhd" in origin:
         # A VHD has no metadata, but the old pool's nodes run from it; Batch supported only generation 1 then.
         system = "Windows" if "windows" in agent.lower() else "Linux"
@@ -243,7 +244,7 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
             return StepResult("exists", "steady", "the autoscale formula of the old pool sets the size")
         request = ResizeRequest(found.counts.dedicated, found.counts.spot, grow_only=True)
         attempts = await controller.ResizeController(azure, spec.name, request, board).run()
-        return StepResult("changed" if attempts.columns["round"] else "exists", "ready", str(attempts.attrs["nodes"]))
+        return StepResult(create.nodes_action(attempts), "ready", str(attempts.attrs["nodes"]))
 
     async def delete_pool(_: Mapping[str, StepResult]) -> StepResult:
         await pools.delete(azure, found.name)
@@ -265,7 +266,7 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
             is_done=exists,
         ),
         Step(
-            "nodes", new, make_nodes, ("pool",), seconds["ready"], f"{size}, until ready", planned_action="would change"
+            "nodes", new, make_nodes, ("pool",), seconds["ready"], f"{size}, until ready", planned_action="would create"
         ),
     ]
     if delete_old:

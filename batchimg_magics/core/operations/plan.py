@@ -16,6 +16,7 @@ from batchimg_magics.core.compute import image_versions, lineage
 from batchimg_magics.core.estimates import prices, storage_prices, workload
 from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import create
+from batchimg_magics.core.operations.runner import known_id
 from batchimg_magics.core.scaling import context
 from batchimg_magics.pool_spec.words import count_text
 
@@ -53,6 +54,7 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     if first_node:
         _add_first_node(planned[-1], found.spec, rates)
     for row in planned:
+        row["id"] = known_id(row["id"])
         if found.copy_cost is not None and row["step"] == COPY_STEP and row["action"] != "exists":
             row["usd_per_hour"] = found.copy_cost.usd_per_hour
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
@@ -76,7 +78,7 @@ async def _is_done(step: Step) -> bool:
 def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
     return {
         "step": step.name,
-        "resource": step.resource.name,
+        "resource": step.resource.label,
         "action": "exists" if done else step.planned_action,
         "why": step.why or None,
         "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),

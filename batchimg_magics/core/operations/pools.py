@@ -9,6 +9,7 @@ from batchimg_magics.core.azure.documents import dig, parse_time
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices, spending
 from batchimg_magics.core.images import health
@@ -65,7 +66,7 @@ def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates, now: float)
     expires, formula = expiry.expires_of(pool), dig(props, "scaleSettings", "autoScale")
     return {
         "pool": pool["name"],
-        "vm_size": props["vmSize"],
+        "vm_size": canonical_size(props["vmSize"]),
         "state": "deleting" if props.get("provisioningState") == "Deleting" else "active",
         "allocation": str(props.get("allocationState", "")).lower() or None,
         "dedicated": props.get("currentDedicatedNodes"),

@@ -10,6 +10,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.images import failed_build
 from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
 from batchimg_magics.errors import BatchImgError
+from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.steps import Step, StepResult
     from batchimg_magics.core.images.build import ImageBuild
 
-
 #: What is left after an interruption, on the progress display.
 _LEFTOVERS = "temporary resources"
+
+
+def known_id(resource_id: str) -> str | None:
+    """Return a resource id; None for an image version whose number is not known yet."""
+    return None if ResourceId.parse(resource_id).is_planned else resource_id
 
 
 class StepRunner:
@@ -133,17 +138,22 @@ class StepRunner:
 
     def _row(self, step: Step) -> dict[str, Any]:
         outcome = self.results.get(step.name)
-        row: dict[str, Any] = {"step": step.name, "resource": step.resource.name, "type": step.resource.type}
+        row: dict[str, Any] = {"step": step.name, "resource": step.resource.label, "type": step.resource.type}
         if step.name in self.seconds:
             row["seconds"] = round(self.seconds[step.name], 1)
         if outcome is None:
             unfinished = "interrupted" if step.name in self.seconds else "not begun"
             state = "failed" if step.name in self.failed else unfinished
-            return {**row, "state": state, "detail": self.failed.get(step.name, state), "id": str(step.resource)}
+            return {
+                **row,
+                "state": state,
+                "detail": self.failed.get(step.name, state),
+                "id": known_id(str(step.resource)),
+            }
         resource_id = outcome.id or str(step.resource)
         return {
             **row,
-            "resource": resource_id.rpartition("/")[2],
+            "resource": ResourceId.parse(resource_id).label,
             "action": outcome.action,
             "state": outcome.state,
             "detail": outcome.detail or None,

@@ -8,6 +8,7 @@ from batchimg_magics.core.azure import resources
 from batchimg_magics.core.azure.documents import Json, dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import virtual_machines, vm_address
 from batchimg_magics.core.compute.virtual_machines import source_of_vm
 from batchimg_magics.resource_ids import ResourceId, compute_list
@@ -50,7 +51,7 @@ def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
         "vm": vm["name"],
         "resource_group": ResourceId.parse(vm["id"]).resource_group,
         "region": source.region,
-        "vm_size": dig(vm, "properties", "hardwareProfile", "vmSize"),
+        "vm_size": canonical_size(str(dig(vm, "properties", "hardwareProfile", "vmSize"))),
         "os": source.os_type,
         "image": ":".join(source.marketplace) if source.marketplace else None,
         "power": virtual_machines.power(vm) or None,

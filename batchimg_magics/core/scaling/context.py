@@ -10,6 +10,7 @@ from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import allocated_counts, current_counts, with_targets
 from batchimg_magics.core.batch import expiry, machine_settings, node_agents, node_pages, nodes, pools, quotas, vm_sizes
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices, spending
@@ -167,7 +168,7 @@ async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | 
         quotas.read_usages_if_allowed(azure, account),
     )
     spending.note_pool(azure, pool, rates)
-    vm_size = str(pool["properties"]["vmSize"])
+    vm_size = canonical_size(str(pool["properties"]["vmSize"]))
     size: Json = next((one for one in sizes if str(one["name"]).lower() == vm_size.lower()), {"name": vm_size})
     headroom = quotas.usage_of(account, listed, sizes, usages, but_for=name).headroom(size)
     others = tuple(one for one in listed if one is not pool)

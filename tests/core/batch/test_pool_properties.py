@@ -85,7 +85,7 @@ def test_one_pool_whichever_plane_is_named(session: Session) -> None:
 
 #: What changes, and how it is told.
 CHANGES: dict[str, tuple[str, str, str]] = {
-    "VM size": ("Standard_D4s_v5", "Standard_D8s_v5", "VM size is STANDARD_D4S_V5, wanted Standard_D8s_v5"),
+    "VM size": ("Standard_D4s_v5", "Standard_D8s_v5", "VM size is Standard_D4s_v5, wanted Standard_D8s_v5"),
     "slots": ("task-slots: 4", "task-slots: 5", "number of task slots is 4, wanted 5"),
     "inter-node": ("inter-node: true", "inter-node: false", "inter-node communication is Enabled, wanted Disabled"),
     "disk": ("os-disk-gib: 128", "os-disk-gib: 256", "OS disk size in GiB is 128, wanted 256"),
@@ -182,7 +182,7 @@ def test_replace_deletes_and_creates_the_pool_again(session: Session) -> None:
     other = {**CREATE_OPTIONS, "vm_size": "Standard_D8s_v5", "nodes": 3, "spot": 0}
     steps = session.create("genomics", replace=True, **other).set_index("step")
     assert steps.loc["old pool", "action"] == "deleted"
-    assert steps.loc["old pool", "detail"] == "25 nodes; VM size is STANDARD_D4S_V5, wanted Standard_D8s_v5"
+    assert steps.loc["old pool", "detail"] == "25 nodes; VM size is Standard_D4s_v5, wanted Standard_D8s_v5"
     assert steps.loc["pool", "action"] == "created"
     assert steps.loc["image version", "action"] == "exists"
     assert session.pools().created[0] > created
@@ -197,12 +197,12 @@ def test_replace_waits_for_yes_on_a_real_connection(session: Session, monkeypatc
     monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     said = session.create("genomics", replace=True, **other)
     assert list(said.step) == ["old pool", "pool", "nodes"]
-    assert list(said.action) == ["would delete", "would create", "would change"]
+    assert list(said.action) == ["would delete", "would create", "would create"]
     assert "25 nodes" in said.detail[0]
     assert said.attrs["caption"].endswith("nothing was changed; add --yes to do it")
-    assert list(session.pools().vm_size) == ["STANDARD_D4S_V5"]
+    assert list(session.pools().vm_size) == ["Standard_D4s_v5"]
     session.create("genomics", replace=True, yes=True, **other)
-    assert list(session.pools().vm_size) == ["STANDARD_D8S_V5"]
+    assert list(session.pools().vm_size) == ["Standard_D8s_v5"]
 
 
 def test_plan_reports_what_would_be_done_to_an_existing_pool(session: Session) -> None:
@@ -215,7 +215,7 @@ def test_plan_reports_what_would_be_done_to_an_existing_pool(session: Session) -
     other = {**EMPTY, "vm_size": "Standard_D8s_v5"}
     assert actions(**EMPTY) == found | {"pool": "exists"}
     assert actions(**other) == found | {"pool": "would change"}
-    replaced = {"old pool": "would delete", "pool": "would create", "nodes": "would change"}
+    replaced = {"old pool": "would delete", "pool": "would create", "nodes": "would create"}
     assert actions(replace=True, **other) == found | replaced
     session.resize("genomics", nodes=1)
     with pytest.raises(ConflictError, match="differs: VM size"):

@@ -78,7 +78,7 @@ def test_the_first_request_of_a_pool_has_its_expiry(scene: Scene) -> None:
     assert any(one["name"] == "batchimg-expires" for one in put["properties"]["metadata"])
     assert not scene.sent("/resize?")
     assert not scene.sent("/disableautoscale")
-    assert steps.action.tolist()[-1] == "changed"
+    assert steps.action.tolist()[-1] == "created"
     assert list(scene.session.history("p").action.fillna("")) == ["one node first", ""]
     assert scene.nodes_after_expiry() == (0, 0)
 
