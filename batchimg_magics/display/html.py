@@ -38,8 +38,8 @@ _CODE = (
     "margin:0;padding:.2em .4em;white-space:pre-wrap;overflow-wrap:break-word;text-align:left;"
     "font-family:monospace;font-family:var(--jp-code-font-family,monospace);max-width:60em;"
 )
-# The button is of no use without its event handler: where that is removed, so is the second `display`. (JupyterLab looks
-# for words such as "block" anywhere in a value of `display`: this one has none of them.)
+# The button is of no use without its event handler: where that is removed, so is the second `display`.
+# JupyterLab keeps a value of `display` that has a word such as "block" anywhere: this one has none.
 _BUTTON = (
     '<input type="button" value="Copy" style="display:none;display:var(--batchimg-copy,initial);'
     'font-size:85%;padding:0 .6em;margin:.1em 0;cursor:pointer">'
