@@ -166,8 +166,8 @@ def test_a_table_without_rows_says_what_to_do() -> None:
     page = render_html(columns_of([], "pools"), verb="pools", caption="pools: 0")
     assert "<table" not in page
     assert "--from-vm VM" in page
-    missing = {verb for verb, view in VIEWS.items() if not view.empty}
-    assert missing == {"connect", "vm login", "check", "autoscale", "wait", "stop-resize", "packer", "help", "panel"}
+    listed = {"vms", "images", "pools", "create", "plan", "nodes", "resize", "history", "repair", "estimate", "cleanup"}
+    assert not [verb for verb in listed if not VIEWS[verb].empty]
 
 
 class _Reader(HTMLParser):
