@@ -11,6 +11,7 @@ from batchimg_magics.connection import clouds, profiles
 from batchimg_magics.connection.scenarios import CALM, check_scenario, scenario_descriptions
 from batchimg_magics.core.azure.client import Azure, Scope, SpendingLimit
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC
+from batchimg_magics.core.azure.service_clock import ServiceClock
 from batchimg_magics.core.azure.tags import combined as combine_tags
 from batchimg_magics.core.base.consent import Consent
 from batchimg_magics.core.base.table import Table
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from batchimg_magics.connection.options import ConnectionOptions
     from batchimg_magics.connection.sign_in import SignIn, SignInCredential, SignInPrompt
     from batchimg_magics.core.azure.cloud import Cloud
+    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.emulator.emulator import Emulator
 
     Transport: TypeAlias = AsyncHttpTransport[Any, Any]
@@ -52,6 +54,8 @@ class Connection:
         Whether the account could not be read when the connection was opened.
     served_scenario
         Returns the scenario that an emulator in another process told with its last answer; empty: none.
+    served_speed
+        Returns how many seconds of the service's time pass in a second, as told by an emulator in another process.
     """
 
     azure: Azure
@@ -61,6 +65,7 @@ class Connection:
     credential: SignInCredential | None = None
     failed: bool = False
     served_scenario: Callable[[], str] = str
+    served_speed: Callable[[], float] = lambda: 1.0
 
     @property
     def is_billed(self) -> bool:
@@ -77,7 +82,7 @@ class Connection:
         if self.is_billed:
             usd = self.azure.account_cost.usd_per_hour
             return f"AZURE · {self.azure.scope.account}{'' if usd is None else f' · ${usd:,.2f}/h'}"
-        speed = self.emulator.speed if self.emulator is not None else None
+        speed = self.speed
         factor = f" \N{MULTIPLICATION SIGN}{speed:g}" if speed and speed != 1 else ""
         return f"LOCAL{factor} (scenario {self.scenario})" if self.simulates_failures else f"LOCAL{factor}"
 
@@ -87,6 +92,19 @@ class Connection:
         if self.is_billed:
             return ""
         return self.served_scenario() or CALM if self.emulator is None else self.emulator.scenario
+
+    @property
+    def speed(self) -> float | None:
+        """How many seconds of the service's time pass in a real second: 1 on Azure; None: no real time passes."""
+        return self.served_speed() if self.emulator is None else self.emulator.current_speed
+
+    @property
+    def time_note(self) -> str:
+        """What progress tells about the time of the service; empty on Azure, and where waiting takes no time."""
+        speed = self.speed
+        if self.is_billed or speed in (None, 1.0):
+            return ""
+        return f"emulated time, {speed:g} times as fast"
 
     @property
     def simulates_failures(self) -> bool:
@@ -162,6 +180,7 @@ def _open_emulator(options: ConnectionOptions, wrap_transport: Callable[[Transpo
 
     budget, resource_tags = SpendingLimit(_check_cost_limit(options.max_cost_per_hour)), options.resource_tags
     emulator, scope, ledger = open_local_emulator(options)
+    loop = emulator.new_event_loop()
     # No price cache: the emulator has its own prices.
     azure = Azure(
         scope,
@@ -171,7 +190,9 @@ def _open_emulator(options: ConnectionOptions, wrap_transport: Callable[[Transpo
         spending_limit=budget,
         resource_tags=resource_tags,
     )
-    return Connection(azure, emulator.new_event_loop(), emulator.advancing_time, emulator)
+    # Where no real time passes, that of the loop is the emulator's.
+    azure.clock = ServiceClock(loop.time, lambda: emulator.current_speed or 1.0)
+    return Connection(azure, loop, emulator.advancing_time, emulator)
 
 
 def _check_cost_limit(requested: float | None) -> float | None:
@@ -220,8 +241,14 @@ def _open_azure(
         spending_limit=SpendingLimit(profile.max_cost_per_hour),
         resource_tags=profile.tags,
     )
+    azure.clock = ServiceClock(loop.time, environment.told_speed)
     return Connection(
-        azure, loop, contextlib.nullcontext, credential=credential, served_scenario=environment.told_scenario
+        azure,
+        loop,
+        contextlib.nullcontext,
+        credential=credential,
+        served_scenario=environment.told_scenario,
+        served_speed=environment.told_speed,
     )
 
 
@@ -283,7 +310,7 @@ def _requested_profile(options: ConnectionOptions) -> profiles.Profile:
 # -- the result of connect ---------------------------------------------------------------------------------------
 
 
-async def connection_table(connection: Connection) -> Table:
+async def connection_table(connection: Connection, board: Board) -> Table:
     """Return the account of a connection, its quotas and its limits, in one row."""
     from batchimg_magics.core.batch import pools
 
@@ -294,6 +321,7 @@ async def connection_table(connection: Connection) -> Table:
         # The session refuses further verbs, so that none runs on another connection than the intended one.
         connection.failed = True
         raise
+    board.start()
     identity = connection.credential and connection.credential.identity
     props = account["properties"]
     existing = await pools.read_all(azure)

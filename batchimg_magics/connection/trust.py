@@ -24,6 +24,8 @@ __all__ = ["EnvironmentTransport", "requests_options"]
 
 #: With this header, the emulator tells its failure scenario wherever it answers with a Batch account.
 SCENARIO_HEADER = "x-ms-emulator-scenario"
+#: With this header, it tells how many seconds of its time pass in a second.
+SPEED_HEADER = "x-ms-emulator-speed"
 #: In this order, as `requests` has them; then OpenSSL's own variable.
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -63,6 +65,15 @@ def _context() -> ssl.SSLContext | None:
         ) from error
 
 
+def _read_speed(text: str | None) -> float | None:
+    """Return the number in a header; None: it has none above 0."""
+    try:
+        speed = float(text or 0)
+    except ValueError:
+        return None
+    return speed if 0 < speed < float("inf") else None
+
+
 def requests_options() -> dict[str, Any]:
     """Return the options of a synchronous credential of azure-identity, so that it trusts the same authorities."""
     path = _bundle()
@@ -83,10 +94,15 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
         self._tls = _context()
         self._was_opened = False
         self._scenario = ""
+        self._speed = 1.0
 
     def told_scenario(self) -> str:
         """Return the failure scenario that an emulator told with the account; empty: none, or it is not an emulator."""
         return self._scenario
+
+    def told_speed(self) -> float:
+        """Return how many seconds of the service's time pass in a second, as an emulator told; on Azure it is one."""
+        return self._speed
 
     async def open(self) -> None:
         """Open the session; its connections share one context of TLS, so that they are used again."""
@@ -100,6 +116,10 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
             )
         await super().open()
 
+    async def sleep(self, duration: float) -> None:
+        """Wait for so many seconds of the service's time."""
+        await super().sleep(duration / self._speed)
+
     async def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - azure-core has two kinds of both
         """Send a request. A certificate that is not trusted is told at once: retries would not help.
 
@@ -111,6 +131,7 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
         try:
             response = await super().send(request, **options)
             self._scenario = response.headers.get(SCENARIO_HEADER, self._scenario)
+            self._speed = _read_speed(response.headers.get(SPEED_HEADER)) or self._speed
         except ServiceRequestError as error:
             if not isinstance(error.inner_exception, aiohttp.ClientSSLError):
                 raise

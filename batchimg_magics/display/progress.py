@@ -3,85 +3,138 @@
 from __future__ import annotations
 
 import shutil
+import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from batchimg_magics.core.base.durations import format_duration
 
-    from batchimg_magics.core.base.progress import Activity
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.core.base.progress import Activity, Progress
 
 __all__ = [
     "NoProgress",
     "NotebookProgress",
     "ProgressDisplay",
     "TerminalProgress",
-    "format_duration",
+    "head_text",
+    "progress_text",
     "running_steps",
     "steps_html",
 ]
 
 _BAR = 20
+#: Seconds by which a step may exceed its usual duration before that is told: durations are known in seconds only.
+GRACE_S = 5.0
 
 
 class ProgressDisplay(Protocol):
     """Displays progress."""
 
-    def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
-        """Show the current steps, and replace what was shown before."""
+    def show(self, progress: Progress) -> None:
+        """Show how far the work is, and replace what was shown before."""
 
-    def close(self, last: str) -> None:
-        """Replace what was shown by a final line, or remove it if the line is empty."""
+    def close(self, last: str, *, kept: bool = True) -> None:
+        """Replace what was shown by a final line.
+
+        Parameters
+        ----------
+        last
+            The line.
+        kept
+            Whether the line is of interest; otherwise it is shown only where what was shown cannot be removed.
+        """
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration in the two largest units, such as ``7 min 18 s``."""
-    whole = max(0, round(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes_left:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+# -- texts -------------------------------------------------------------------------------------------------------
+
+
+def _elapsed_text(elapsed_s: float, expected_s: float | None) -> str:
+    """Return the time that has passed, and how long the whole usually takes, or that it takes longer."""
+    text = format_duration(elapsed_s)
+    if expected_s is None:
+        return text
+    if elapsed_s <= expected_s:
+        return f"{text} of about {format_duration(expected_s)}"
+    return f"{text}, longer than usual" if elapsed_s > expected_s + GRACE_S else text
+
+
+def _is_late(step: Activity, now: float) -> bool:
+    return step.expected_s is not None and now - step.began > step.expected_s + GRACE_S
 
 
 def _done_share(step: Activity, now: float) -> float | None:
-    """Return the share of a step that is done, 0 to 1; None: unknown."""
+    """Return the share of a step that is done, 0 to 1; None: unknown, also when it takes longer than usual."""
     if step.total:
         return min(1.0, (step.done or 0) / step.total)
-    if step.expected_s:
-        # A step that takes longer than expected is not shown as done.
-        return min(0.95, (now - step.began) / step.expected_s)
+    if step.expected_s and now - step.began <= step.expected_s:
+        return (now - step.began) / step.expected_s
     return None
 
 
 def _step_text(step: Activity, now: float) -> str:
     """Return the text beside the bar of a step."""
     parts = [f"{step.done or 0} of {step.total}"] if step.total else []
-    elapsed = format_duration(now - step.began)
-    parts.append(f"{elapsed} of about {format_duration(step.expected_s)}" if step.expected_s else elapsed)
+    parts.append(_elapsed_text(now - step.began, step.expected_s))
     return " · ".join([*parts, *([step.detail] if step.detail else [])])
 
 
-def steps_html(label: str, steps: Sequence[Activity], now: float) -> str:
-    """Return a bar for each running step, and the number of finished steps, as HTML."""
-    bars = "".join(_bar(step, now) for step in steps if step.ended is None)
-    return f"<div>{escape(label)}{escape(_done_steps_text(steps))}{bars}</div>"
+def head_text(progress: Progress) -> str:
+    """Return the line of the whole work: the step that it is at, and the time."""
+    if not progress.activities:
+        return f"{progress.label}: {progress.status or 'working'} ..."
+    parts = [progress.label]
+    if progress.plan:
+        parts.append(f"step {min(progress.ended_count + 1, len(progress.plan))} of {len(progress.plan)}")
+    elif progress.ended_count:
+        parts.append(f"{progress.ended_count} step{'s'[: progress.ended_count > 1]} done")
+    late = any(_is_late(step, progress.now) for step in progress.running)
+    expected_s = None if late else progress.expected_s
+    parts.append(_elapsed_text(progress.elapsed_s, expected_s))
+    if late and len(progress.running) > 1:
+        parts.append("longer than usual")
+    return " · ".join(parts)
 
 
-def running_steps(steps: Sequence[Activity], now: float) -> list[tuple[str, float | None, str]]:
+def running_steps(progress: Progress) -> list[tuple[str, float | None, str]]:
     """Return (name, done share or None, text) of each running step, for a display that draws the bars itself."""
-    return [(step.name, _done_share(step, now), _step_text(step, now)) for step in steps if step.ended is None]
+    return [(step.name, _done_share(step, progress.now), _step_text(step, progress.now)) for step in progress.running]
 
 
-def _done_steps_text(steps: Sequence[Activity]) -> str:
-    # Without a total, since steps are added to the board when they start.
-    ended = sum(1 for step in steps if step.ended is not None)
-    return f" · {ended} step{'s'[: ended > 1]} done" if ended else ""
+def progress_text(progress: Progress) -> str:
+    """Return how far the work is, as one line of text."""
+    running = "; ".join(f"{step.name} {_step_text(step, progress.now)}" for step in progress.running)
+    note = f" ({progress.note})" if progress.note else ""
+    return f"{head_text(progress)}{note}{': ' if running else ''}{running}"
+
+
+# -- HTML --------------------------------------------------------------------------------------------------------
+
+
+def steps_html(progress: Progress, as_of: str = "") -> str:
+    """Return the line of the whole work, and a bar for each running step, as HTML.
+
+    Parameters
+    ----------
+    progress
+        How far the work is.
+    as_of
+        The time of day, where the HTML may be looked at later; empty: it is not shown.
+    """
+    bars = "".join(_bar(step, progress.now) for step in progress.running)
+    small = " · ".join(filter(None, [progress.note, f"as of {as_of}" if as_of else ""]))
+    below = f'<div style="opacity:.75;font-size:90%">{escape(small)}</div>' if small else ""
+    return f'<div role="status"><div>{escape(head_text(progress))}</div>{bars}{below}</div>'
 
 
 def _bar(step: Activity, now: float) -> str:
     part = _done_share(step, now)
-    fill = "" if part is None else f"width:{part:.0%};background:var(--jp-brand-color1,#1976d2);height:100%"
+    color = "var(--jp-brand-color1,#1976d2)"
+    # Stripes over the whole rail: the step is going on, and its end is not known.
+    stripes = f"width:100%;height:100%;background:repeating-linear-gradient(45deg,{color} 0 4px,transparent 4px 8px)"
+    fill = stripes if part is None else f"width:{part:.0%};background:{color};height:100%"
     rail = "flex:0 0 12em;height:.6em;background:var(--jp-layout-color3,#ccc);border-radius:.3em;overflow:hidden"
     return (
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 .8em">'
@@ -91,13 +144,16 @@ def _bar(step: Activity, now: float) -> str:
     )
 
 
+# -- displays ----------------------------------------------------------------------------------------------------
+
+
 class NoProgress:
     """Displays nothing."""
 
-    def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
+    def show(self, progress: Progress) -> None:
         """Show nothing."""
 
-    def close(self, last: str) -> None:
+    def close(self, last: str, *, kept: bool = True) -> None:
         """Show no final line."""
 
 
@@ -108,16 +164,16 @@ class TerminalProgress:
         self._stream = stream
         self._written = 0
 
-    def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
+    def show(self, progress: Progress) -> None:
         """Write the running steps on one line."""
-        running = [self._step_line(step, now) for step in steps if step.ended is None]
-        self._write(" | ".join([f"{label}: {running[0]}", *running[1:]] if running else [label]))
+        running = [self._step_line(step, progress.now) for step in progress.running]
+        self._write(" | ".join([head_text(progress), *running]))
 
-    def close(self, last: str) -> None:
+    def close(self, last: str, *, kept: bool = True) -> None:
         """Write the final line and start a new one."""
-        if self._written or last:
-            self._write(last)
-            self._stream.write("\n" if last else "\r")
+        if self._written or kept:
+            self._write(last if kept else "")
+            self._stream.write("\n" if kept else "\r")
             self._stream.flush()
 
     @staticmethod
@@ -134,24 +190,34 @@ class TerminalProgress:
         self._written = len(line)
 
 
-class NotebookProgress:
-    """Bars in the output of a cell, updated in place; only a final line is saved in the notebook."""
+def _time_of_day() -> str:
+    return time.strftime("%H:%M:%S")
 
-    def __init__(self) -> None:
+
+class NotebookProgress:
+    """Bars in the output of a cell, updated in place; a final line replaces them.
+
+    What a notebook keeps of them after its kernel has died tells its time.
+
+    Parameters
+    ----------
+    time_of_day
+        Returns the present time as text.
+    """
+
+    def __init__(self, time_of_day: Callable[[], str] = _time_of_day) -> None:
+        self._time_of_day = time_of_day
         self._handle: Any = None
         self._shown: dict[str, str] = {}
 
-    def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
-        """Show a bar for each running step, and the number of finished steps."""
-        if not steps:
-            return  # an output can be emptied but not removed
-        running = [step for step in steps if step.ended is None]
-        text = "; ".join(f"{step.name} {_step_text(step, now)}" for step in running)
-        self._update_output(steps_html(label, steps, now), f"{label}{_done_steps_text(steps)}: {text}")
+    def show(self, progress: Progress) -> None:
+        """Show a bar for each running step, and the line of the whole work."""
+        as_of = self._time_of_day()
+        self._update_output(steps_html(progress, as_of), f"{progress_text(progress)}, as of {as_of}")
 
-    def close(self, last: str) -> None:
-        """Show the final line."""
-        if last:
+    def close(self, last: str, *, kept: bool = True) -> None:
+        """Show the final line. An output can be emptied but not removed: what was shown is always replaced."""
+        if kept or self._handle is not None:
             self._update_output(f"<div>{escape(last)}</div>", last)
 
     def _update_output(self, html: str, plain: str) -> None:

@@ -22,7 +22,7 @@ from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer
 from batchimg_magics.emulator.transport import EmulatorTransport
-from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop
+from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop, stored_speed
 from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
@@ -144,6 +144,11 @@ class Emulator:
         """
         missing = [one for one in self.store.meta(NOT_IMPORTED) or [] if self.store.get(one) is None]
         return {one: show_command(one) for one in missing}
+
+    @property
+    def current_speed(self) -> float | None:
+        """Simulated seconds in a real second now: another process with the same state may change it; None: instant."""
+        return None if self.speed is None else stored_speed(self.store)
 
     @property
     def scenario(self) -> str:

@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.display.progress import format_duration
+from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.core.base.progress import Progress
+from batchimg_magics.pool_spec.line import pool_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.display.progress import ProgressDisplay
+    from batchimg_magics.session.session import Session
     from batchimg_magics.session.work import VerbRun
 
-__all__ = ["wait_with_progress"]
+__all__ = ["run_with_progress", "wait_with_progress"]
 
 #: Real seconds between updates of the display. Waiting in short intervals lets Ctrl-C interrupt it.
 REFRESH_INTERVAL_S = 0.1
+#: After so many intervals, the wait for a verb without steps is shown: an answer that comes sooner needs no progress.
+QUIET_INTERVALS = 2
+
+
+def run_with_progress(
+    session: Session, verb: str, options: Mapping[str, Any], progress_display: ProgressDisplay
+) -> Table:
+    """Run a verb in the foreground, show its progress from the beginning, and return its table.
+
+    What takes long before the first request is shown, too: modules are imported, and the connection is opened.
+
+    Raises
+    ------
+    DetachedError
+        Ctrl-C was pressed.
+    BatchImgError
+        The verb failed.
+    """
+    label = " ".join([verb, *pool_names(options)])
+    shown = _show_beginning(session, verb, label, progress_display)
+    try:
+        verb_run = session.begin(verb, **options)
+    except BaseException:
+        if shown:
+            progress_display.close(f"{label}: failed", kept=False)
+        raise
+    return wait_with_progress(verb_run, progress_display)
+
+
+def _show_beginning(session: Session, verb: str, label: str, progress_display: ProgressDisplay) -> bool:
+    """Show a verb before anything is imported or connected, unless its answer comes at once; tell whether."""
+    from batchimg_magics.verbs.registry import load_verb
+
+    if verb == "connect" or not session.connected:
+        progress_display.show(Progress(label, status="connecting"))
+    elif load_verb(verb).changes:
+        progress_display.show(Progress(label, status="checking"))
+    else:
+        return False
+    return True
 
 
 def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> Table:
@@ -27,11 +72,14 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
     BatchImgError
         The verb failed.
     """
-    outcome = "failed"
+    outcome, intervals = "failed", 0
     try:
         try:
             while not verb_run.wait(REFRESH_INTERVAL_S):
-                progress_display.show(verb_run.label, verb_run.board.activities(), verb_run.board.now())
+                intervals += 1
+                progress = verb_run.progress()
+                if progress.activities or intervals >= QUIET_INTERVALS:
+                    progress_display.show(progress)
             table = verb_run.result()
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -39,15 +87,7 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
             table = verb_run.result()  # raises, unless the verb ended at the same moment
         outcome = "done"
     finally:
-        progress_display.close(_final_line(verb_run, outcome))
+        progress = verb_run.progress()
+        last = f"{verb_run.label}: {outcome} · {format_duration(progress.elapsed_s)}"
+        progress_display.close(last, kept=bool(progress.activities))
     return table
-
-
-def _final_line(verb_run: VerbRun, outcome: str) -> str:
-    """Return the line that remains; an empty string if there were no steps."""
-    steps = verb_run.board.activities()
-    if not steps:
-        return ""
-    ended = max(verb_run.board.now() if step.ended is None else step.ended for step in steps)
-    duration = format_duration(ended - min(step.began for step in steps))
-    return f"{verb_run.label}: {outcome} · {duration}"

@@ -1,4 +1,4 @@
-"""The event loop of a session: it runs on a thread of its own, until it is shut down."""
+"""The event loop of a session: it runs on a thread of its own, until it is shut down. Verbs are timed on it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure
+from batchimg_magics.errors import BatchImgError
 
-__all__ = ["run_loop", "shut_down"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
+
+__all__ = ["run_loop", "run_timed", "run_verb", "shut_down"]
 
 
 def run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -36,3 +42,23 @@ async def shut_down(azure: Azure) -> None:
         cancelled |= started
         await (asyncio.wait(others) if started == others else asyncio.sleep(0))
     await azure.close()
+
+
+async def run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
+    """Run a verb after the service told its time: its duration is measured from then on."""
+    await azure.ask_time()
+    board.start()
+    return await run_timed(verb_call(board), board)
+
+
+async def run_timed(running: Coroutine[Any, Any, Table], board: Board) -> Table:
+    """Await the table of a verb, and add the one duration that the verb has, also to the table of an error."""
+    try:
+        table = await running
+    except BatchImgError as error:
+        seconds = board.finish()
+        if error.table is not None:
+            error.table.attrs["seconds"] = seconds
+        raise
+    table.attrs["seconds"] = board.finish()
+    return table

@@ -19,7 +19,7 @@ from batchimg_magics.connection.clouds import CLOUD_NAMES
 from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
-from batchimg_magics.session.loop import run_loop, shut_down
+from batchimg_magics.session.loop import run_loop, run_timed, run_verb, shut_down
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
 from batchimg_magics.session.python_calls import PythonCalls
@@ -210,12 +210,19 @@ class Session(PythonCalls):
                 for key, verb_run in self._verb_runs.items()
                 if not (verb_run.done() or verb_run.interrupted)
             }
-            verb_run = VerbRun(verb, options, Board(connection.azure.now), connection.loop, connection.advancing_time)
+            verb_run = VerbRun(
+                verb,
+                options,
+                Board(connection.azure.now, connection.time_note),
+                connection.loop,
+                connection.advancing_time,
+                "checking" if entry.changes else "reading",
+            )
             if (same := self._verb_runs.get(verb_run.resume_line)) is not None:
                 return same
             self._refuse_conflict(verb_run)
             self._verb_runs[verb_run.resume_line] = verb_run
-        verb_run.start(_run_verb(connection.azure, verb_call, verb_run.board))
+        verb_run.start(run_verb(connection.azure, verb_call, verb_run.board))
         if entry.changes:
             for watching in list(self._pool_watches):
                 if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
@@ -249,7 +256,7 @@ class Session(PythonCalls):
                 self.close()  # the new connection may use the same state file, which is locked
             opened = self._set_connection(self._open_connection(connection_options))
         verb_run = VerbRun("connect", {}, Board(opened.azure.now), opened.loop, opened.advancing_time)
-        verb_run.start(connection.connection_table(opened))
+        verb_run.start(run_timed(connection.connection_table(opened, verb_run.board), verb_run.board))
         return verb_run
 
     def run(self, verb: str, /, **options: Any) -> Table:
@@ -376,12 +383,6 @@ class Session(PythonCalls):
 
 def _changes_pool(verb_run: VerbRun) -> bool:
     return load_verb(verb_run.verb).changes
-
-
-async def _run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
-    """Run a verb after the first response of the service: its clock is not known before."""
-    await azure.account()
-    return await verb_call(board)
 
 
 async def _call_with_service_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:

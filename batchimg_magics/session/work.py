@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from contextlib import AbstractContextManager
 
-    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.progress import Board, Progress
 
 #: A wait is divided into slices of this many real seconds, so that an interrupt is noticed between two of them.
 WAIT_SLICE_S = 0.1
@@ -36,6 +36,8 @@ class VerbRun:
         The event loop that runs it.
     advancing_time
         Returns a context in which the time of the loop advances; with real time, the context does nothing.
+    status
+        What it does before its first step, as one word.
 
     Attributes
     ----------
@@ -52,12 +54,14 @@ class VerbRun:
         board: Board,
         loop: asyncio.AbstractEventLoop,
         advancing_time: Callable[[], AbstractContextManager[None]],
+        status: str = "reading",
     ) -> None:
         self.verb = verb
         self.options = {key: value for key, value in options.items() if key not in _WAIT_OPTIONS}
         self.board = board
         self.label = " ".join([verb, *pool_names(options)])
         self.interrupted = False
+        self._status = status
         self._loop = loop
         self._advancing_time = advancing_time
         self._task: asyncio.Task[Table] | None = None
@@ -121,6 +125,10 @@ class VerbRun:
         if self._time_block is None and not self._is_done:
             self._time_block = self._advancing_time()
             self._time_block.__enter__()
+
+    def progress(self) -> Progress:
+        """Return how far it is, for a display."""
+        return self.board.progress(self.label, self._status if self.board.has_started else "connecting")
 
     def started_table(self) -> Table:
         """Return the table of a verb that runs in the background: no rows, and the command that joins it."""

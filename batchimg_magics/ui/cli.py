@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.display.progress import NoProgress, TerminalProgress
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
-from batchimg_magics.session.foreground import wait_with_progress
+from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.verbs.verb import SHARED
 
@@ -142,8 +142,8 @@ def _run_verb(session: Session, parsed: line_parser.ParsedLine) -> Table:
     options = parsed.options
     if _output_format(parsed) != "table" and any(option.keyword == "prices" for option in parsed.verb.options):
         options = {"prices": False, **options}  # only the rows are printed, and they have no prices
-    verb_run = session.begin(parsed.verb.name, **options)
-    return wait_with_progress(verb_run, TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress())
+    progress_display = TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress()
+    return run_with_progress(session, parsed.verb.name, options, progress_display)
 
 
 def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:

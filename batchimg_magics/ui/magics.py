@@ -23,7 +23,7 @@ from batchimg_magics.display.progress import (
     TerminalProgress,
 )
 from batchimg_magics.errors import BatchImgError, SpecError
-from batchimg_magics.session.foreground import wait_with_progress
+from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.ui.cell_completion import complete_cell, verb_at_cursor
 from batchimg_magics.ui.completion import Candidate
@@ -118,11 +118,10 @@ class BatchImgMagics(Magics):
 
     def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
         wait = options.pop("wait", True)
-        verb_run = self.session.begin(verb, **options)
         if not wait:
-            return verb_run.started_table()
+            return self.session.begin(verb, **options).started_table()
         try:
-            return wait_with_progress(verb_run, self._progress_display())
+            return run_with_progress(self.session, verb, options, self._progress_display())
         except BatchImgError as error:
             if error.table is not None:
                 display(_to_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream

@@ -26,15 +26,15 @@ def start(connection: Connection, name: str) -> VerbCall:
     if not pattern:
         pool_name(name)
 
-    async def one(pool: str, board: Board) -> Table:
+    async def one(pool: str, board: Board, *, is_whole: bool) -> Table:
         stopped = await expiry_run.stop_resize(azure, pool, board)
-        table = await readiness.wait_for_pool(azure, pool, board, until="steady", verb="stop-resize")
+        table = await readiness.wait_for_pool(azure, pool, board, until="steady", verb="stop-resize", is_whole=is_whole)
         return table if stopped else replace(table, caption=f"{table.caption}; there was no resize to stop")
 
     async def run(board: Board) -> Table:
         if not pattern:
-            return await one(name, board)
-        found = [await one(pool, board) for pool in await several_pools.match_pools(azure, name)]
+            return await one(name, board, is_whole=True)
+        found = [await one(pool, board, is_whole=False) for pool in await several_pools.match_pools(azure, name)]
         caption = "; ".join(table.caption for table in found)
         return Table.from_rows("stop-resize", [row for table in found for row in table.rows()], caption)
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import nbformat
@@ -13,8 +14,9 @@ import pytest
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
-from batchimg_magics.core.base.progress import Activity, Board
-from batchimg_magics.display.progress import NotebookProgress, TerminalProgress, format_duration
+from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.core.base.progress import Activity, Board, PlannedStep, Progress
+from batchimg_magics.display.progress import NotebookProgress, TerminalProgress, progress_text, steps_html
 from batchimg_magics.errors import DetachedError, NotFoundError
 from batchimg_magics.session.foreground import wait_with_progress
 from batchimg_magics.session.work import VerbRun
@@ -40,29 +42,34 @@ def board() -> Board:
     return made
 
 
+def progress(label: str = "create genomics", seconds: float = 0.0) -> Progress:
+    shown = board().progress(label)
+    return replace(shown, now=shown.now + seconds, elapsed_s=shown.elapsed_s + seconds)
+
+
 def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     stream = io.StringIO()
     screen = TerminalProgress(stream)
-    screen.show("create genomics", board().activities(), 319.0)
+    screen.show(progress())
     line = stream.getvalue()
     assert "\n" not in line
-    assert "create genomics: image version <b> [##########..........] 3 min 39 s of about 7 min 18 s" in line
+    assert "image version <b> [##########..........] 3 min 39 s of about 7 min 18 s" in line
     screen.close("create genomics: done")
     assert stream.getvalue().rstrip().endswith("create genomics: done")
 
 
 def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
-    screen = NotebookProgress()
+    screen = NotebookProgress(lambda: "14:03:22")
     with ipython(), capture_output() as captured:
-        screen.show("create <i>", [], 319.0)  # nothing to show yet
-        screen.show("create <i>", board().activities(), 319.0)
-        screen.show("create <i>", board().activities(), 320.0)
+        screen.show(progress("create <i>"))
+        screen.show(progress("create <i>", 1.0))
         screen.close("create <i>: done")
     first, second, last = captured.outputs
     assert "5 of 25" in first.data["text/html"]
     assert "width:50%" in first.data["text/html"]
-    assert "create &lt;i&gt; · 1 step done" in first.data["text/html"]
+    assert "create &lt;i&gt; · 1 step done · 3 min 39 s" in first.data["text/html"]
+    assert all("as of 14:03:22" in text for text in first.data.values())  # a kernel that dies leaves this in a notebook
     assert "image version &lt;b&gt;" in first.data["text/html"]
     assert "3 min 39 s of about 7 min 18 s" in first.data["text/plain"]
     assert last.data["text/html"] == "<div>create &lt;i&gt;: done</div>"
@@ -79,23 +86,62 @@ def test_a_verb_without_steps_leaves_nothing(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (438, "7 min 18 s"), (3660, "1 h 01 min"), (-1, "0 s")]
+    ("seconds", "said"),
+    [
+        (0.4, "0 s"),
+        (59.6, "1 min 00 s"),
+        (438, "7 min 18 s"),
+        (3599.6, "1 h 00 min"),
+        (3660, "1 h 01 min"),
+        (86_380, "1 d 00 h"),
+        (1618 * 60, "1 d 03 h"),
+        (-1, "0 s"),
+    ],
 )
 def test_durations(seconds: float, said: str) -> None:
     assert format_duration(seconds) == said
 
 
-def test_what_takes_longer_than_usual_is_not_shown_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    stream = io.StringIO()
-    TerminalProgress(stream).show("create g", [Activity("image version", 0.0, expected_s=438)], 4000.0)
-    assert "[###################.]" in stream.getvalue()
+def test_what_takes_longer_than_usual_says_so_and_has_no_share() -> None:
+    late = Progress("create g", (Activity("image version", 0.0, expected_s=438),), 4000.0, 4000.0)
+    assert "image version 1 h 07 min, longer than usual" in progress_text(late)
+    assert "of about" not in progress_text(late)
+    assert "repeating-linear-gradient" in steps_html(late)
+    assert "%;background:var" not in steps_html(late)
+
+
+def test_a_plan_tells_the_step_and_the_time_of_the_whole() -> None:
+    now = [100.0]
+    made = Board(lambda: now[0])
+    made.plan([PlannedStep("left", 60.0), PlannedStep("right", 30.0), PlannedStep("nodes", 300.0, ("left", "right"))])
+    made.start()
+    made.begin("left", expected_s=60.0)
+    made.begin("right", expected_s=30.0)
+    now[0] += 20
+    made.end("right")
+    assert progress_text(made.progress("create g")).startswith("create g · step 2 of 3 · 20 s of about 6 min 00 s")
+    now[0] += 20
+    made.end("left")  # sooner than usual
+    made.begin("nodes", expected_s=300.0)
+    made.begin("resize g", total=4)
+    made.plan([PlannedStep("resize g", 70.0)])  # a part of a planned step
+    assert progress_text(made.progress("create g")).startswith("create g · step 3 of 3 · 40 s of about 5 min 40 s")
+    now[0] += 400
+    text = progress_text(made.progress("create g"))
+    assert text.startswith(
+        "create g · step 3 of 3 · 7 min 20 s · longer than usual: nodes 6 min 40 s, longer than usual"
+    )
+    made.end("resize g")
+    made.end("nodes")
+    assert made.finish() == 440.0
+    now[0] += 1000
+    assert made.finish() == made.elapsed_s() == made.progress("create g").elapsed_s == 440.0
 
 
 def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     stream = io.StringIO()
-    TerminalProgress(stream).show("create genomics", board().activities(), 319.0)
+    TerminalProgress(stream).show(progress())
     assert len(stream.getvalue().lstrip("\r")) < 40
 
 

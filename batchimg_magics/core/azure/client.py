@@ -6,8 +6,6 @@ place, and the time of the service is read from the Date header of its responses
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -22,6 +20,7 @@ from batchimg_magics.core.azure.cloud import AZURE_PUBLIC, Cloud
 from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
+from batchimg_magics.core.azure.service_clock import ServiceClock
 from batchimg_magics.errors import BatchImgError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
 
@@ -41,6 +40,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
 
 T = TypeVar("T")
+
+#: A verb asks the service for its time if it was silent for so many real seconds: the machine may have slept.
+MAX_SILENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class Azure:
         The hosts of its services, and the scopes of tokens.
     resource_tags
         Tags of every resource that is created on this connection. They are part of no hash.
+
+    Attributes
+    ----------
+    clock
+        The service's time. A connection whose time passes at another speed sets it.
     """
 
     def __init__(
@@ -128,13 +135,13 @@ class Azure:
         self._cache = cache
         self._credential = credential
         self._transport = transport
+        self.clock = ServiceClock()
         self._options: dict[str, Any] = {
-            "per_retry_policies": [pipeline.RequestObserver(self.set_time)],
+            "per_retry_policies": [pipeline.RequestObserver(self._set_time)],
             "transport": transport,
         }
         #: Results of reads that do not change during a connection, by a name for each.
         self.memo: dict[str, Any] = {}
-        self._clock_base: float | None = None
         self._account: Json | None = None
         self._batch: BatchClient | None = None
         self._other_subscriptions: dict[str, Azure] = {}
@@ -225,6 +232,7 @@ class Azure:
             return self
         scope = Scope(subscription, self.scope.resource_group, "")
         other = Azure(scope, self._credential, self._transport, cloud=self.cloud, resource_tags=self.resource_tags)
+        other.clock = self.clock
         return self._other_subscriptions.setdefault(subscription.lower(), other)
 
     async def close(self) -> None:
@@ -307,30 +315,29 @@ class Azure:
 
     def now(self) -> float:
         """Return the service's time in seconds since 1970; 0 before the first response."""
-        if self._clock_base is None:
-            return 0.0
-        return self._clock_base + _loop_time()
+        return self.clock.now()
 
-    def set_time(self, date: float) -> None:
-        """Set the clock by the Date header of a response, which has whole seconds."""
-        now = self.now()
-        if not date <= now < date + 1:
-            self._clock_base = date - _loop_time()
+    def _set_time(self, date: float) -> None:
+        self.clock.set(date)
+
+    async def ask_time(self) -> None:
+        """Have the service tell its time, unless it just did: what passed since the last response may be anything.
+
+        Raises
+        ------
+        NotFoundError
+            The account does not exist.
+        """
+        if self._account is not None and self.clock.silence_s() > MAX_SILENCE_S:
+            self._account = None
+        await self.account()
 
     async def sleep(self, seconds: float) -> None:
         """Wait for a number of seconds of the service's time."""
         until = self.now() + seconds
         await self._transport.sleep(seconds)
-        # A transport may use another time than the event loop: the clock is set forward by the difference.
-        if self._clock_base is not None and (behind := until - self.now()) > 0:
-            self._clock_base += behind
-
-
-def _loop_time() -> float:
-    try:
-        return asyncio.get_running_loop().time()
-    except RuntimeError:
-        return time.monotonic()
+        # A transport may use another time than the clock, which is then moved forward by the difference.
+        self.clock.advance_to(until)
 
 
 @dataclass(slots=True)

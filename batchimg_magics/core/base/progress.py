@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+__all__ = ["Activity", "Board", "PlannedStep", "Progress", "total_s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,100 @@ class Activity:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step that the work will do.
+
+    Parameters
+    ----------
+    name
+        The name of its activity.
+    expected_s
+        Usual duration in seconds; None where it is not known.
+    after
+        Names of the steps that must finish first.
+    """
+
+    name: str
+    expected_s: float | None = None
+    after: tuple[str, ...] = ()
+
+
+def total_s(steps: Iterable[PlannedStep], own_s: Mapping[str, float]) -> float:
+    """Return the duration of steps in seconds, where each begins when those that it waits for have ended.
+
+    Parameters
+    ----------
+    steps
+        The steps; those that a step waits for are before it.
+    own_s
+        The duration of each step by its name.
+    """
+    ends: dict[str, float] = {}
+    for step in steps:
+        ends[step.name] = max((ends.get(before, 0.0) for before in step.after), default=0.0) + own_s[step.name]
+    return max(ends.values(), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a piece of work is, at one moment.
+
+    Parameters
+    ----------
+    label
+        What is done, for example ``create genomics``.
+    activities
+        Its steps so far.
+    now
+        The service's time in seconds.
+    elapsed_s
+        Seconds since its beginning; 0 before the service first told its time.
+    plan
+        The steps that it will do; empty where they are not known.
+    status
+        What it does before its first step, as one word.
+    note
+        What is to be known about the time of the service; empty on Azure.
+    """
+
+    label: str
+    activities: tuple[Activity, ...] = ()
+    now: float = 0.0
+    elapsed_s: float = 0.0
+    plan: tuple[PlannedStep, ...] = ()
+    status: str = ""
+    note: str = ""
+
+    @property
+    def running(self) -> list[Activity]:
+        """The steps that have not ended."""
+        return [one for one in self.activities if one.ended is None]
+
+    @property
+    def ended_count(self) -> int:
+        """How many of the planned steps have ended; without a plan, of all steps."""
+        names = {step.name for step in self.plan} or {one.name for one in self.activities}
+        return sum(1 for one in self.activities if one.ended is not None and one.name in names)
+
+    @property
+    def expected_s(self) -> float | None:
+        """The usual duration of the whole work in seconds, given what has happened so far; None: not known."""
+        if not self.plan or any(step.expected_s is None for step in self.plan):
+            return None
+        activities = {one.name: one for one in self.activities}
+        own_s = {step.name: self._duration_s(step, activities.get(step.name)) for step in self.plan}
+        began = min((one.began for one in self.activities), default=self.now)
+        before_s = max(0.0, self.elapsed_s - (self.now - began))
+        return before_s + total_s(self.plan, own_s)
+
+    def _duration_s(self, step: PlannedStep, activity: Activity | None) -> float:
+        expected_s = step.expected_s or 0.0
+        if activity is None:
+            return expected_s
+        return max(expected_s, self.now - activity.began) if activity.ended is None else activity.ended - activity.began
+
+
 class Board:
     """The steps of one piece of work, in the order in which they began.
 
@@ -43,21 +139,69 @@ class Board:
     ----------
     now
         The service's time in seconds.
+    note
+        What is to be known about the time of the service, such as that it is accelerated.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], note: str = "") -> None:
         self.now = now
+        self.note = note
         self._steps: dict[str, Activity] = {}
+        self._plan: tuple[PlannedStep, ...] = ()
         self._pending_cleanup: dict[str, str] = {}
+        self._began: float | None = None
+        self._seconds: float | None = None
+
+    # -- the duration of the whole work --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Note that the work begins now, unless it has begun. The service must have told its time."""
+        if self._began is None:
+            self._began = self.now()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the work has begun; before that, the connection is being opened."""
+        return self._began is not None
+
+    def elapsed_s(self) -> float:
+        """Return the duration of the work so far, in seconds; that of the whole work after `finish`."""
+        if self._seconds is not None:
+            return self._seconds
+        return 0.0 if self._began is None else max(0.0, self.now() - self._began)
+
+    def finish(self) -> float:
+        """Note that the work has ended, unless that is noted, and return its duration in seconds.
+
+        There is one duration: captions, tables and the final line all show this one.
+        """
+        if self._seconds is None:
+            self._seconds = round(self.elapsed_s(), 1)
+        return self._seconds
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def plan(self, steps: Sequence[PlannedStep]) -> None:
+        """Add the steps that the work will do; parts of a planned step are not planned once more."""
+        if any(step.name in self._steps and self._steps[step.name].ended is None for step in self._plan):
+            return
+        self._plan = (*self._plan, *steps)
 
     def begin(self, name: str, *, expected_s: float | None = None, total: int | None = None) -> None:
         """Add a step that begins now."""
+        self.start()
         step = Activity(name, self.now(), expected_s=expected_s, total=total)
         # A new dictionary each time, so that a reader on another thread always sees a complete one.
         self._steps = {**self._steps, name: step}
 
     def update(
-        self, name: str, *, done: int | None = None, total: int | None = None, detail: str | None = None
+        self,
+        name: str,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        detail: str | None = None,
+        expected_s: float | None = None,
     ) -> None:
         """Change what a step says; None leaves a part as it is."""
         old = self._steps[name]
@@ -66,6 +210,7 @@ class Board:
             done=old.done if done is None else done,
             total=old.total if total is None else total,
             detail=old.detail if detail is None else detail,
+            expected_s=old.expected_s if expected_s is None else expected_s,
         )
         self._steps = {**self._steps, name: new}
 
@@ -74,7 +219,7 @@ class Board:
         self.update(name, detail=detail)
         step = replace(self._steps[name], ended=self.now())
         self._steps = {**self._steps, name: step}
-        return self.now() - step.began
+        return (step.ended or step.began) - step.began
 
     def add_cleanup(self, what: str, words: str) -> None:
         """Note something that must be undone before the work ends. A user who interrupts the work is told."""
@@ -92,3 +237,9 @@ class Board:
     def activities(self) -> tuple[Activity, ...]:
         """Return all steps so far."""
         return tuple(self._steps.values())
+
+    def progress(self, label: str, status: str = "") -> Progress:
+        """Return how far the work is, for a display; `status` is what it does before its first step."""
+        # One time for the steps and the whole, so that they agree.
+        now, elapsed_s = self.now(), self.elapsed_s()
+        return Progress(label, self.activities(), now, elapsed_s, self._plan, status, self.note)

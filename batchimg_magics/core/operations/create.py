@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import read_cache, tags
+from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.node_counts import Counts, current_counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import expiry, legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
@@ -72,7 +73,6 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *
 
 
 async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool) -> Table:
-    began = azure.now()
     found = await read_creation(azure, spec, yes=consent.yes, replace=replace)
     run = StepRunner("create", creation_steps(azure, found, board), board)
     if consent.withheld and found.decision == "replaced":
@@ -85,12 +85,12 @@ async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Cons
         text = f"pool {spec.name}: another formula would set its size, and may remove nodes; nothing was changed"
         return consent.captioned(run.table(text))
     table = await run.run_with_cleanup(found.build, "")
-    minutes = (azure.now() - began) / 60
     current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
     shrink_hint = "; the pool already has more nodes; use `%batchimg resize` to shrink it"
     hint = "" if Counts(spec.nodes, spec.spot).covers(current) else shrink_hint
     table.caption = (
-        f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{hint}{timeout_hint(spec)}"
+        f"pool {spec.name}: {run.results['nodes'].detail}, "
+        f"after {format_duration(board.finish())}{hint}{timeout_hint(spec)}"
     )
     return preflight.with_warnings(table, found.findings)
 

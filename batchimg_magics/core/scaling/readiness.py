@@ -86,11 +86,31 @@ async def wait_until_settled(
 
 
 async def wait_for_pool(
-    azure: Azure, pool: str, board: Board, *, until: str, limit_s: float | None = None, verb: str = "wait"
+    azure: Azure,
+    pool: str,
+    board: Board,
+    *,
+    until: str,
+    limit_s: float | None = None,
+    verb: str = "wait",
+    is_whole: bool = True,
 ) -> Table:
     """Wait until a pool is steady, or its nodes are ready, and return its state.
 
     Where Azure does not enforce the pool's expiry any more, after an interrupted repair for example, it does so again.
+
+    Parameters
+    ----------
+    azure, pool, board
+        The connection, the pool's name, and the board that shows progress.
+    until
+        ``steady`` or ``ready``.
+    limit_s
+        How long to wait, in seconds; None: no limit.
+    verb
+        The verb whose table is returned.
+    is_whole
+        Whether the verb ends with this wait: its duration is then the one of the verb.
 
     Raises
     ------
@@ -118,6 +138,6 @@ async def wait_for_pool(
         "spot_target": state.target.spot,
         "ready": census.ready,
         "bad": census.bad,
-        "seconds": round(azure.now() - began, 1),
+        "seconds": board.finish() if is_whole else round(azure.now() - began, 1),
     }
     return Table.from_rows(verb, [row], f"pool {pool}: {census}{f'; {expires}' if expires else ''}")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Store
 
+#: Tells clients the seconds of simulated time in a real second, wherever an answer is a Batch account.
+SPEED_HEADER = "x-ms-emulator-speed"
 #: Batch counts time in units of 100 ns.
 TICKS_PER_SECOND = 10_000_000
 _Args = TypeVarTuple("_Args")
@@ -54,6 +56,12 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many simulated seconds."""
+
+
+def stored_speed(store: Store) -> float | None:
+    """Return the current seconds of simulated time in a real second; None: time is not accelerated."""
+    anchor = store.meta("anchor")
+    return None if anchor is None else float(anchor[2])
 
 
 class ManualClock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.display.progress import running_steps
+from batchimg_magics.display.progress import head_text, running_steps
 
 if TYPE_CHECKING:
     from batchimg_magics.errors import BatchImgError
@@ -24,12 +24,9 @@ def format_time(at: float) -> str:
 
 def running_state(verb_run: VerbRun) -> dict[str, Any]:
     """Return the progress of a running verb."""
-    board = verb_run.board
-    steps = [
-        {"name": name, "share": share, "text": text}
-        for name, share, text in running_steps(board.activities(), board.now())
-    ]
-    return {"label": verb_run.label, "steps": steps, "message": "", "tone": "live"}
+    progress = verb_run.progress()
+    steps = [{"name": name, "share": share, "text": text} for name, share, text in running_steps(progress)]
+    return {"label": head_text(progress), "steps": steps, "message": "", "tone": "live"}
 
 
 def message_state(message: str, *, hint: str = "", command: str = "", tone: str = "calm") -> dict[str, Any]:

@@ -8,10 +8,10 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.scaling import timeline
 from batchimg_magics.core.scaling.rounds import live_counts
-from batchimg_magics.display.progress import format_duration
 from batchimg_magics.display.tables import NO_VALUE
 
 if TYPE_CHECKING:

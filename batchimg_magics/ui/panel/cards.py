@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.display.progress import format_duration
+from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.ui.panel.form import DRAIN_LABELS, quota_nodes, slider_max
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.display.progress import format_duration
 
 if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Connection

@@ -209,7 +209,7 @@ def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
 def test_warnings_are_shown_and_do_not_stop_it(session: Session) -> None:
     quiet = {**CREATE_OPTIONS, "mount_data_disks": True}
     steps = session.create("genomics", **{**quiet, "timeout": "10m"})
-    assert steps.attrs["caption"].endswith("min; 1 warning")
+    assert steps.attrs["caption"].endswith(" s; 1 warning")
     (said,) = steps.attrs["warnings"]
     assert said["rule"] == "resize-timeout"
     assert json.loads(json.dumps(said)) == said

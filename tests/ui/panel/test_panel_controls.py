@@ -160,7 +160,7 @@ def test_resize_allocates_the_nodes_and_shows_the_attempt(panel: Panel, session:
     press(panel, "resize")
     assert reason(panel, "resize") == reason(panel, "delete") == "waits for the resize to end"
     assert reason(panel, "stop") == ""
-    assert panel.activity["label"] == "resize genomics"
+    assert panel.activity["label"].startswith("resize genomics")
     wait_for_verb(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 8
     assert "complete" in shown(panel, "attempts")

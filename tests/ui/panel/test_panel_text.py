@@ -252,7 +252,7 @@ def test_a_stopped_resize_is_shown_in_the_table_of_attempts() -> None:
         set_values(panel, nodes=200)
         press(panel, "resize")
         advance_time(panel.session, 30)
-        assert panel.activity["label"] == "resize genomics"  # progress while it goes on
+        assert panel.activity["label"].startswith("resize genomics")  # progress while it goes on
         press(panel, "stop")
         wait_for_verb(panel.session)
         advance_time(panel.session, 60)

@@ -35,6 +35,7 @@ from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import is_local
+from batchimg_magics.emulator.world.clock import SPEED_HEADER, stored_speed
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
@@ -73,6 +74,8 @@ def _show(call: Call, item: Item) -> Reply:
         "Last-Modified": header_date(modified),
         scenarios.HEADER: scenarios.current_name(call.store),
     }
+    if (speed := stored_speed(call.store)) is not None:
+        headers[SPEED_HEADER] = f"{speed:g}"
     return Reply(200, _document(call, resources.document_at(item, call.now)), headers)
 
 
