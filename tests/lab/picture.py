@@ -29,7 +29,7 @@ def panel(target: Path, root: Path, home: Path) -> None:
         box = page.locator(".batchimg-panel input[type=number]").first
         box.fill("240")
         box.press("Enter")
-        page.get_by_role("button", name="Resize", exact=True).click()
+        page.get_by_role("button", name="Resize to 240").click()
         page.wait_for_function("() => document.querySelectorAll('.batchimg-map-key').length > 2")
         page.locator(".batchimg-panel").first.screenshot(path=str(target / "panel.png"))
 

@@ -30,6 +30,6 @@ def test_the_panel_is_there_and_answers(tmp_path: Path) -> None:
         box = page.locator(".batchimg-panel input[type=number]").first
         box.fill("9")
         box.press("Enter")
-        expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize demo --nodes 9 --spot 0")
+        expect(page.locator(".bi-line code")).to_have_text("%batchimg resize demo --nodes 9 --spot 0")
         assert notebook.outside == []
         assert notebook.problems == its_own

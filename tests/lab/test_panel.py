@@ -17,6 +17,8 @@ from tests.lab.driver import Notebook, chromium, server, write_notebook
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Locator
+
 SHOTS = Path("build/shots")
 CELLS = (
     # When resizes are sent, by the clock that the browser has too.
@@ -75,7 +77,15 @@ def field(page: Page, number: int) -> None:
 
 
 def head(page: Page) -> str:
-    return page.locator(".batchimg-head").inner_text()
+    return page.locator(".bi-head").first.inner_text().replace("\n", " ")
+
+
+def line(page: Page) -> Locator:
+    return page.locator(".bi-line code")
+
+
+def resize_button(page: Page) -> Locator:
+    return page.get_by_role("button", name=re.compile("^Resize to"))
 
 
 def squares(page: Page, state: str) -> int:
@@ -84,8 +94,8 @@ def squares(page: Page, state: str) -> int:
 
 
 def test_it_opens_with_the_nodes_that_there_are(page: Page, shoot: Callable[[str], None]) -> None:
-    assert "LOCAL: emulator" in head(page)
-    assert "dedicated 25 of 25" in head(page).replace("\n", " ")
+    assert "LOCAL · emulator, 120x time" in head(page)
+    expect(page.locator(".bi-tile").first).to_have_text("25 of 25dedicated nodes")
     assert squares(page, "idle") == 30
     shoot("1-open")
 
@@ -93,15 +103,28 @@ def test_it_opens_with_the_nodes_that_there_are(page: Page, shoot: Callable[[str
 def test_moving_a_control_changes_the_forecast_before_anything_is_sent(
     page: Page, shoot: Callable[[str], None]
 ) -> None:
-    cost = page.locator(".batchimg-facts").inner_text()
+    cost = page.locator(".bi-rows").inner_text()
     field(page, 120)
-    expect(page.locator(".batchimg-facts")).to_contain_text("needs 480 of 1,000 available cores")
-    assert page.locator(".batchimg-facts").inner_text() != cost
-    expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
-    slider = page.locator(".batchimg-panel .batchimg-slider").first
+    expect(page.locator(".bi-forecast")).to_contain_text("480 of 1,000 · 520 free")
+    assert page.locator(".bi-rows").inner_text() != cost
+    expect(line(page)).to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
+    slider = page.get_by_label("Dedicated nodes, slider")
     slider.focus()
-    slider.press("ArrowRight")
-    expect(page.locator(".batchimg-line code")).not_to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        slider.press(key)
+    expect(line(page)).to_have_text("%batchimg resize genomics --nodes 121 --spot 5")
+    expect(page.get_by_label("Dedicated nodes", exact=True)).to_have_value("121")
+    # A slider that is dragged never jumps back to an answer that is late.
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for step in range(1, 40):
+        page.mouse.move(box["x"] + box["width"] / 2 + step, box["y"] + box["height"] / 2)
+    seen = slider.input_value()
+    page.mouse.up()
+    expect(line(page)).to_have_text(f"%batchimg resize genomics --nodes {seen} --spot 5")
+    expect(slider).to_have_value(seen)
     shoot("2-forecast")
 
 
@@ -109,21 +132,27 @@ def test_what_is_impossible_cannot_be_sent_and_the_reason_stands_beside(
     page: Page, shoot: Callable[[str], None]
 ) -> None:
     field(page, 3000)
-    expect(page.get_by_text("Cannot resize")).to_be_visible()
-    expect(page.get_by_role("button", name="Resize", exact=True)).to_be_disabled()
+    expect(page.get_by_text("250 dedicated + 5 spot would fit")).to_be_visible()
+    button = resize_button(page)
+    expect(button).to_have_attribute("aria-disabled", "true")
+    reason = page.locator(f"#{button.get_attribute('aria-describedby')}")
+    expect(reason).to_contain_text("250 dedicated + 5 spot would fit")
+    button.click(force=True)  # nothing is sent
+    expect(page.locator(".bi-pill").first).to_have_text("steady")
     shoot("3-impossible")
 
 
 def test_it_resizes_from_25_to_300_and_the_map_fills(page: Page, shoot: Callable[[str], None]) -> None:
     field(page, 245)
-    expect(page.get_by_role("button", name="Resize", exact=True)).to_be_enabled()
+    expect(resize_button(page)).not_to_have_attribute("aria-disabled", "true")
     page.evaluate(
-        "() => [...document.querySelectorAll('.batchimg-panel button')].find((one) => one.innerText === 'Resize')"
+        "() => document.querySelector('.batchimg-panel .bi-primary')"
         ".addEventListener('click', () => { window.clicked = Date.now() / 1000; }, { capture: true })"
     )
-    page.get_by_role("button", name="Resize", exact=True).click()
+    resize_button(page).click()
     CLICKED.append(page.evaluate("window.clicked"))
-    expect(page.locator(".batchimg-head")).to_contain_text("resizing")
+    expect(page.locator(".bi-head")).to_contain_text("resizing")
+    expect(page.locator(".bi-reasons")).to_contain_text("Repair: waits for the resize to end")
     page.wait_for_function("() => [...document.querySelectorAll('.batchimg-map-key')].length > 1")
     shoot("4-filling")
 
@@ -193,12 +222,12 @@ def test_a_key_of_the_legend_shows_its_state_alone_from_the_keyboard_too(page: P
 
 
 def test_everything_is_reached_with_tab_in_the_order_in_which_it_stands(page: Page) -> None:
-    page.locator(".batchimg-panel .lm-TabBar-tab").first.click()
     page.locator(".batchimg-panel input[type=number]").first.focus()
     places = []
-    for _ in range(16):
+    for _ in range(30):
         box = page.evaluate(
-            "(({ top, left }) => [Math.round(top), left])(document.activeElement.getBoundingClientRect())"
+            "(({ top, left }) => [Math.round(top - document.querySelector('.batchimg-panel').getBoundingClientRect().top),"
+            " left])(document.activeElement.getBoundingClientRect())"
         )
         inside = page.evaluate("document.activeElement.closest('.batchimg-panel') !== null")
         if not inside:
@@ -207,7 +236,7 @@ def test_everything_is_reached_with_tab_in_the_order_in_which_it_stands(page: Pa
         page.keyboard.press("Tab")
     assert len(places) > 12
     rows = [top for top, _ in places]
-    assert all(below >= above - 20 for above, below in pairwise(rows))
+    assert all(below >= above - 40 for above, below in pairwise(rows))
 
 
 def _in_theme(page: Page, theme: str) -> None:
@@ -221,9 +250,9 @@ def _in_theme(page: Page, theme: str) -> None:
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
 def test_an_audit_finds_nothing_in_either_theme(page: Page, theme: str) -> None:
     _in_theme(page, theme)
-    for tab in (1, 0):
-        page.locator(".batchimg-panel .lm-TabBar-tab").nth(tab).click()
-        assert violations(page, ".batchimg-panel") == []
+    assert violations(page, ".batchimg-panel") == []
+    for summary in page.locator(".batchimg-panel details:not([open]) > summary").all():
+        summary.click()
     field(page, 3000)
     assert violations(page, ".batchimg-panel") == []
     field(page, 245)
@@ -245,36 +274,41 @@ def test_a_resize_can_be_stopped(page: Page) -> None:
     field(page, 25)
     page.locator(".batchimg-panel input[type=number]").nth(1).fill("200")
     page.locator(".batchimg-panel input[type=number]").nth(1).press("Enter")
-    page.get_by_role("button", name="Resize", exact=True).click()
+    resize_button(page).click()
     stop = page.get_by_role("button", name="Stop resize", exact=True)
-    expect(stop).to_be_enabled()
+    expect(stop).not_to_have_attribute("aria-disabled", "true")
     stop.click()
-    expect(page.locator(".batchimg-head")).to_contain_text("steady")
-    expect(page.locator(".batchimg-panel [role=alert]")).to_contain_text("stop")
+    expect(page.locator(".bi-head")).to_contain_text("steady")
+    expect(page.locator(".bi-work .bi-message").last).to_contain_text("stop")
 
 
 def test_how_many_do_i_need(page: Page, shoot: Callable[[str], None]) -> None:
-    page.locator(".batchimg-panel .lm-TabBar-tab").nth(1).click()
-    page.get_by_role("button", name="Calculate").press("Enter")
+    calculate = page.get_by_role("button", name="Calculate")
+    if not calculate.is_visible():
+        page.get_by_text("Estimate: how many").click()
+    calculate.press("Enter")
     expect(page.locator(".batchimg-panel")).to_contain_text("1,000 tasks of 10 min within 4 h")
     shoot("8-how-many")
-    page.get_by_role("button", name="Apply").click()
-    expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 25 --spot 11")
-    expect(page.get_by_text("Dedicated nodes", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Apply 11 spot nodes").click()
+    expect(line(page)).to_have_text("%batchimg resize genomics --nodes 25 --spot 11")
+    expect(page.get_by_label("Spot nodes", exact=True)).to_have_value("11")
 
 
 def test_the_line_can_be_copied_and_run_in_a_cell(page: Page) -> None:
     field(page, 26)
-    line = page.locator(".batchimg-line code")
-    expect(line).to_have_text(re.compile("--nodes 26"))
+    expect(line(page)).to_have_text(re.compile("--nodes 26"))
     page.get_by_role("button", name="Copy the command").click()
-    expect(page.locator(".batchimg-line button")).to_have_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()") == line.inner_text()
-    page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:insert-cell-below'); }")
-    page.locator(".jp-Notebook .jp-CodeCell").last.locator(".cm-content").click()
-    page.keyboard.press("Control+v")
+    expect(page.locator(".bi-line button").first).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == line(page).inner_text()
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    before = cells.count()
+    page.get_by_role("button", name="Insert cell").click()
+    expect(cells).to_have_count(before + 1)
+    inserted = cells.nth(len(CELLS))  # below the panel
+    expect(inserted.locator(".cm-content")).to_have_text(line(page).inner_text())
+    inserted.locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
-    expect(page.locator(".batchimg-head")).to_contain_text("26 of 26")
+    expect(page.locator(".bi-tile").first).to_have_text("26 of 26dedicated nodes")
 
 
 def test_it_fits_600_pixels_and_dark_themes(page: Page, shoot: Callable[[str], None]) -> None:
@@ -300,10 +334,26 @@ def test_the_pool_is_watched_only_while_the_output_is_shown(opened: Notebook, pa
 
 def test_the_pools_to_choose_from_lead_to_a_panel(opened: Notebook, page: Page) -> None:
     opened.evaluate("%batchimg panel")
-    page.get_by_role("button", name="Open", exact=True).click()
-    expect(page.locator(".batchimg-chooser .batchimg-head")).to_contain_text("genomics")
+    page.get_by_role("button", name="Open pool genomics").click()
+    expect(page.locator(".bi-below .bi-head")).to_contain_text("genomics")
     expect(page.locator(".batchimg-map canvas")).to_have_count(2)
     assert violations(page, ".batchimg-chooser") == []
+
+
+def test_the_static_form_is_hidden_where_the_widget_runs_and_shown_where_its_kernel_has_ended(
+    opened: Notebook, page: Page, shoot: Callable[[str], None]
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1300})
+    static = page.locator("[class^=batchimg-static-]")
+    assert static.count() >= 1
+    assert not any(one.is_visible() for one in static.all())
+    page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
+    page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }")
+    opened.load()
+    expect(static.first).to_be_visible()
+    expect(static.first).to_contain_text("%batchimg resize genomics")
+    static.first.scroll_into_view_if_needed()
+    shoot("10-static")
 
 
 def test_nothing_was_requested_from_outside_and_the_console_is_clean(opened: Notebook) -> None:

@@ -92,7 +92,7 @@ def _expiry(context: ForecastInputs, at: float) -> dict[str, Any]:
         return _fact("expires", title, "expiry is not enforced by Azure now", title, loud=True)
     if left_s <= 0:
         return _fact("expires", "expired", f"at {title}", title, loud=True)
-    return _fact("expires", format_duration(left_s), "until it expires", title, loud=left_s < _NEAR_EXPIRY_S)
+    return _fact("expires", f"expires in {format_duration(left_s)}", "", title, loud=left_s < _NEAR_EXPIRY_S)
 
 
 def _pool_state(snapshot: PoolSnapshot, now: Counts) -> tuple[str, str]:

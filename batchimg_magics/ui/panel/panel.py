@@ -216,6 +216,7 @@ class Panel(anywidget.AnyWidget):
         self.actions = {
             "resize": f"Resize to {self.form.nodes:,} + {self.form.spot:,}",
             "reasons": reasons,
+            "blocked": result is not None and bool(result.blockers),
             "line": format_line("resize", {"name": self.name, **self.form.options}),
             "delete": f"Delete pool {self.name} and its {self.form.now.total:,} nodes? Its image is kept.",
         }

@@ -22,7 +22,7 @@ def panel_text(head: Mapping[str, Any], counts: Mapping[str, tuple[int, int]], l
     line
         The equivalent command.
     """
-    facts = [f"{fact['value']} {fact['unit']}" for fact in head["facts"]]
+    facts = [f"{fact['value']} {fact['unit']}".strip() for fact in head["facts"]]
     tiles = [" ".join(part for part in (one["label"], one["value"], one["of"]) if part) for one in head["tiles"]]
     states = [
         f"{state} {dedicated + spot}" + (f" ({spot} spot)" if spot else "")

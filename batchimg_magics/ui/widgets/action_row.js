@@ -65,6 +65,7 @@ export function render({ model, element, send }) {
       setText(texts[key], reason ? `${NAMES[key]}: ${reason}` : "");
       setAttribute(button, "aria-describedby", reason ? texts[key].id : null);
     }
+    texts.resize.classList.toggle("bi-blocked", Boolean(state.blocked));
     // Several buttons often wait for the same: the reason of Delete is then heard, and not written twice.
     texts.delete.classList.toggle("bi-hidden", state.reasons.delete === state.reasons.repair);
     setText(question, state.delete);

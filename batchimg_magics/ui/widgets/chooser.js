@@ -10,10 +10,10 @@ function render({ model, el }) {
   const none = h("p", {}, "No pools. Create one with ", h("code", { text: "%batchimg create" }));
   const status = h("div", { class: "bi-message", role: "status" });
   const below = h("div", { class: "bi-below" });
-  const root = h("div", { class: "batchimg-panel batchimg-chooser", role: "region", "aria-label": "Pools",
-    "data-lm-suppress-shortcuts": "true" },
+  const root = h("div", { class: "batchimg-panel batchimg-chooser", role: "region", "aria-label": "Pools" },
     h("div", { class: "bi-inner" },
-      h("header", { class: "bi-head" }, h("div", { class: "bi-row" }, title, connection), cost), none, list, status));
+      h("div", { class: "bi-head" }, h("div", { class: "bi-row" }, title, connection), cost), none, list, status));
+  keepKeys(root);
   el.append(style, root, below);
 
   const item = (pool) => h("li", { class: "bi-card bi-pool" },

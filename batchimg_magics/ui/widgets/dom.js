@@ -44,6 +44,11 @@ const follow = (model, names, call) => {
   return () => { for (const name of names) model.off(`change:${name}`, call); };
 };
 
+/** Keep JupyterLab from handling the keys of a focused element as commands for cells: it looks at that element only. */
+const keepKeys = (root) => root.addEventListener("focusin", (event) => {
+  event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+});
+
 /** A button that can be disabled with a reason: it stays in the order of the keyboard, so that its reason is heard. */
 const actionButton = (text, press, attributes = {}) => {
   const button = h("button", { type: "button", text, ...attributes });

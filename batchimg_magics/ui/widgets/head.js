@@ -10,7 +10,7 @@ export function render({ model, element }) {
   // The number of nodes changes every few seconds: only the state itself is announced.
   const announced = h("div", { class: "bi-hidden", role: "status" });
   element.append(
-    h("header", { class: "bi-head" }, h("div", { class: "bi-row" }, title, state, connection), facts, announced),
+    h("div", { class: "bi-head" }, h("div", { class: "bi-row" }, title, state, connection), facts, announced),
     problem, tiles);
 
   return follow(model, ["head"], () => {

@@ -14,9 +14,8 @@ Styles are in `NAME_section.css`, with the variables that `panel.css` defines on
 
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2);
-  const root = h("div", { class: "batchimg-panel", role: "region", "aria-label": "Pool panel",
-    // Keeps JupyterLab from handling Enter and the arrow keys inside the panel as commands for its cells.
-    "data-lm-suppress-shortcuts": "true" });
+  const root = h("div", { class: "batchimg-panel", role: "region", "aria-label": "Pool panel" });
+  keepKeys(root);
   const inner = h("div", { class: "bi-inner" });
   // The static form of this panel, in another output of the cell, is for places where this script does not run.
   const hide = `.batchimg-static-${model.get("model")}`;

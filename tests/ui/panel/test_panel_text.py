@@ -150,7 +150,7 @@ def test_the_head_has_cost_and_expiry(panel: Panel) -> None:
     facts = facts_of(panel, replace(panel.context, expires=expires), 1234.5)
     assert facts["usd"]["value"] == "$1,234.50"
     assert facts["rate"]["value"].startswith("$")
-    assert (facts["expires"]["value"], facts["expires"]["loud"]) == ("7 h 12 min", False)
+    assert (facts["expires"]["value"], facts["expires"]["loud"]) == ("expires in 7 h 12 min", False)
     assert facts["expires"]["title"] == f"{expires:%Y-%m-%d %H:%M}Z"
     soon = facts_of(panel, replace(panel.context, expires=at + dt.timedelta(minutes=5)), 0.0)
     assert soon["expires"]["loud"]
