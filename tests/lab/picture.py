@@ -25,12 +25,12 @@ def panel(target: Path, root: Path, home: Path) -> None:
     with server(root, home) as url, chromium(viewport={"width": 1000, "height": 1500}) as page:
         notebook = Notebook(page, url, "panel.ipynb")
         notebook.run_all()
-        page.locator(".batchimg-map canvas").wait_for()
+        page.locator(".bi-map canvas").wait_for()
         box = page.locator(".batchimg-panel input[type=number]").first
         box.fill("240")
         box.press("Enter")
         page.get_by_role("button", name="Resize to 240").click()
-        page.wait_for_function("() => document.querySelectorAll('.batchimg-map-key').length > 2")
+        page.wait_for_function("() => document.querySelectorAll('.bi-chip[data-state]').length > 2")
         page.locator(".batchimg-panel").first.screenshot(path=str(target / "panel.png"))
 
 

@@ -26,7 +26,7 @@ def test_the_panel_is_there_and_answers(tmp_path: Path) -> None:
         notebook = Notebook(page, url, "seven.ipynb", "notebooks")
         its_own = list(notebook.problems)  # what the application says of itself before there is a panel
         notebook.run_all()
-        expect(page.locator(".batchimg-map-key").first).to_have_text("Iidle4")
+        expect(page.locator(".bi-chip[data-state]").first).to_contain_text("idle4")
         box = page.locator(".batchimg-panel input[type=number]").first
         box.fill("9")
         box.press("Enter")

@@ -51,7 +51,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
         page.set_default_timeout(60_000)
         notebook = Notebook(page, url, "panel.ipynb")
         notebook.run_all()
-        page.locator(".batchimg-map canvas").wait_for()
+        page.locator(".bi-map canvas").wait_for()
         yield notebook
 
 
@@ -89,7 +89,7 @@ def resize_button(page: Page) -> Locator:
 
 
 def squares(page: Page, state: str) -> int:
-    key = page.locator(".batchimg-map-key", has_text=re.compile(rf"^.{state}"))
+    key = page.locator(".bi-chip", has=page.locator("span", has_text=re.compile(rf"^{state}$")))
     return int(key.locator("b").inner_text().replace(",", "")) if key.count() else 0
 
 
@@ -153,7 +153,7 @@ def test_it_resizes_from_25_to_300_and_the_map_fills(page: Page, shoot: Callable
     CLICKED.append(page.evaluate("window.clicked"))
     expect(page.locator(".bi-head")).to_contain_text("resizing")
     expect(page.locator(".bi-reasons")).to_contain_text("Repair: waits for the resize to end")
-    page.wait_for_function("() => [...document.querySelectorAll('.batchimg-map-key')].length > 1")
+    page.wait_for_function("() => [...document.querySelectorAll('.bi-chip[data-state]')].length > 1")
     shoot("4-filling")
 
 
@@ -161,9 +161,9 @@ def test_a_page_that_is_loaded_again_in_mid_resize_shows_it_again(
     opened: Notebook, page: Page, shoot: Callable[[str], None]
 ) -> None:
     page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
-    page.locator(".batchimg-map canvas").wait_for()
+    page.locator(".bi-map canvas").wait_for()
     opened.load()
-    page.locator(".batchimg-map canvas").wait_for()
+    page.locator(".bi-map canvas").wait_for()
     assert "LOCAL" in head(page)
     shoot("5-loaded-again")
     assert opened.evaluate("panel.is_watching") == "True"
@@ -171,9 +171,9 @@ def test_a_page_that_is_loaded_again_in_mid_resize_shows_it_again(
 
 def test_it_ends_with_every_node_idle_and_the_round_in_a_table(page: Page, shoot: Callable[[str], None]) -> None:
     page.wait_for_function(
-        "() => /idle\\s*250/.test(document.querySelector('.batchimg-map-legend')?.innerText.replaceAll('\\n', ' '))"
+        "() => /idle\\s*250/.test(document.querySelector('.bi-chips')?.innerText.replaceAll('\\n', ' '))"
     )
-    expect(page.locator(".batchimg-rounds")).to_contain_text("25 → 245")
+    expect(page.locator(".bi-attempts")).to_contain_text("25 → 245")
     shoot("6-ready")
 
 
@@ -184,37 +184,43 @@ def test_a_click_becomes_a_request_at_once(opened: Notebook) -> None:
     (SHOTS / "click.json").write_text(json.dumps({"click_to_request_ms": round(between_s * 1000)}), encoding="utf-8")
 
 
-def test_a_node_under_the_pointer_shows_its_details(page: Page) -> None:
-    page.locator(".batchimg-map canvas").hover(position={"x": 20, "y": 20})
-    expect(page.locator(".batchimg-map-details")).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
+def test_a_node_under_the_pointer_shows_its_id_and_a_click_its_card(page: Page, shoot: Callable[[str], None]) -> None:
+    canvas = page.locator(".bi-map canvas")
+    canvas.hover(position={"x": 20, "y": 20})
+    expect(page.locator(".bi-map-hint")).to_contain_text(re.compile(r"tvmps_\w+ · idle · dedicated"))
+    canvas.click(position={"x": 20, "y": 20})
+    expect(page.locator(".bi-node-card .bi-node")).to_have_count(1)
+    shoot("6-node")
+    canvas.focus()
+    canvas.press("Escape")
+    canvas.press("Escape")
+    expect(page.locator(".bi-node-card .bi-node")).to_have_count(0)
 
 
 def test_the_map_can_be_walked_with_keys(page: Page) -> None:
     page.mouse.move(0, 0)
-    canvas, said = page.locator(".batchimg-map canvas"), page.locator(".batchimg-map-details")
+    canvas, said = page.locator(".bi-map canvas"), page.locator(".bi-map-hint")
     canvas.focus()
     for key in ("Escape", "ArrowRight", "ArrowRight"):
         canvas.press(key)
-    expect(said).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
+    expect(said).to_contain_text(re.compile(r"tvmps_\w+ · idle · dedicated"))
     second = said.inner_text()
     canvas.press("ArrowDown")
     expect(said).not_to_have_text(second)
     canvas.press("ArrowUp")
     expect(said).to_have_text(second)
     canvas.press("Escape")
-    expect(said).to_be_empty()
+    expect(said).to_have_text(re.compile("Select a node"))
 
 
-def test_a_key_of_the_legend_shows_its_state_alone_from_the_keyboard_too(page: Page) -> None:
-    page.locator(".batchimg-map canvas").focus()
-    page.keyboard.press("Tab")
-    key = page.locator(".batchimg-map-key").first
-    expect(key).to_be_focused()
+def test_a_chip_shows_its_state_alone_from_the_keyboard_too(page: Page) -> None:
+    chip = page.locator(".bi-chip[data-state]").first
+    chip.focus()
     page.keyboard.press("Space")
-    expect(key).to_have_attribute("aria-pressed", "true")
-    key.click()
-    expect(key).to_have_attribute("aria-pressed", "false")
-    spots = page.locator(".batchimg-map-key", has_text="spot")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    spots = page.locator(".bi-chip", has_text="spot")
     expect(spots).to_have_text("spot5")
     spots.click()
     expect(spots).to_have_attribute("aria-pressed", "true")
@@ -226,8 +232,8 @@ def test_everything_is_reached_with_tab_in_the_order_in_which_it_stands(page: Pa
     places = []
     for _ in range(30):
         box = page.evaluate(
-            "(({ top, left }) => [Math.round(top - document.querySelector('.batchimg-panel').getBoundingClientRect().top),"
-            " left])(document.activeElement.getBoundingClientRect())"
+            "(({ top, left }) => [Math.round(top - document.querySelector('.batchimg-panel')"
+            ".getBoundingClientRect().top), left])(document.activeElement.getBoundingClientRect())"
         )
         inside = page.evaluate("document.activeElement.closest('.batchimg-panel') !== null")
         if not inside:
@@ -259,15 +265,14 @@ def test_an_audit_finds_nothing_in_either_theme(page: Page, theme: str) -> None:
 
 
 def test_the_resize_can_be_played_back(page: Page, shoot: Callable[[str], None]) -> None:
-    page.get_by_role("button", name="Replay").click()
-    expect(page.locator(".batchimg-map-time")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    page.locator(".bi-play").click()
+    expect(page.locator(".bi-frame-time")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
     shoot("7-play-back")
-    keys = page.locator(".batchimg-map-key", has_text="idle")
-    page.locator(".batchimg-map-frame").fill("0")
-    expect(keys).to_have_text("Iidle30")  # the legend counts what is shown
-    page.get_by_role("button", name="Play", exact=True).click()
-    expect(page.get_by_role("button", name="Replay")).to_be_visible(timeout=20_000)
-    expect(keys).to_have_text("Iidle250")
+    page.locator(".bi-frame").fill("0")
+    expect(page.locator(".bi-chip[data-state]", has_text="idle")).to_contain_text("30")  # the chips count what is shown
+    page.locator(".bi-play", has_text="Play").click()
+    expect(page.locator(".bi-play", has_text="Replay")).to_be_visible(timeout=20_000)
+    expect(page.locator(".bi-chip[data-state]", has_text="idle")).to_contain_text("250")
 
 
 def test_a_resize_can_be_stopped(page: Page) -> None:
@@ -315,7 +320,7 @@ def test_it_fits_600_pixels_and_dark_themes(page: Page, shoot: Callable[[str], N
     _in_theme(page, "JupyterLab Dark")
     shoot("9-dark")
     page.set_viewport_size({"width": 700, "height": 1300})  # the notebook's own margins take 100
-    page.wait_for_function("() => document.querySelector('.batchimg-map canvas').clientWidth < 600")
+    page.wait_for_function("() => document.querySelector('.bi-map canvas').clientWidth < 600")
     shoot("9-narrow")
     wide = page.evaluate("() => document.querySelector('.batchimg-panel').scrollWidth")
     assert wide <= page.evaluate("() => document.querySelector('.batchimg-panel').clientWidth")
@@ -328,7 +333,7 @@ def test_the_pool_is_watched_only_while_the_output_is_shown(opened: Notebook, pa
     expect(page.locator(".batchimg-panel")).to_have_count(0)
     assert opened.evaluate("panel.is_watching") == "False"
     opened.evaluate("panel")
-    page.locator(".batchimg-map canvas").wait_for()
+    page.locator(".bi-map canvas").wait_for()
     assert opened.evaluate("panel.is_watching") == "True"
 
 
@@ -336,7 +341,7 @@ def test_the_pools_to_choose_from_lead_to_a_panel(opened: Notebook, page: Page) 
     opened.evaluate("%batchimg panel")
     page.get_by_role("button", name="Open pool genomics").click()
     expect(page.locator(".bi-below .bi-head")).to_contain_text("genomics")
-    expect(page.locator(".batchimg-map canvas")).to_have_count(2)
+    expect(page.locator(".bi-map canvas")).to_have_count(2)
     assert violations(page, ".batchimg-chooser") == []
 
 
