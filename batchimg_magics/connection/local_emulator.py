@@ -67,7 +67,7 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
     except ValueError as error:
         raise SpecError(str(error)) from error
     try:
-        _import_documents(emulator, documents, deprovisioned=options.deprovisioned)
+        _import_documents(emulator, documents, deprovisioned=options.generalized)
         scope = _emulator_scope(emulator, options.account)
     except BaseException:
         emulator.close()

@@ -48,7 +48,7 @@ class ConnectionOptions:
         Emulator: start date of a new state.
     import_files
         Emulator: files with resource documents to import.
-    deprovisioned
+    generalized
         Emulator: whether imported OS disks are generalized; None: if their VM is marked so.
     subscription, resource_group, account
         The Batch account in Azure; an account alone selects one of the emulator's.
@@ -74,7 +74,7 @@ class ConnectionOptions:
     seed: int | None = None
     date: str | dt.datetime | None = None
     import_files: Sequence[str] = ()
-    deprovisioned: bool | None = None
+    generalized: bool | None = None
     subscription: str | None = None
     resource_group: str | None = None
     account: str | None = None

@@ -21,7 +21,7 @@ from batchimg_magics.pool_spec.pool_document import read_pool_document
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
 from batchimg_magics.pool_spec.values import MAX_NODES, parse_duration, pool_name, suggest_name
-from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES, count_text
+from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES, OWN_VM_SIZE, count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,6 +197,8 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
                 f"the pool name is {name!r} in the command and {body_name!r} in the body", hint="specify it once"
             )
         values.update({key: value for key, value in options.items() if value is not None})
+        if values.get("from_vm"):
+            values.setdefault("vm_size", OWN_VM_SIZE)
         try:
             spec = cls.model_validate(values)
         except ValidationError as error:

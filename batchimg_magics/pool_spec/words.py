@@ -10,6 +10,7 @@ __all__ = [
     "NODE_ACTIONS",
     "NODE_KINDS",
     "NODE_STATES",
+    "OWN_VM_SIZE",
     "SIGN_IN_WAYS",
     "UNTIL_STATES",
     "count_text",
@@ -23,6 +24,8 @@ NODE_STATES = (
     "upgradingos", "offline", "preempted", "unusable", "unknown", "leavingpool", "deallocating", "deallocated",
 )  # fmt: skip
 NODE_KINDS = ("dedicated", "spot")
+#: In place of a VM size: that of the existing pool, else that of the VM that the image is built from.
+OWN_VM_SIZE = "as the VM"
 #: What happens to tasks on nodes that are removed. Source: Batch service, nodeDeallocationOption.
 DRAIN_CHOICES = ("requeue", "terminate", "taskcompletion", "retaineddata")
 #: What can be done with single nodes.

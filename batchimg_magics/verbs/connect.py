@@ -46,12 +46,12 @@ VERB = Verb(
             combine=tuple,
         ),
         Option(
-            "--deprovisioned", "Import the OS disks as generalized (default: only if their VM is marked as generalized)"
+            "--generalized", "Import the OS disks as generalized (default: only if their VM is marked as generalized)"
         ),
         Option(
-            "--not-deprovisioned",
+            "--not-generalized",
             "Import the OS disks as not generalized",
-            dest="deprovisioned",
+            dest="generalized",
             const=False,
         ),
         Option("--subscription", "Set the Azure subscription ID; required for Azure", metavar="ID"),
@@ -95,7 +95,7 @@ VERB = Verb(
     (
         "connect",
         "connect --state trial.db --speed 600",
-        "connect --import vm.json --import disk.json --deprovisioned",
+        "connect --import vm.json --import disk.json --generalized",
         "connect --subscription 00000000-0000-0000-0000-000000000000 --resource-group lab --account labbatch",
         "connect --profile lab --tenant example.org --sign-in device-code",
     ),

@@ -66,7 +66,7 @@ VERB = Verb(
         FROM_VM,
         Option(
             "--vm-size",
-            "Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool)",
+            "Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM)",
             metavar="SIZE",
             completion="vm_size",
         ),

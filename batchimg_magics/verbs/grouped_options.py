@@ -45,7 +45,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         "--max-unusable", "--repair", "--canary", "--no-canary", "--take-what-fits", "--fallback-dedicated", "--ttl",
     ),
     "emulator": (
-        "--state", "--speed", "--scenario", "--seed", "--date", "--import", "--deprovisioned", "--not-deprovisioned",
+        "--state", "--speed", "--scenario", "--seed", "--date", "--import", "--generalized", "--not-generalized",
     ),
     "Azure": (
         "--subscription", "--resource-group", "--account", "--cloud", "--tenant", "--sign-in", "--profile", "--save-as",

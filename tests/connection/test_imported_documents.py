@@ -56,7 +56,7 @@ def flat(document: Json) -> Json:
 
 def connect(session: Session, path: Path, *contents: Any, text: str | None = None) -> Json:
     path.write_text(text if text is not None else json.dumps(list(contents)))
-    attrs: Json = session.connect(state=":memory:", speed="max", import_files=[str(path)], deprovisioned=True).attrs
+    attrs: Json = session.connect(state=":memory:", speed="max", import_files=[str(path)], generalized=True).attrs
     return attrs
 
 

@@ -146,7 +146,7 @@ def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> N
 def connect_to(session: Session, tmp_path: Path, *documents: dict[str, Any]) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(documents))
-    session.connect(state=":memory:", import_files=[str(file)], deprovisioned=True)
+    session.connect(state=":memory:", import_files=[str(file)], generalized=True)
 
 
 def test_vm_without_managed_disks(session: Session, tmp_path: Path) -> None:

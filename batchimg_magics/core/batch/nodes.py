@@ -26,6 +26,8 @@ TRANSITIONAL = frozenset(
 BAD = frozenset({"unusable", "starttaskfailed"})
 #: States of nodes that are gone or leaving. Azure still counts preempted nodes in the current count.
 LEAVING = frozenset({"leavingpool", "preempted", "deallocating", "deallocated"})
+#: The text of a census without nodes.
+NO_NODES = "no nodes"
 
 
 async def read_nodes(azure: Azure, pool: str, *, states_only: bool = False) -> list[NodeStatus]:
@@ -136,7 +138,7 @@ class Census:
         return self.count(TRANSITIONAL)
 
     def __str__(self) -> str:
-        return ", ".join(f"{count} {state}" for state, count in self.states().items()) or "no nodes"
+        return ", ".join(f"{count} {state}" for state, count in self.states().items()) or NO_NODES
 
 
 async def count_nodes(azure: Azure, pool: str) -> Census:

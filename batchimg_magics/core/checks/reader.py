@@ -20,6 +20,7 @@ from batchimg_magics.core.images.origins import image_version, managed_image, re
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin
 from batchimg_magics.core.images.origins.vm_copy import VmCopyOrigin
 from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.pool_spec.words import OWN_VM_SIZE
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 
 
 # -- what is checked -----------------------------------------------------------------------------------------------
+
+
+async def _with_own_vm_size(azure: Azure, spec: PoolSpec) -> PoolSpec:
+    """Return a spec with the VM size of the existing pool, else of the VM; if there is no VM, that is the error."""
+    pool = await pools.read_cached(azure, spec.name)
+    vm = None if pool is not None else await _find_vm(azure, spec.from_vm)
+    size = dig(pool, "properties", "vmSize") or dig(vm, "properties", "hardwareProfile", "vmSize")
+    return spec.model_copy(update={"vm_size": str(size)}) if size else spec
 
 
 async def read_for_creation(
@@ -58,6 +67,8 @@ async def read_for_creation(
         have the reason.
     """
     reader = PartialReader(azure)
+    if spec.vm_size == OWN_VM_SIZE:
+        spec = await _with_own_vm_size(azure, spec)
     origin, problem = await _find_origin(azure, spec, yes=yes)
     vm = origin.vm if isinstance(origin, VmOrigin) else await _find_vm(azure, spec.from_vm)
     source = origin.source if origin else await _source_of_vm(azure, vm) if vm else None

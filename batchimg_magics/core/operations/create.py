@@ -12,6 +12,7 @@ from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.node_counts import Counts, current_counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import expiry, legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
+from batchimg_magics.core.batch.nodes import NO_NODES
 from batchimg_magics.core.batch.pool_diff import SCALE
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight, reader
@@ -88,6 +89,8 @@ async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Cons
     current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
     shrink_hint = "; the pool already has more nodes; use `%batchimg resize` to shrink it"
     hint = "" if Counts(spec.nodes, spec.spot).covers(current) else shrink_hint
+    if run.results["nodes"].detail == NO_NODES:
+        hint += f"; `%batchimg resize {spec.name} --nodes N` adds nodes"
     table.caption = (
         f"pool {spec.name}: {run.results['nodes'].detail}, "
         f"after {format_duration(board.finish())}{hint}{timeout_hint(spec)}"
@@ -210,7 +213,7 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
         raise preflight.refusal(facts, findings)
     # What could not be read before is read again: if that fails, Azure's own error is raised.
     images = facts.supported_images or await node_agents.read_supported_images(azure)
-    size = vm_sizes.find_size(facts.sizes or await vm_sizes.read_sizes(azure), spec.vm_size)
+    size = vm_sizes.find_size(facts.sizes or await vm_sizes.read_sizes(azure), facts.spec.vm_size)
     agent = node_agents.choose_node_agent(images, found.source, spec.node_agent_sku)
     cost = None if found.build.version is not None else await copies.read_copy_cost(azure, facts)
     counts = Counts(spec.nodes, spec.spot).minimum(facts.target)
@@ -315,17 +318,20 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
         return StepResult(nodes_action(attempts), spec.until, str(attempts.attrs["nodes"]))
 
     async def nodes_exist() -> bool:
-        if found.kept_pool is None:
-            return False
+        if none or found.kept_pool is None:
+            return none
         return (await pools.read_state(azure, spec.name)).target.covers(count)
 
     size = f"{count}{quota}, until {spec.until}" if spec.formula is None else "as the autoscale formula sets"
+    none = spec.formula is None and not count.total
+    if none:
+        size = f"no nodes were requested: `%batchimg resize {spec.name} --nodes N` adds them"
     return Step(
         "nodes",
         azure.scope.pool_id(spec.name),
         make_nodes,
         ("pool",),
-        pools.EXPECTED_S["ready"],
+        0.0 if none else pools.EXPECTED_S["ready"],
         size,
         planned_action="would create" if found.kept_pool is None else "would change",
         is_done=nodes_exist,

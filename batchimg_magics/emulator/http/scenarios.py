@@ -195,7 +195,7 @@ SCENARIOS: dict[str, Scenario] = {
         "replication of a gallery image version to its last region does not complete",
         replication="last-region-never-ends",
     ),
-    "not-deprovisioned": Scenario(
+    "not-generalized": Scenario(
         "VMs are marked as generalized, but their operating systems are not",
         allocation={"specialized": True},
     ),

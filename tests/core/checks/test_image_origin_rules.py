@@ -46,7 +46,7 @@ def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
     """Return a session on a world with ``lab-vm`` and further documents."""
 
     def opened(*documents: dict[str, Any], **target: Any) -> Session:
-        RuleResources(more=list(documents)).open(session, tmp_path, deprovisioned=True, **target)
+        RuleResources(more=list(documents)).open(session, tmp_path, generalized=True, **target)
         return session
 
     return opened

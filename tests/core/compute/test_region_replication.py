@@ -56,7 +56,7 @@ def north(tmp_path: Path, sent: list[dict[str, Any]]) -> Iterator[Session]:
     (tmp_path / "vm.json").write_text(json.dumps(documents))
     with Session(wrap_transport=wrap_transport) as opened:
         files = [str(tmp_path / "vm.json")]
-        opened.connect(state=":memory:", speed="max", import_files=files, deprovisioned=True)
+        opened.connect(state=":memory:", speed="max", import_files=files, generalized=True)
         yield opened
 
 

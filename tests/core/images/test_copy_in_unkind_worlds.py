@@ -145,7 +145,7 @@ def test_a_size_without_capacity_or_quota_is_followed_by_another_one(
     first = plan.loc["temporary VM", "why"].rpartition("; ")[2]
     assert all_sizes()[size.lower()].family != all_sizes()[first.lower()].family
     assert plan.loc["temporary VM", "usd_per_hour"] > 0
-    assert "within 10 min" in plan.loc["deprovision", "why"]
+    assert "within 10 min" in plan.loc["generalize OS", "why"]
 
 
 def test_no_size_with_free_cores_is_an_error_before_anything_is_made(outside: StateFileClient) -> None:
@@ -238,7 +238,7 @@ def test_the_copy_of_a_failed_run_that_could_not_be_deleted_is_not_taken_for_gen
     outside.fail()
     steps = create(outside).set_index("step")
     assert steps.loc["temporary VM", "action"] == "created"
-    assert steps.loc["deprovision", "action"] == "changed"
+    assert steps.loc["generalize OS", "action"] == "changed"
     assert temporary(outside) == []
 
 

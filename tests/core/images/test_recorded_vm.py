@@ -67,7 +67,7 @@ def account(vm: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def connect(session: Session, tmp_path: Path, *, deprovisioned: bool) -> None:
+def connect(session: Session, tmp_path: Path, *, generalized: bool) -> None:
     vm = recorded_vm()
     file = tmp_path / "documents.json"
     file.write_text(json.dumps([vm, its_disk(vm), account(vm)]))
@@ -76,7 +76,7 @@ def connect(session: Session, tmp_path: Path, *, deprovisioned: bool) -> None:
         speed="max",
         date=DAY,
         import_files=[str(file)],
-        deprovisioned=deprovisioned,
+        generalized=generalized,
         account="southlab",
     )
     assert list(where.region) == ["southcentralus"]
@@ -85,16 +85,16 @@ def connect(session: Session, tmp_path: Path, *, deprovisioned: bool) -> None:
 LINE = {"from_vm": "vm1", "vm_size": "Standard_D2s_v3", "nodes": 4, "generalized": True}
 
 
-def test_a_deprovisioned_vm_ends_in_idle_nodes(session: Session, tmp_path: Path) -> None:
-    connect(session, tmp_path, deprovisioned=True)
+def test_a_generalized_vm_ends_in_idle_nodes(session: Session, tmp_path: Path) -> None:
+    connect(session, tmp_path, generalized=True)
     steps = session.create("recorded", **LINE).set_index("step")
     assert "TrustedLaunch" in steps.loc["image definition", "detail"]
     assert "batch.node.ubuntu 20.04" in steps.loc["pool", "detail"]
     assert session.nodes("recorded").state.tolist() == ["idle"] * 4
 
 
-def test_not_deprovisioned_is_reported_as_unusable(session: Session, tmp_path: Path) -> None:
-    connect(session, tmp_path, deprovisioned=False)
+def test_not_generalized_is_reported_as_unusable(session: Session, tmp_path: Path) -> None:
+    connect(session, tmp_path, generalized=False)
     with pytest.raises(ResizeError, match="first node is not usable"):
         session.create("recorded", **LINE)
     assert session.nodes("recorded").state.tolist() == ["unusable"]

@@ -83,7 +83,7 @@ def test_other_pools_are_left_alone(session: Session) -> None:
     assert by_state(session.nodes("two", counts=True)) == {"idle": (1, 0)}
 
 
-def test_system_never_deprovisioned_is_reported_honestly(session: Session) -> None:
+def test_system_never_generalized_is_reported_honestly(session: Session) -> None:
     with pytest.raises(ResizeError, match="first node is not usable") as caught:
         session.create("wrong", from_vm="desk-vm", vm_size="Standard_D4s_v5", nodes=3, generalized=True)
     assert "not generalized" in caught.value.hint
@@ -145,3 +145,17 @@ def test_time_stands_still_between_calls(session: Session) -> None:
     while time.monotonic() < until:
         pass
     assert session.images().equals(first)
+
+
+def test_the_vm_size_is_that_of_the_vm_unless_another_is_given_and_no_nodes_are_told(session: Session) -> None:
+    planned = session.plan("own", from_vm="win-vm").set_index("step")
+    assert planned.loc["pool", "why"].startswith("Standard_D4s_v3, ")
+    assert planned.loc["nodes", "why"] == "no nodes were requested: `%batchimg resize own --nodes N` adds them"
+    assert planned.loc["nodes", "minutes"] == 0
+    made = session.create("own", from_vm="win-vm")
+    assert made.attrs["caption"].endswith("; `%batchimg resize own --nodes N` adds nodes")
+    # Run again, it is the size of the pool.
+    again = session.create("own", spec="from_vm: win-vm\nnodes: 1")
+    assert "adds nodes" not in again.attrs["caption"]
+    assert again.set_index("step").loc["pool", "action"] == "exists"
+    assert session.pools().vm_size[0].lower() == "standard_d4s_v3"

@@ -38,7 +38,7 @@ def connect_with(session: Session, tmp_path: Path, *documents: dict[str, Any]) -
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(documents))
     files = [str(file)] if documents else []
-    session.connect(state=str(tmp_path / "world.db"), speed="max", import_files=files, deprovisioned=True)
+    session.connect(state=str(tmp_path / "world.db"), speed="max", import_files=files, generalized=True)
 
 
 def account(name: str, subscription: str = "", **properties: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_an_unknown_price_is_missing(session: Session, tmp_path: Path) -> None:
 
 def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
     planned = session.plan("genomics", from_vm="desk-vm", capture="in-place", **SIZE)
-    assert list(planned.step[:3]) == ["deprovision", "deallocate", "generalize"]
+    assert list(planned.step[:3]) == ["generalize OS", "deallocate", "mark as generalized"]
 
 
 def test_the_verbs_in_a_notebook() -> None:

@@ -45,7 +45,7 @@ ANSWERS: dict[str, tuple[tuple[str, tuple[str, ...], dict[str, Any], str], ...]]
         ("resize", ("p",), {"nodes": 30}, "60 cores needed, 40 of 40 free"),
         ("estimate", (), {"tasks": 900, "minutes": 60, "deadline": "2h"}, "0 of"),
     ),
-    "not-deprovisioned": (
+    "not-generalized": (
         ("nodes", ("p",), {}, "2 unusable"),
         ("wait", ("p",), {}, "2 unusable"),
         ("resize", ("p",), {"nodes": 3}, "not usable"),

@@ -142,7 +142,7 @@ def test_a_deleted_image_fails_the_next_allocation_and_keeps_the_nodes(
 
 
 def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: BatchEmulator) -> None:
-    azure.store.set_meta("scenario", "not-deprovisioned")
+    azure.store.set_meta("scenario", "not-generalized")
     azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
     azure.create_pool("market", 1)
     azure.wait_until_steady()

@@ -10,7 +10,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.compute import managed_images
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.words import count_text
+from batchimg_magics.pool_spec.words import OWN_VM_SIZE, count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
@@ -26,8 +26,8 @@ _NODES_WILL = {"TrustedLaunch": "use Trusted Launch", "ConfidentialVM": "be conf
 @rule("vm-size", "error", sources.LIFECYCLE, needs=("Batch's VM sizes",))
 def vm_size(facts: Facts) -> RuleResults:
     """Batch offers the VM size in the region of the account."""
-    if not facts.size_named_by_user:
-        return None
+    if not facts.size_named_by_user or facts.spec.vm_size == OWN_VM_SIZE:
+        return None  # without a VM, that is the error
     try:
         size = vm_sizes.find_size(facts.sizes, facts.spec.vm_size)
     except SpecError as error:

@@ -94,15 +94,15 @@ def generalize_steps(
     why = f"{wanted.words}; the VM must stop by itself within {wanted.deadline_s / 60:.0f} min"
     seconds = deprovision_scripts.EXPECTED_S[wanted.os_type]
     return (
-        Step("deprovision", vm, take_out, after, seconds, why, planned_action="would change", leaves=leaves),
-        deallocate_step(azure, vm, "a disk in use cannot be captured consistently", ("deprovision",)),
+        Step("generalize OS", vm, take_out, after, seconds, why, planned_action="would change", leaves=leaves),
+        deallocate_step(azure, vm, "a disk in use cannot be captured consistently", ("generalize OS",)),
         Step(
-            "generalize",
+            "mark as generalized",
             vm,
             mark,
             ("deallocate",),
             virtual_machines.EXPECTED_S["generalize"],
-            "marks the VM generalized in Azure",
+            "tells Azure that the VM is generalized",
             planned_action="would change",
         ),
     )

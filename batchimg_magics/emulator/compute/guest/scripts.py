@@ -19,7 +19,7 @@ POWER_OFF_S = evidence.assumed(
 )
 SYSPREP_S = evidence.assumed(120.0, "s", "that sysprep takes", "no recording shows it; minutes on real VMs")
 evidence.rule(
-    "Nothing of a script runs any more after a deprovisioning in the foreground, and the VM keeps running.",
+    "Nothing of a script runs any more after waagent -deprovision in the foreground, and the VM keeps running.",
     "the agent that runs the script is stopped (WALinuxAgent #3547); how far the script gets is not documented",
 )
 evidence.rule(

@@ -38,7 +38,7 @@ evidence.rule(
     "azure-cli #14642: the limit of 90 minutes does not end it, and stopping and starting the VM does not either",
 )
 evidence.rule(
-    "After its next start a deprovisioned VM has an agent again; the deleted accounts stay deleted.",
+    "After its next start a generalized VM has an agent again; the deleted accounts stay deleted.",
     "the agent's service is stopped, not disabled; no recording shows such a VM",
 )
 
