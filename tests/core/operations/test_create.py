@@ -148,6 +148,9 @@ def test_time_stands_still_between_calls(session: Session) -> None:
 
 
 def test_the_vm_size_is_that_of_the_vm_unless_another_is_given_and_no_nodes_are_told(session: Session) -> None:
+    with pytest.raises(NotFoundError) as missing:
+        session.create("own", from_vm="none")
+    assert missing.value.message == "there is no VM 'none' in resource group 'research'"
     planned = session.plan("own", from_vm="win-vm").set_index("step")
     assert planned.loc["pool", "why"].startswith("Standard_D4s_v3, ")
     assert planned.loc["nodes", "why"] == "no nodes were requested: `%batchimg resize own --nodes N` adds them"
