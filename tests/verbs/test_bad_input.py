@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
 
 
+IMAGE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/images/i"
+
+
 def create(**changed: Any) -> Callable[[Session], object]:
     name = changed.pop("name", "genomics")
     return lambda session: session.create(name, **{**CREATE_OPTIONS, **changed})
@@ -58,7 +61,7 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
                    "line 3: spot must be a whole number, 0 or more, not -1", "line 3 of the body"),
     "YAML most": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nspot: 100001"), SpecError,
                   "line 3: spot must be a whole number, 100,000 or less", "line 3 of the body"),
-    "YAML missing": (lambda s: s.create("g", spec="from_vm: a"), SpecError, "vm_size is missing",
+    "YAML missing": (lambda s: s.create("g", spec=f"from_image: {IMAGE}"), SpecError, "vm_size is missing",
                      "add a line `vm_size: ...` to the body"),
     "YAML pair": (lambda s: s.create("g", spec="from_vm: a\nvm_size: b\nfallback_dedicated: 5"), SpecError,
                   "fallback_dedicated needs spot", "for example: spot: 20, fallback_dedicated: 5"),
