@@ -33,7 +33,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         seed: int | None = None,
         date: str | dt.datetime | None = None,
         import_files: Sequence[str] | None = None,
-        deprovisioned: bool | None = None,
+        generalized: bool | None = None,
         subscription: str | None = None,
         resource_group: str | None = None,
         account: str | None = None,
@@ -62,7 +62,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Set the start date of a new emulator state (default: now; with `speed` max: 2026-07-01).
         import_files : Sequence[str] | None
             Import resources from `az ... show` output (JSON or YAML) in a file or directory; can be repeated.
-        deprovisioned : bool | None
+        generalized : bool | None
             Import the OS disks as generalized (default: only if their VM is marked as generalized). False: Import
             the OS disks as not generalized.
         subscription : str | None
@@ -336,7 +336,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         role : bool
             Print the smallest custom role with the required permissions, as JSON.
         vm_size : str | None
-            Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool).
+            Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM).
         nodes : int | None
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
@@ -629,7 +629,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         from_vm : str | None
             Build the image from this VM (name or resource ID).
         vm_size : str | None
-            Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool).
+            Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM).
         nodes : int | None
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
@@ -912,7 +912,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         from_vm : str | None
             Build the image from this VM (name or resource ID).
         vm_size : str | None
-            Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool).
+            Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM).
         nodes : int | None
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
@@ -1638,7 +1638,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         role : bool
             Print the smallest custom role with the required permissions, as JSON.
         vm_size : str | None
-            Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool).
+            Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM).
         nodes : int | None
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
@@ -1939,7 +1939,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         from_vm : str | None
             Build the image from this VM (name or resource ID).
         vm_size : str | None
-            Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool).
+            Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM).
         nodes : int | None
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
@@ -2219,7 +2219,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         from_vm : str | None
             Build the image from this VM (name or resource ID).
         vm_size : str | None
-            Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool).
+            Set the VM size of the nodes, for example Standard_D4s_v5 (default: that of the pool or of the VM).
         nodes : int | None
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
