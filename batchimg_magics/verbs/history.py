@@ -36,5 +36,5 @@ VERB = Verb(
     ),
     ("history genomics", "history genomics --plot"),
     start,
-    returns='One row per resize attempt; ``attrs["samples"]`` has the node counts over time.',
+    returns='One row per resize attempt; ``attrs["samples"]`` has the node counts over time, and deletions.',
 )

@@ -92,6 +92,13 @@ def _pool_with_failed_nodes(client: StateFileClient, session: Session) -> None:
     session.connect(state=str(client.path), speed="max", scenario="calm")
 
 
+def _remove_node(session: Session) -> object:
+    """Remove the node with the lowest id; once it is gone, an id that the pool does not have any more."""
+    nodes = session.nodes("genomics").node_id
+    gone = len(nodes) < CREATE_OPTIONS["nodes"] + CREATE_OPTIONS["spot"]
+    return session.repair("genomics", node=f"tvmps_{'0' * 64}_d" if gone else min(nodes), remove=True)
+
+
 def _old_pool(client: StateFileClient, session: Session) -> None:
     """Create a pool on a managed image, which Azure does not create any more."""
     client.create_vm("desk", disks=1)
@@ -178,6 +185,7 @@ CASES = (
         expires_h=8,
     ),
     Case("repair", lambda session: session.repair("genomics"), _pool_with_failed_nodes),
+    Case("repair --node --remove of a pool with an expiry", _remove_node, _pool_with_expiry, tries=3),
     Case(
         "migrate",
         lambda session: session.migrate("old", yes=True, delete_old=True),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchimg_magics.core.azure import api_versions
+from batchimg_magics.core.azure.documents import document
 from batchimg_magics.core.batch import node_pages
 from batchimg_magics.core.batch.node_pages import Node, NodeStatus
 from batchimg_magics.errors import ServiceError
@@ -54,6 +55,21 @@ async def read_node(azure: Azure, pool: str, node_id: str) -> Node | None:
     url = f"/pools/{quote(pool, safe='')}/nodes/{quote(node_id, safe='')}?api-version={api_versions.BATCH}"
     answer = await azure.call_or_none(azure.get(url, plane="batch"))
     return None if answer is None else node_pages.decode_node(answer.content)
+
+
+async def read_login_endpoint(azure: Azure, pool: str, node_id: str) -> tuple[str, int]:
+    """Return the public address and port of a node for SSH or RDP.
+
+    Raises
+    ------
+    ConflictError
+        The pool has no endpoint for remote login.
+    NotFoundError
+        The node is not in the pool.
+    """
+    client = await azure.batch()
+    found = document(await azure.call(client.get_node_remote_login_settings(pool, node_id)))
+    return str(found["remoteLoginIPAddress"]), int(found["remoteLoginPort"])
 
 
 def errors_text(node: Node) -> str:

@@ -118,7 +118,7 @@ async def act_on_nodes(azure: Azure, command: NodeCommand, board: Board, consent
     try:
         if command.action is NodeAction.REMOVE:
             wanted = [target.node_id for target in targets if target.before is not None]
-            problem = await node_removal.remove_nodes(azure, state, wanted, command.drain, board) if wanted else ""
+            problem = await node_removal.remove_nodes(azure, state, wanted, command.drain, board)
             await _read_after_removal(azure, state.name, targets, problem)
         else:
             await _request(azure, command, state.name, targets, board, step)

@@ -34,6 +34,8 @@ _ASKED = AskedSize()
 async def remove_nodes(azure: Azure, state: PoolState, node_ids: Sequence[str], drain: str | None, board: Board) -> str:
     """Remove nodes, 100 at a time, and wait until the pool is steady; return Azure's error, or an empty text.
 
+    Without nodes, only the expiry is enforced again, where an interrupted removal left it off.
+
     The targets of the pool become the numbers of the nodes that remain. The formula of an expiry is off meanwhile,
     since Azure removes single nodes of a pool of fixed size only; it then requests the nodes that remain.
 
@@ -55,6 +57,8 @@ async def remove_nodes(azure: Azure, state: PoolState, node_ids: Sequence[str], 
     try:
         state = await pools.wait_until_steady(azure, pool)
         state = await keeper.begin(state, None, keep=True)
+        if not node_ids:  # all left: an interrupted removal may have left the expiry off
+            return ""
         state = await keeper.turn_off(state)
         error = ""
         for first in range(0, len(node_ids), MAX_REMOVED_AT_ONCE):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.batch import node_actions, nodes
+from batchimg_magics.core.batch import node_actions, nodes, pools
 from batchimg_magics.core.batch.node_actions import NodeAction
 from batchimg_magics.core.operations.logs import LogQuery, read_logs
-from batchimg_magics.errors import BatchImgError
+from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.pool_spec.line import format_line
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = ["NodeCard"]
 MAX_SELECTED = 100
 #: Characters of a log that the card shows; the verb ``logs`` has all of it.
 MAX_LOG = 20_000
+_NO_ENDPOINT = "The pool has no endpoint for remote login: create a pool with --login-ports."
+_USER_NOTE = "The user is an account of the pool, or one that is added to the node, in the Azure portal for example."
 _ACTIONS = {one.value: one for one in (NodeAction.REBOOT, NodeAction.REMOVE)}
 
 
@@ -158,26 +160,34 @@ class NodeCard:
             self._opened = {}
             return
         (node_id,) = self.selected
-        line = f"{format_line('logs', {'name': self._host.name})} {node_id}"
-        if what == "login":
-            line = format_line("nodes", {"name": self._host.name, "login": node_id})
-        self._opened = opened = {"what": what, "line": line, "loading": what == "logs", "files": [], "problem": ""}
-        if what == "logs":
-            self._read_logs(node_id, opened)
+        self._opened = opened = {"what": what, "line": "", "loading": True, "files": [], "problem": ""}
+        read = self._read_logs if what == "logs" else self._read_login
 
-    def _read_logs(self, node_id: str, opened: dict[str, Any]) -> None:
-        async def read(azure: Azure) -> None:
-            result: dict[str, Any] = {}
+        async def read_and_show(azure: Azure) -> None:
             try:
-                table = await read_logs(azure, LogQuery(self._host.name, node_id))
-                result["files"] = [_file_state(row) for row in table.rows()]
+                result = await read(azure, node_id)
             except BatchImgError as error:
-                result["problem"] = error.message
+                result = {"problem": error.message}
             if self._opened is opened:
                 self._opened = opened | result | {"loading": False}
                 self._changed()
 
-        self._host.read(read)
+        self._host.read(read_and_show)
+
+    async def _read_logs(self, azure: Azure, node_id: str) -> dict[str, Any]:
+        table = await read_logs(azure, LogQuery(self._host.name, node_id))
+        line = f"{format_line('logs', {'name': self._host.name})} {node_id}"
+        return {"files": [_file_state(row) for row in table.rows()], "line": line}
+
+    async def _read_login(self, azure: Azure, node_id: str) -> dict[str, Any]:
+        try:
+            address, port = await nodes.read_login_endpoint(azure, self._host.name, node_id)
+        except ConflictError:
+            return {"problem": _NO_ENDPOINT}
+        pool = await pools.read(azure, self._host.name)
+        if "windows" in pools.agent_of(pool).lower():
+            return {"line": f"mstsc /v:{address}:{port}", "note": _USER_NOTE}
+        return {"line": f"ssh -p {port} USER@{address}", "note": _USER_NOTE}
 
     # -- what is shown -------------------------------------------------------------------------------------------
 

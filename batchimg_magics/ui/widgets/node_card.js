@@ -38,7 +38,7 @@ function renderLine(line) {
   return h("div", { class: "bi-row bi-between bi-line" }, code, copyButton(() => line, code, "Copy the command"));
 }
 
-function renderOpened({ what, line, loading, files = [], problem }) {
+function renderOpened({ what, line, loading, files = [], problem, note }) {
   const parts = files.flatMap((file) => [
     h("div", { class: "bi-row bi-between" }, h("b", { text: file.name }), h("span", { class: "bi-muted", text: file.note })),
     ...(file.text ? [h("pre", { class: "bi-log-text", tabindex: 0, text: file.text, "aria-label": file.name || "log" })] : []),
@@ -46,7 +46,7 @@ function renderOpened({ what, line, loading, files = [], problem }) {
   return h("div", { class: "bi-opened", role: "region", "aria-label": what === "logs" ? "Logs" : "Login" },
     loading ? h("p", { class: "bi-muted", role: "status", text: "reading\u2026" }) : null,
     problem ? h("p", { class: "bi-loud", role: "alert", text: problem }) : null,
-    ...parts, line ? renderLine(line) : null);
+    ...parts, line ? renderLine(line) : null, note ? h("p", { class: "bi-muted", text: note }) : null);
 }
 
 export function render({ model, element, send, back }) {

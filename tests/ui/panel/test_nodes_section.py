@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,7 +141,19 @@ def test_the_login_line_and_reasons_of_a_pool_with_a_formula(panel: Panel) -> No
     tell(panel, "act", action="remove")
     assert card(panel)["asks"] == {}
     tell(panel, "open", what="login")
-    assert card(panel)["opened"]["line"] == f"%batchimg nodes genomics --login {ids(panel)[0]}"
+    assert "has no endpoint for remote login" in card(panel)["opened"]["problem"]
+
+
+def test_a_pool_with_login_ports_tells_how_to_log_in_to_a_node(panel: Panel) -> None:
+    panel.session.create(
+        "other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1, canary=False, login_ports=(22,)
+    )
+    other = panel.session.panel("other")
+    tell(other, "select", place=0)
+    tell(other, "open", what="login")
+    assert re.fullmatch(r"ssh -p \d+ USER@[\d.]+", card(other)["opened"]["line"])
+    assert "account of the pool" in card(other)["opened"]["note"]
+    other.close()
 
 
 def test_on_a_closed_connection_nothing_is_read_or_done(panel: Panel) -> None:
