@@ -1482,8 +1482,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
         Returns
         -------
         pandas.DataFrame
-            One row per resize attempt; ``attrs["samples"]`` has the node counts over time. docs/reference.md lists
-            the columns.
+            One row per resize attempt; ``attrs["samples"]`` has the node counts over time, and deletions.
+            docs/reference.md lists the columns.
         """
         ...
 
@@ -2759,8 +2759,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         Returns
         -------
         pandas.DataFrame
-            One row per resize attempt; ``attrs["samples"]`` has the node counts over time. docs/reference.md lists
-            the columns.
+            One row per resize attempt; ``attrs["samples"]`` has the node counts over time, and deletions.
+            docs/reference.md lists the columns.
         """
         ...
 
