@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from batchimg_magics.pool_spec.pool import PoolSpec
+    from batchimg_magics.session.pool import Pool
+    from batchimg_magics.session.progress import ProgressEvent, ProgressStep
     from batchimg_magics.ui.notebook_session import Session
 
 __all__ = [
@@ -42,7 +44,10 @@ __all__ = [
     "NotConnectedError",
     "NotFoundError",
     "PolicyError",
+    "Pool",
     "PoolSpec",
+    "ProgressEvent",
+    "ProgressStep",
     "ProvisioningError",
     "ResizeError",
     "ServiceError",
@@ -55,7 +60,13 @@ __all__ = [
 ]
 
 #: The modules of the public names that are not errors.
-_HOMES = {"PoolSpec": "pool_spec.pool", "Session": "ui.notebook_session"}
+_HOMES = {
+    "Pool": "session.pool",
+    "PoolSpec": "pool_spec.pool",
+    "ProgressEvent": "session.progress",
+    "ProgressStep": "session.progress",
+    "Session": "ui.notebook_session",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.progress import Progress
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.display.progress import ProgressDisplay
-    from batchimg_magics.session.session import Session
     from batchimg_magics.session.work import VerbRun
 
 __all__ = ["run_with_progress", "wait_with_progress"]
@@ -24,8 +23,19 @@ REFRESH_INTERVAL_S = 0.1
 QUIET_INTERVALS = 2
 
 
+class Begins(Protocol):
+    """What a session is here: it begins verbs."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open."""
+
+    def begin(self, verb: str, /, **options: Any) -> VerbRun:
+        """Start a verb."""
+
+
 def run_with_progress(
-    session: Session, verb: str, options: Mapping[str, Any], progress_display: ProgressDisplay
+    session: Begins, verb: str, options: Mapping[str, Any], progress_display: ProgressDisplay
 ) -> Table:
     """Run a verb in the foreground, show its progress from the beginning, and return its table.
 
@@ -49,7 +59,7 @@ def run_with_progress(
     return wait_with_progress(verb_run, progress_display)
 
 
-def _show_beginning(session: Session, verb: str, label: str, progress_display: ProgressDisplay) -> bool:
+def _show_beginning(session: Begins, verb: str, label: str, progress_display: ProgressDisplay) -> bool:
     """Show a verb before anything is imported or connected, unless its answer comes at once; tell whether."""
     from batchimg_magics.verbs.registry import load_verb
 

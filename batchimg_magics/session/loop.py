@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchimg_magics.errors import BatchImgError
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
 
-__all__ = ["run_loop", "run_timed", "run_verb", "shut_down"]
+T = TypeVar("T")
+
+__all__ = ["call_with_service_time", "run_loop", "run_timed", "run_verb", "shut_down"]
 
 
 def run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -62,3 +64,9 @@ async def run_timed(running: Coroutine[Any, Any, Table], board: Board) -> Table:
         raise
     table.attrs["seconds"] = board.finish()
     return table
+
+
+async def call_with_service_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+    """Call a function of the connection after the first response of the service."""
+    await azure.account()
+    return await function(azure)

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from concurrent.futures import CancelledError
-from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 from batchimg_magics.errors import BatchImgError, NotFoundError
@@ -153,20 +152,10 @@ class Pool(PoolVerbs):
         return make_visible(f"<Pool {self._name} ({self._session.label}): {', '.join(words)}>")
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        from batchimg_magics.display.cells import make_visible
-        from batchimg_magics.display.labels import caption_html
+        from batchimg_magics.display.summary import summary_bundle
         from batchimg_magics.display.tables import add_label
 
-        caption, summary = add_label(f"pool {self._name}", self._session.label), self._summary()
-        width = max(map(len, summary))
-        lines = [caption, *(f"  {key:<{width}}  {text}" for key, text in summary.items())]
-        style = 'style="text-align:left;vertical-align:top"'
-        rows = "".join(
-            f'<tr><th scope="row" {style}>{escape(key)}</th><td {style}>{escape(make_visible(text))}</td></tr>'
-            for key, text in summary.items()
-        )
-        html = f'<div style="margin:2px 0 6px"><b>{caption_html(caption)}</b></div><table border="1">{rows}</table>'
-        return {"text/plain": "\n".join(map(make_visible, lines)), "text/html": f"<div>{html}</div>"}
+        return summary_bundle(add_label(f"pool {self._name}", self._session.label), self._summary())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pool):

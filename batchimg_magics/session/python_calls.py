@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from batchimg_magics.session.methods import Verbs
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.errors import BatchImgError
+    from batchimg_magics.session.progress import ProgressSetting
     from batchimg_magics.session.work import VerbRun
 
 T = TypeVar("T")
@@ -27,18 +28,25 @@ __all__ = ["PythonCalls"]
 class PythonCalls(Verbs):
     """The calls of a session."""
 
+    _progress: ProgressSetting = None
+
     @property
     @abstractmethod
     def label(self) -> str:
         """The label of captions."""
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether a connection is open."""
 
     @abstractmethod
     def begin(self, verb: str, /, **options: Any) -> VerbRun:
         """Start a verb."""
 
     @abstractmethod
-    def run(self, verb: str, /, **options: Any) -> Table:
-        """Run a verb to its end."""
+    def running(self) -> list[VerbRun]:
+        """Return the verbs that are running."""
 
     @property
     @abstractmethod
@@ -66,7 +74,17 @@ class PythonCalls(Verbs):
 
     def _run_frame(self, verb: str, options: dict[str, Any], pool: str = "") -> pd.DataFrame:
         wait = options.pop("wait", True)
-        return self._to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table(), pool)
+        if not wait:
+            return self._to_frame(self.begin(verb, **options).started_table(), pool)
+        from batchimg_magics.session import foreground, progress
+
+        if callable(self._progress):
+            verb_run = self.begin(verb, **options)
+            table = foreground.wait_with_progress(verb_run, progress.CallbackProgress(self._progress, verb_run))
+        else:
+            display = progress.bars(shown=self._progress is not False)
+            table = foreground.run_with_progress(self, verb, options, display)
+        return self._to_frame(table, pool)
 
     def _say(self, text: str, verb: str = "", pool: str = "") -> str:  # noqa: ARG002 - for a subclass
         """Return a text in the words of the front end; here, those of a command line.
@@ -92,3 +110,44 @@ class PythonCalls(Verbs):
         from batchimg_magics.session.python_errors import to_python_error
 
         return to_python_error(error, verb, lambda text: self._say(text, verb, pool), self._to_frame)
+
+    # -- display -------------------------------------------------------------------------------------------------
+
+    def _summary(self) -> dict[str, str]:
+        """Return what is known of the connection; no request is sent."""
+        connection = self.connection
+        if connection is None:
+            return {"connection": "none yet: the first verb connects to the emulator"}
+        azure = connection.azure
+        identity = connection.credential and connection.credential.identity
+        found = {
+            "connection": "failed" if connection.failed else "Azure" if connection.is_billed else "the emulator",
+            "account": azure.scope.account,
+            "region": azure.known_region,
+            "resource group": azure.scope.resource_group,
+            "subscription": azure.scope.subscription,
+            "signed in as": str(identity) if identity else "",
+            "running": ", ".join(verb_run.label for verb_run in self.running()),
+        }
+        return {name: text for name, text in found.items() if text}
+
+    def __repr__(self) -> str:
+        from batchimg_magics.display.cells import make_visible
+
+        found = self._summary()
+        if self.connection is None:
+            return f"<{type(self).__name__}: not connected>"
+        words = [f"{name} {found[name]}" for name in ("account", "region") if name in found]
+        words += [f"{name}: {found[name]}" for name in ("running",) if name in found]
+        state = " (failed)" if self.connection.failed else ""
+        return make_visible(f"<{type(self).__name__} {self.label}{state}: {', '.join(words)}>")
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        from batchimg_magics.display.summary import summary_bundle
+        from batchimg_magics.display.tables import add_label
+
+        caption = "session" if self.connection is None else add_label("session", self.label)
+        return summary_bundle(caption, self._summary())
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: open one in each process")

@@ -19,10 +19,12 @@ from batchimg_magics.connection.clouds import CLOUD_NAMES
 from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
-from batchimg_magics.session.loop import run_loop, run_timed, run_verb, shut_down
+from batchimg_magics.pool_spec.line import pool_names
+from batchimg_magics.session.loop import call_with_service_time, run_loop, run_timed, run_verb, shut_down
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
 from batchimg_magics.session.python_calls import PythonCalls
+from batchimg_magics.session.remaining_nodes import remaining_nodes_text
 from batchimg_magics.session.work import VerbRun
 from batchimg_magics.verbs.registry import load_verb
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.scaling.watch import PoolSnapshot
     from batchimg_magics.session.pool import Pool
+    from batchimg_magics.session.progress import ProgressSetting
 
 T = TypeVar("T")
 
@@ -59,6 +62,9 @@ class Session(PythonCalls):
     credential
         Signs in to Azure: a credential of azure-identity, synchronous or asynchronous. The session does not close it.
         None: `connect` chooses one.
+    progress
+        None or True: show bars in notebooks and terminals. False: show none. A function: it is called with a
+        `ProgressEvent` a few times a second, and when a verb has ended.
 
     Raises
     ------
@@ -71,7 +77,9 @@ class Session(PythonCalls):
         *,
         wrap_transport: Callable[[Transport], Transport] | None = None,
         credential: object | None = None,
+        progress: ProgressSetting = None,
     ) -> None:
+        self._progress = progress
         if credential is not None:
             from batchimg_magics.connection.sign_in import check_credential
 
@@ -83,12 +91,15 @@ class Session(PythonCalls):
         self._verb_runs: dict[str, VerbRun] = {}
         self._pool_watches: weakref.WeakSet[PoolWatch] = weakref.WeakSet()
         self._names: NameCache | None = None
+        self._changed_pools: set[str] = set()
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if text := remaining_nodes_text(self._connection, self._changed_pools):
+            sys.stderr.write(f"{text}\n")
         self.close()
 
     # -- the connection ------------------------------------------------------------------------------------------
@@ -163,6 +174,7 @@ class Session(PythonCalls):
             for verb_run in self._verb_runs.values():
                 verb_run.interrupt()
             self._verb_runs.clear()
+            self._changed_pools.clear()
             self._pool_watches.clear()
             if self._names is not None:
                 self._names.close()
@@ -224,6 +236,7 @@ class Session(PythonCalls):
             self._verb_runs[verb_run.resume_line] = verb_run
         verb_run.start(run_verb(connection.azure, verb_call, verb_run.board))
         if entry.changes:
+            self._changed_pools.update(pool_names(options))
             for watching in list(self._pool_watches):
                 if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
                     watching.poll_now()
@@ -285,7 +298,7 @@ class Session(PythonCalls):
             Returns the coroutine, given the clients of the connection.
         """
         connection = self._require_connection()
-        return asyncio.run_coroutine_threadsafe(_call_with_service_time(connection.azure, function), connection.loop)
+        return asyncio.run_coroutine_threadsafe(call_with_service_time(connection.azure, function), connection.loop)
 
     def call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine on the event loop of the session and return its result.
@@ -346,12 +359,14 @@ class Session(PythonCalls):
 
         return Pool(self, name)
 
+    def running(self) -> list[VerbRun]:
+        """Return the verbs of this session that are running."""
+        return [verb_run for verb_run in list(self._verb_runs.values()) if not verb_run.done()]
+
     def find_running(self, name: str) -> VerbRun | None:
         """Return the running verb of this session that changes a pool, or None."""
         # Without the lock: `close` holds it while it waits for the loop, which may call this.
-        verb_runs = [
-            verb_run for verb_run in list(self._verb_runs.values()) if _changes_pool(verb_run) and not verb_run.done()
-        ]
+        verb_runs = [verb_run for verb_run in self.running() if _changes_pool(verb_run)]
         return next(
             (verb_run for verb_run in verb_runs if str(verb_run.options.get("name", "")).lower() == name.lower()), None
         )
@@ -383,8 +398,3 @@ class Session(PythonCalls):
 
 def _changes_pool(verb_run: VerbRun) -> bool:
     return load_verb(verb_run.verb).changes
-
-
-async def _call_with_service_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
-    await azure.account()
-    return await function(azure)

@@ -134,6 +134,13 @@ class VerbRun:
         """Return the table of a verb that runs in the background: no rows, and the command that joins it."""
         return Table.from_rows(self.verb, [], f"{self.label}: started; `{self.resume_line}` waits for it")
 
+    @property
+    def outcome(self) -> str:
+        """How it is: ``running``, ``done``, ``failed`` or ``interrupted``."""
+        if not self._is_done:
+            return "interrupted" if self.interrupted else "running"
+        return "done" if self._table is not None else "interrupted" if self.interrupted else "failed"
+
     def done(self) -> bool:
         """Tell whether it has ended."""
         return self._is_done

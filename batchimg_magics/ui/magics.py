@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -16,14 +15,9 @@ from IPython.core.magic import (
 from IPython.display import display
 from traitlets import Bool, Unicode
 
-from batchimg_magics.display.progress import (
-    NoProgress,
-    NotebookProgress,
-    ProgressDisplay,
-    TerminalProgress,
-)
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.session.foreground import run_with_progress
+from batchimg_magics.session.progress import bars
 from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.ui.cell_completion import complete_cell, verb_at_cursor
 from batchimg_magics.ui.completion import Candidate
@@ -121,18 +115,11 @@ class BatchImgMagics(Magics):
         if not wait:
             return self.session.begin(verb, **options).started_table()
         try:
-            return run_with_progress(self.session, verb, options, self._progress_display())
+            return run_with_progress(self.session, verb, options, bars(shown=self.show_progress))
         except BatchImgError as error:
             if error.table is not None:
                 display(_to_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
             raise
-
-    def _progress_display(self) -> ProgressDisplay:
-        if not self.show_progress:
-            return NoProgress()
-        if getattr(self._shell, "kernel", None) is not None:
-            return NotebookProgress()
-        return TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress()
 
     @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:

@@ -28,6 +28,9 @@ class Session(below.Session):
     credential
         Signs in to Azure: a credential of azure-identity, synchronous or asynchronous. The session does not close it.
         None: `connect` chooses one.
+    progress
+        None or True: show bars in notebooks and terminals. False: show none. A function: it is called with a
+        `ProgressEvent` a few times a second, and when a verb has ended.
 
     Raises
     ------

@@ -38,9 +38,13 @@ class AccountCost:
         """Return what dedicated and spot nodes of a pool cost per hour; None where its prices were not read."""
         return self._costs.get(name.lower())
 
+    def counts_of(self, name: str) -> Counts | None:
+        """Return the nodes of a pool; None where the pools, or this one, were not read."""
+        return (self._counts or {}).get(name.lower())
+
     def usd_of(self, name: str) -> float | None:
         """Return what the nodes of a pool cost per hour; None where they, or their price, were not read."""
-        counts, cost = (self._counts or {}).get(name.lower()), self._costs.get(name.lower())
+        counts, cost = self.counts_of(name), self._costs.get(name.lower())
         return cost(counts.dedicated, counts.spot) if counts is not None and cost is not None else None
 
     def forget(self, name: str) -> None:

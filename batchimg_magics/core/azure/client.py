@@ -222,6 +222,11 @@ class Azure:
             self._account = (await self.get(f"{self.scope.account_id}?api-version={api_versions.BATCH}")).json()
         return self._account
 
+    @property
+    def known_region(self) -> str:
+        """The region of the Batch account, empty before it was read."""
+        return "" if self._account is None else region_key(str(self._account["location"]))
+
     async def region(self) -> str:
         """Return the region of the Batch account by its programmatic name, e.g. ``eastus2``. Errors: as `account`."""
         return region_key(str((await self.account())["location"]))
