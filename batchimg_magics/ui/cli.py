@@ -16,6 +16,7 @@ from batchimg_magics.display.progress import NoProgress, TerminalProgress
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.ui import help_text, line_parser
+from batchimg_magics.ui.shell_completion import ANSWER_COMMAND, SHELLS, answer, completion_script, remember_names
 from batchimg_magics.verbs.verb import SHARED
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ PROG = "batchimg"
 COMMANDS = (
     ("emulator [options]", "Serve the emulator to other clients: SDKs, the Azure CLI and npm packages"),
     ("emulator exec -- PROGRAM", "Run a program with the emulator in place of Azure"),
+    ("completion bash|zsh|fish", "Print a script that completes commands in a shell"),
 )
 #: The exit status if a verb only showed what it would do, because ``--yes`` was missing.
 WITHHELD = 3
@@ -67,13 +69,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run_line(words: list[str]) -> int:
-    if words[:2] == ["help", "emulator"]:
-        words = [*words[1:], "--help"]
-    if words[:1] == ["emulator"]:
-        from batchimg_magics.emulator.server import main as serve
-
-        return serve(words[1:])
     try:
+        if (status := _run_own_command(words)) is not None:
+            return status
         parsed = line_parser.parse_line(words, prog=PROG, shared=SHARED, commands=COMMANDS, epilog=EXIT_STATUS)
         _refuse_no_wait(parsed)
         return _run(parsed)
@@ -85,6 +83,26 @@ def _run_line(words: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0  # help
+
+
+def _run_own_command(words: list[str]) -> int | None:
+    """Run a command that only the command line has, and return its status; None: it is none of them."""
+    if words[:2] == ["help", "emulator"]:
+        words = [*words[1:], "--help"]
+    name, *rest = words or [""]
+    if name == "emulator":
+        from batchimg_magics.emulator.server import main as serve
+
+        return serve(rest)
+    if name == ANSWER_COMMAND:
+        sys.stdout.write(answer(rest))
+        return 0
+    if name == "completion":
+        if rest[:1] in (["-h"], ["--help"]):
+            raise line_parser.HelpRequested(f"usage: batchimg completion {'|'.join(SHELLS)}\n\n{COMMANDS[-1][1]}.")
+        sys.stdout.write(completion_script(rest))
+        return 0
+    return None
 
 
 def _refuse_no_wait(parsed: line_parser.ParsedLine) -> None:
@@ -116,6 +134,7 @@ def _run(parsed: line_parser.ParsedLine) -> int:
                 _print(error.table, session.label, parsed)
             raise
         _print(table, session.label, parsed)
+        remember_names(table, str(parsed.shared.get("profile", "")))
         if parsed.options.get("plot"):
             _write_plot(table, str(parsed.options["name"]))
         return WITHHELD if table.attrs.get("withheld") else 0
