@@ -92,8 +92,8 @@ def _command_line() -> str:
             "done, 3 if nothing was done because `--yes` was missing, 130 after Ctrl-C, and 141 if the reader of the",
             "output stopped, as in `batchimg nodes genomics | head`. `--no-wait` is not available: the work would end",
             "with the process. `batchimg emulator` serves the emulator to other clients; see",
-            "[Other clients](clients.md). `batchimg completion bash|zsh|fish` prints a script that completes commands in",
-            "a shell; the names of pools and VMs are those that `pools` and `vms` have shown last.\n",
+            "[Other clients](clients.md). `batchimg completion bash|zsh|fish` prints a script that completes commands",
+            "in a shell; the names of pools and VMs are those that `pools` and `vms` have shown last.\n",
         ]
     )
 
