@@ -188,7 +188,7 @@ def test_values_with_tabs_and_line_breaks_stay_in_their_line(
     assert (tmp_path / "tools.pkr.hcl").exists()
     assert main(["autoscale", "nope", "-o", "tsv"]) == 1
     table = Table.from_rows("help", [{"verb": "a\tb", "does": "c\nd", "command": "C:\\x"}])
-    monkeypatch.setattr(cli, "wait_with_progress", lambda *_: table)
+    monkeypatch.setattr(cli, "run_with_progress", lambda *_: table)
     capsys.readouterr()
     assert main(["pools", "-o", "tsv"]) == 0
     assert capsys.readouterr().out == "a\\tb\tc\\nd\tC:\\\\x\t\n"
@@ -199,7 +199,7 @@ def test_a_verb_that_only_shows_what_it_would_do_says_so_by_its_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = Table.from_rows("delete", [], "Dry run", withheld=True)
-    monkeypatch.setattr(cli, "wait_with_progress", lambda *_: table)
+    monkeypatch.setattr(cli, "run_with_progress", lambda *_: table)
     assert main(["pools"]) == 3
     assert "Dry run" in capsys.readouterr().out
 
