@@ -235,7 +235,7 @@ def test_help_of_all_verbs_fits_a_terminal_and_tells_what_every_command_has() ->
     assert "\noptions of every command:\n" in said
     assert "-o FORMAT, --output FORMAT" in said
     assert said.index("image source (one of --from-... is required):") < said.index("network and placement:")
-    assert "(required for a new pool)" in " ".join(said.split())
+    assert "(default: that of the pool or of the VM)" in " ".join(said.split())
 
 
 def test_create_dry_run_is_plan(capsys: pytest.CaptureFixture[str]) -> None:
