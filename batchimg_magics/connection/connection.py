@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.connection import clouds, profiles
@@ -146,13 +147,29 @@ def open_connection(
     """
     wrap = wrap_transport or (lambda transport: transport)
     if options.is_emulator:
-        return _open_emulator(options, wrap)
+        options = options.with_emulator_profile()
+        opened = _open_emulator(options, wrap)
+        if options.save_as:
+            profiles.save_profile(options.save_as, _emulator_profile(options))
+        return opened
     from batchimg_magics.connection.sign_in import SignIn
 
     profile = _requested_profile(options)
     how = SignIn(profile.sign_in, profile.tenant, credential, show_sign_in)
     how.check()
     return _open_azure(options, profile, how, wrap)
+
+
+def _emulator_profile(options: ConnectionOptions) -> profiles.Profile:
+    """Return what is saved of a connection to the emulator; the path of its state file is absolute."""
+    state = options.state
+    return profiles.Profile(
+        account=options.account or "",
+        max_cost_per_hour=options.max_cost_per_hour,
+        state=str(Path(state).expanduser().absolute()) if state and state != ":memory:" else state,
+        speed=None if options.speed is None else str(options.speed),
+        scenario=options.scenario,
+    )
 
 
 def check_options(options: ConnectionOptions) -> None:
@@ -288,6 +305,10 @@ def _requested_profile(options: ConnectionOptions) -> profiles.Profile:
     """Return the saved profile that the options name, or a new one of subscription, resource group and account."""
     if options.profile:
         profile = profiles.read_profile(options.profile)
+        if profile.is_emulator:
+            raise SpecError(
+                f"profile {options.profile!r} is a connection to the emulator", hint="remove the options of Azure"
+            )
     else:
         required = {
             "--subscription": options.subscription,

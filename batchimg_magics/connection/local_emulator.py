@@ -45,7 +45,7 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
     from batchimg_magics.emulator.emulator import open_emulator
     from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
-    if options.resource_group or options.save_as:
+    if options.resource_group:
         raise SpecError(
             "a connection to Azure needs a subscription",
             hint="specify --subscription, --resource-group and --account, or none of them to use the emulator",

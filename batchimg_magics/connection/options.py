@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from batchimg_magics.connection import profiles
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.tags import check_resource_tags
 
@@ -59,9 +60,9 @@ class ConnectionOptions:
     sign_in
         Azure: how to sign in, one of `words.SIGN_IN_WAYS`.
     profile
-        Name of a saved connection to Azure. Other options of Azure take precedence over it.
+        Name of a saved connection. Other options take precedence over it.
     save_as
-        Name to save this connection to Azure as.
+        Name to save this connection as.
     max_cost_per_hour
         Limit of the cost of all pools of the account, in USD per hour.
     tag
@@ -106,4 +107,25 @@ class ConnectionOptions:
     @property
     def is_emulator(self) -> bool:
         """Whether the options connect to the emulator."""
-        return not (self.subscription or self.profile or self.cloud or self.tenant or self.sign_in)
+        if self.subscription or self.cloud or self.tenant or self.sign_in:
+            return False
+        return self.profile is None or self._emulator_profile() is not None
+
+    def _emulator_profile(self) -> profiles.Profile | None:
+        """Return the saved connection to the emulator that is named; None: none is named, or it is to Azure."""
+        found = profiles.read_profiles().get(self.profile) if self.profile else None
+        return found if found is not None and found.is_emulator else None
+
+    def with_emulator_profile(self) -> ConnectionOptions:
+        """Return the options with those of the named connection to the emulator, where they are not set."""
+        if (saved := self._emulator_profile()) is None:
+            return self
+        return replace(
+            self,
+            profile=None,
+            state=self.state or saved.state,
+            speed=self.speed if self.speed is not None else saved.speed,
+            scenario=self.scenario or saved.scenario,
+            account=self.account or saved.account or None,
+            max_cost_per_hour=self.max_cost_per_hour or saved.max_cost_per_hour,
+        )

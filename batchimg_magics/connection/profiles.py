@@ -1,8 +1,9 @@
-"""Saved connections: account, cloud, tenant and way to sign in, by name. They contain no secrets."""
+"""Saved connections, by name: to Azure, or to the emulator with a state file. They contain no secrets."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A connection to Azure.
+    """A connection to Azure, or to the emulator, which has no subscription.
 
     Parameters
     ----------
@@ -33,16 +34,26 @@ class Profile:
         How to sign in; None: what `DefaultAzureCredential` finds.
     tags
         Azure resource tags of everything that is created on the connection.
+    state, speed, scenario
+        Emulator: state file, time acceleration and failure scenario; None: the default.
     """
 
-    subscription: str
-    resource_group: str
-    account: str
+    subscription: str = ""
+    resource_group: str = ""
+    account: str = ""
     max_cost_per_hour: float | None = None
     cloud: str | None = None
     tenant: str | None = None
     sign_in: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    state: str | None = None
+    speed: str | None = None
+    scenario: str | None = None
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether it is a connection to the emulator."""
+        return not self.subscription
 
 
 def _profiles_path() -> Path:
@@ -80,8 +91,26 @@ def read_profile(name: str) -> Profile:
 
 def save_profile(name: str, profile: Profile) -> None:
     """Save a connection, and replace one with the same name."""
-    _profiles_path().parent.mkdir(parents=True, exist_ok=True)
-    all_profiles = {**read_profiles(), name: profile}
-    _profiles_path().write_text(
-        json.dumps({key: asdict(one) for key, one in all_profiles.items()}, indent=1) + "\n", "utf-8"
-    )
+    _write({**read_profiles(), name: profile})
+
+
+def delete_profile(name: str) -> None:
+    """Delete a saved connection; nothing in Azure is changed.
+
+    Raises
+    ------
+    NotConnectedError
+        No connection with that name is saved.
+    """
+    read_profile(name)
+    _write({key: one for key, one in read_profiles().items() if key != name})
+
+
+def _write(found: dict[str, Profile]) -> None:
+    path = _profiles_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({key: asdict(one) for key, one in found.items()}, indent=1) + "\n"
+    # In one step: a process that is interrupted must not leave half a file.
+    new = path.with_suffix(f".{os.getpid()}.new")
+    new.write_text(text, "utf-8")
+    new.replace(path)

@@ -14,7 +14,7 @@ from batchimg_magics.display.cells import NO_VALUE, format_cell, format_money, m
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.base.schemas import Form
+    from batchimg_magics.core.base.columns import Form
 
     Columns = Mapping[str, Sequence[Any]]
 

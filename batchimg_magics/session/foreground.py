@@ -61,8 +61,11 @@ def run_with_progress(
 
 def _show_beginning(session: Begins, verb: str, label: str, progress_display: ProgressDisplay) -> bool:
     """Show a verb before anything is imported or connected, unless its answer comes at once; tell whether."""
+    from batchimg_magics.session.local_verbs import LOCAL_VERBS
     from batchimg_magics.verbs.registry import load_verb
 
+    if verb in LOCAL_VERBS:
+        return False
     if verb == "connect" or not session.connected:
         progress_display.show(Progress(label, status="connecting"))
     elif load_verb(verb).changes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandas.api.extensions import ExtensionArray
 
-    from batchimg_magics.core.base.schemas import Column
+    from batchimg_magics.core.base.columns import Column
     from batchimg_magics.core.base.table import Table
 
 __all__ = ["DTYPES", "to_displayed_frame", "to_frame", "with_words"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from batchimg_magics.session.methods import Verbs
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
@@ -26,7 +27,15 @@ __all__ = ["PythonCalls"]
 
 
 class PythonCalls(Verbs):
-    """The calls of a session."""
+    """The calls of a session.
+
+    Attributes
+    ----------
+    background
+        The last verbs that were started without waiting for them.
+    """
+
+    background: deque[VerbRun]
 
     _progress: ProgressSetting = None
 
@@ -75,7 +84,7 @@ class PythonCalls(Verbs):
     def _run_frame(self, verb: str, options: dict[str, Any], pool: str = "") -> pd.DataFrame:
         wait = options.pop("wait", True)
         if not wait:
-            return self._to_frame(self.begin(verb, **options).started_table(), pool)
+            return self._to_frame(self.begin_in_background(verb, options), pool)
         from batchimg_magics.session import foreground, progress
 
         if callable(self._progress):
@@ -85,6 +94,11 @@ class PythonCalls(Verbs):
             display = progress.bars(shown=self._progress is not False)
             table = foreground.run_with_progress(self, verb, options, display)
         return self._to_frame(table, pool)
+
+    def begin_in_background(self, verb: str, options: dict[str, Any]) -> Table:
+        """Start a verb without waiting for it, and return the table that says so; `status` shows what comes of it."""
+        self.background.append(self.begin(verb, **options))
+        return self.background[-1].started_table()
 
     def _say(self, text: str, verb: str = "", pool: str = "") -> str:  # noqa: ARG002 - for a subclass
         """Return a text in the words of the front end; here, those of a command line.

@@ -11,6 +11,7 @@ import asyncio
 import sys
 import threading
 import weakref
+from collections import deque
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,6 +21,7 @@ from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.line import pool_names
+from batchimg_magics.session import local_verbs
 from batchimg_magics.session.loop import call_with_service_time, run_loop, run_timed, run_verb, shut_down
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
@@ -89,6 +91,8 @@ class Session(PythonCalls):
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
         self._verb_runs: dict[str, VerbRun] = {}
+        #: The last verbs that were started without waiting for them.
+        self.background: deque[VerbRun] = deque(maxlen=20)
         self._pool_watches: weakref.WeakSet[PoolWatch] = weakref.WeakSet()
         self._names: NameCache | None = None
         self._changed_pools: set[str] = set()
@@ -211,6 +215,8 @@ class Session(PythonCalls):
         """
         if verb == "connect":
             return self._connect(ConnectionOptions(**options))
+        if verb in local_verbs.LOCAL_VERBS:
+            return local_verbs.run(verb, options, self._verb_runs.values(), self.background)
         connection = self._require_connection()
         entry = load_verb(verb)
         if entry.start is None:
@@ -374,15 +380,7 @@ class Session(PythonCalls):
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.
 
-        Parameters
-        ----------
-        kind
-            ``pool``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or ``node`` with its pool as `of`.
-
-        Returns
-        -------
-        list of str
-            Empty without a connection, or if the service has never answered in time.
+        `kind` is ``pool``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or ``node`` of the pool `of`.
         """
         if kind == "profile":
             return sorted(profiles.read_profiles())

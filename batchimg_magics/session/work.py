@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shlex
 import threading
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, cast
 
+from batchimg_magics.core.base.progress import Board
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.pool_spec.line import format_line, pool_names
+from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Mapping
     from contextlib import AbstractContextManager
 
-    from batchimg_magics.core.base.progress import Board, Progress
+    from batchimg_magics.core.base.progress import Progress
 
 #: A wait is divided into slices of this many real seconds, so that an interrupt is noticed between two of them.
 WAIT_SLICE_S = 0.1
@@ -45,6 +48,8 @@ class VerbRun:
         A short name, for example ``create genomics``.
     interrupted
         Whether it was interrupted; it cannot be joined then.
+    is_told
+        Whether somebody has got its result.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class VerbRun:
         self.label = " ".join([verb, *pool_names(options)])
         self.interrupted = False
         self._status = status
+        self.is_told = False
         self._loop = loop
         self._advancing_time = advancing_time
         self._task: asyncio.Task[Table] | None = None
@@ -86,6 +92,35 @@ class VerbRun:
         """The line that stops its operations in Azure."""
         return f"%batchimg stop-resize {shlex.quote(str(self.options.get('name', '')))}"
 
+    @classmethod
+    def finished(cls, verb: str, options: Mapping[str, Any], table: Table) -> VerbRun:
+        """Return a verb that needed no connection, and has ended with a table."""
+        # Without a loop: nothing of it runs.
+        run = cls(verb, options, Board(lambda: 0.0), cast("asyncio.AbstractEventLoop", None), nullcontext)
+        run._table, run._is_done = table, True
+        run._done_lock.release()
+        return run
+
+    @property
+    def has_stop_line(self) -> bool:
+        """Whether `stop_line` stops it: a resize that it may have begun."""
+        return load_verb(self.verb).changes and bool(self.options.get("name")) and not self._creates_image
+
+    @property
+    def _creates_image(self) -> bool:
+        """Whether it has not come to the nodes yet: `create` makes the pool when its image exists."""
+        return self.verb in ("create", "migrate") and all(one.name != "nodes" for one in self.board.activities())
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why it failed; None while it runs, and after success."""
+        return self._error
+
+    @property
+    def caption(self) -> str:
+        """The caption of its table; empty before its end."""
+        return "" if self._table is None else self._table.caption
+
     def start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
         """Start it; to be called once."""
         self._loop.call_soon_threadsafe(self._start, coroutine)
@@ -108,8 +143,7 @@ class VerbRun:
 
     def detached_error(self) -> DetachedError:
         """Return the error of a wait that ended early: how to resume, how to stop, and what is not cleaned up."""
-        # Without a pool there is no resize to stop: `create` makes it when its image exists.
-        creates = self.verb in ("create", "migrate") and all(one.name != "nodes" for one in self.board.activities())
+        creates = self._creates_image  # without a pool there is no resize to stop
         pending = f"; until then, {self.board.pending_cleanup}" if self.board.pending_cleanup else ""
         stop = f", or stop with `{self.stop_line}`"
         if creates:
@@ -157,6 +191,8 @@ class VerbRun:
         RuntimeError
             The call comes from the thread of the loop and would wait for itself.
         """
+        if self._is_done:
+            return True
         self._refuse_own_thread()
         self._loop.call_soon_threadsafe(self._enter_time_block)
         if self._done_lock.acquire(timeout=timeout_s):
@@ -177,6 +213,7 @@ class VerbRun:
             self._refuse_own_thread()
         while not self._is_done:
             self.wait(WAIT_SLICE_S)
+        self.is_told = True
         if self._table is None:
             raise self._error or self.detached_error()
         return self._table

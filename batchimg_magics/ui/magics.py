@@ -17,6 +17,7 @@ from traitlets import Bool, Unicode
 
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.session.foreground import run_with_progress
+from batchimg_magics.session.local_verbs import LOCAL_VERBS, outcome_line
 from batchimg_magics.session.progress import bars
 from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.ui.cell_completion import complete_cell, verb_at_cursor
@@ -84,6 +85,7 @@ class BatchImgMagics(Magics):
         except line_parser.HelpRequested as answer:
             print(answer)  # noqa: T201 - IPython's way to show text
             return None
+        self._tell_news()
         frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell or "", variables)})
         if target is None:
             return frame
@@ -93,6 +95,13 @@ class BatchImgMagics(Magics):
     # IPython calls this for `%batchimg?`. The list of verbs imports all of them; loading the extension imports none.
     batchimg.getdoc = help_text.magic_docstring  # type: ignore[union-attr] # an attribute of the function, for IPython only
 
+    def _tell_news(self) -> None:
+        """Print one line for each verb that has ended in the background since the last magic."""
+        for run in self._session.background if self._session is not None else ():
+            if run.done() and not run.is_told:
+                run.is_told = True
+                print(outcome_line(run))  # noqa: T201 - IPython's way to show text
+
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
             return _to_frame(help_text.help_table(options.get("verb")))
@@ -101,7 +110,7 @@ class BatchImgMagics(Magics):
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
         if verb == "connect" and ConnectionOptions(**options).is_emulator:
             options = {**settings, **options}
-        elif verb != "connect" and settings and not self.session.connected:
+        elif verb not in ("connect", *LOCAL_VERBS) and settings and not self.session.connected:
             self._run_verb("connect", settings)
         if verb == "panel":
             return self.session.open_panel(**options)
@@ -111,9 +120,8 @@ class BatchImgMagics(Magics):
         return _to_frame(table, self.session.label)
 
     def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
-        wait = options.pop("wait", True)
-        if not wait:
-            return self.session.begin(verb, **options).started_table()
+        if not options.pop("wait", True):
+            return self.session.begin_in_background(verb, options)
         try:
             return run_with_progress(self.session, verb, options, bars(shown=self.show_progress))
         except BatchImgError as error:

@@ -90,7 +90,7 @@ VERB = Verb(
             parse=parse_pair,
             combine=dict,
         ),
-        Option("--save-as", "Save this Azure connection as a profile", metavar="NAME", completion="profile"),
+        Option("--save-as", "Save this connection as a profile, without secrets", metavar="NAME", completion="profile"),
     ),
     (
         "connect",

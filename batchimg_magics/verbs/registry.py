@@ -21,8 +21,8 @@ __all__ = ["SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb", "unknown_ver
 
 #: The order of help. A verb that is not named here comes after these.
 _ORDER = (
-    "connect", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan", "nodes",
-    "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate",
+    "connect", "profiles", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan",
+    "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "status",
 )  # fmt: skip
 #: The verbs of the front ends: no methods of `Session`.
 _FRONT_END_VERBS = ("panel", "help")

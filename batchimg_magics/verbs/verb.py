@@ -326,7 +326,7 @@ NO_WAIT = Option(
     "--no-wait", "Return immediately; the work continues in the kernel of the notebook", dest="wait", const=False
 )
 PROFILE = Option(
-    "--profile", "Use the Azure connection that `connect --save-as NAME` saved", metavar="NAME", completion="profile"
+    "--profile", "Use the connection that `connect --save-as NAME` saved", metavar="NAME", completion="profile"
 )
 OUTPUT = Option(
     "--output",

@@ -16,7 +16,7 @@ from batchimg_magics.verbs.verb import SHARED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.core.base.schemas import Column
+    from batchimg_magics.core.base.columns import Column
     from batchimg_magics.verbs.verb import Option, Verb
 
 __all__ = ["markdown_table", "render_page"]

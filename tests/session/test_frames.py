@@ -6,16 +6,19 @@ import datetime as dt
 import io
 import json
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.base.schemas import SCHEMAS, Column
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table, TimeColumn
 from batchimg_magics.session.frames import DTYPES, to_frame
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.base.columns import Column
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.text(max_size=5),

@@ -17,7 +17,7 @@ from batchimg_magics.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from batchimg_magics.core.base.schemas import Column
+    from batchimg_magics.core.base.columns import Column
 
     #: True, False, or None where a missing value leaves the result open.
     Answers = list[bool | None]

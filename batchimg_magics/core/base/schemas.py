@@ -2,44 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from batchimg_magics.core.base.columns import Column
+from batchimg_magics.core.base.kernel_schemas import KERNEL_SCHEMAS
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.pool_spec.words import NODE_ACTIONS, NODE_KINDS, NODE_STATES
-
-#: The kind of the values of a column. In pandas: ``string``, ``Int64``, ``Float64``, ``boolean``,
-#: ``datetime64[us, UTC]`` and ``category``. A missing value is None here and ``<NA>`` there.
-Kind = Literal["text", "int", "float", "bool", "time", "word"]
-#: What a text is, for displays: an ID, which may be shortened; a command, a formula or other code, which is copied;
-#: advice in words with commands in it; the text or code of an error; the severity of a finding.
-Form = Literal["plain", "id", "code", "advice", "problem", "severity"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table.
-
-    Parameters
-    ----------
-    name
-        The name, with its unit where it has one (``seconds``, ``size_gib``).
-    kind
-        The kind of its values.
-    doc
-        The description, in one line.
-    allowed_values
-        For ``word``: the known words; others are appended.
-    form
-        What its texts are, for displays. `views` has the order in which displays show the columns.
-    """
-
-    name: str
-    kind: Kind
-    doc: str
-    allowed_values: tuple[str, ...] = ()
-    form: Form = "plain"
-
 
 # Source: the vocabulary of the Batch data plane, 2025-06-01.
 ALLOCATION_STATES = ("steady", "resizing", "stopping")
@@ -51,37 +17,8 @@ SEVERITIES = ("error", "warning", "info")
 #: How a resize attempt ended.
 OUTCOMES = tuple(one.value for one in OutcomeClass)
 
-#: The groups of the properties of a pool.
-SHOW_SECTIONS = (
-    "pool", "nodes", "cost", "errors", "machine", "image", "network", "start task", "access", "quota", "jobs", "tags",
-    "not read", "next",
-)  # fmt: skip
-
 SCHEMAS: dict[str, tuple[Column, ...]] = {
-    "connect": (
-        Column("connection", "word", "what is connected: the emulator (local) or Azure", ("local", "azure")),
-        Column("account", "text", "name of the Batch account"),
-        Column("region", "text", "region of the account"),
-        Column("resource_group", "text", "resource group of images, galleries and snapshots"),
-        Column("subscription", "text", "subscription ID", form="id"),
-        Column("pools", "int", "number of pools in the account"),
-        Column("pool_quota", "int", "pool quota of the account"),
-        Column("dedicated_core_quota", "int", "dedicated core quota; missing if Azure does not report it"),
-        Column("spot_core_quota", "int", "Spot core quota of the account"),
-        Column(
-            "max_usd_per_hour",
-            "float",
-            "cost limit of all pools of the account, in USD per hour; missing if there is none",
-        ),
-        Column("cloud", "text", "name of the Azure cloud; missing for the emulator in this process"),
-        Column("tenant", "text", "ID of the tenant that signed in; missing if it is not known", form="id"),
-        Column("signed_in_as", "text", "user, service principal or managed identity; missing if it is not known"),
-        Column("tags", "text", "tags of every resource that is created on the connection; missing if there are none"),
-        Column("state", "text", "emulator state file, or :memory:; missing for Azure"),
-        Column("scenario", "text", "failure scenario of the emulator; calm: no failures"),
-        Column("speed", "text", "time acceleration of the emulator; max: time advances only while a verb waits"),
-        Column("time", "time", "current time of the service"),
-    ),
+    **KERNEL_SCHEMAS,
     "vms": (
         Column("vm", "text", "name of the VM"),
         Column("resource_group", "text", "its resource group"),
@@ -170,11 +107,6 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("created", "time", "when it was created"),
         Column("managed", "bool", "whether this tool created it"),
     ),
-    "show": (
-        Column("section", "word", "group of the property", SHOW_SECTIONS),
-        Column("property", "text", "name of the property, the same for every pool"),
-        Column("value", "text", "its value"),
-    ),
     "check": (
         Column("rule", "text", "ID of the rule; docs/rules.md lists all"),
         Column("ok", "bool", "whether the check passed; missing if it could not be checked"),
@@ -217,17 +149,6 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("errors", "text", "errors of the node, code: message", form="problem"),
         Column("image_version", "text", "image version that it runs"),
         Column("agent_version", "text", "version of the node agent"),
-    ),
-    "logs": (
-        Column("node_id", "text", "ID of the node", form="id"),
-        Column("state", "word", "node state", NODE_STATES),
-        Column("exit_code", "int", "exit code of its start task"),
-        Column("file", "text", "name of the file; missing if none can be read"),
-        Column("text", "text", "its text, or the end of it; control characters as \\x1b", form="code"),
-        Column("shown", "text", "how much of the file the text is: all, or for example: last 64 KiB of 3 MiB"),
-        Column("size_bytes", "int", "size of the file in bytes"),
-        Column("modified", "time", "when the file was last written"),
-        Column("error", "text", "why the files of the node, or this file, cannot be read", form="problem"),
     ),
     "node counts": (
         Column("state", "word", "node state", NODE_STATES),

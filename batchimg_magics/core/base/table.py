@@ -17,7 +17,7 @@ from batchimg_magics.core.base.schemas import SCHEMAS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batchimg_magics.core.base.schemas import Column
+    from batchimg_magics.core.base.columns import Column
 
 
 class TimeColumn(Sequence[dt.datetime | None]):

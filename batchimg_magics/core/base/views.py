@@ -48,6 +48,12 @@ VIEWS: dict[str, View] = {
         ("connection", "account", "region", "scenario", "speed", "time", "max_usd_per_hour", "pools", "state"),
         ("cloud", "signed_in_as", "tenant", "subscription"),
     ),
+    "profiles": View(
+        ("profile", "connection", "account", "command"),
+        (),
+        "save the present connection with `%batchimg connect ... --save-as NAME`",
+    ),
+    "status": View(("verb", "resource", "state", "step", "outcome", "elapsed_seconds", "command", "stop")),
     "vms": View(
         ("vm", "power", "generalized", "vm_size", "os", "data_disks"),
         ("image", "resource_group", "region", "id"),

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchimg_magics.core.base.columns import Column
 from batchimg_magics.core.base.filters import MAX_LENGTH, parse
-from batchimg_magics.core.base.schemas import SCHEMAS, Column
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table, TimeColumn
 from batchimg_magics.errors import SpecError
 from batchimg_magics.session.frames import to_frame
