@@ -78,18 +78,42 @@ class Verbs(_Methods, metaclass=ABCMeta):
         sign_in : Literal["device-code", "browser", "cli", "managed-identity", "environment"] | None
             Set the way to sign in (default: the ways of DefaultAzureCredential, one after the other).
         profile : str | None
-            Use the Azure connection that `connect `save_as` NAME` saved.
+            Use the connection that `connect `save_as` NAME` saved.
         max_cost_per_hour : float | None
             Refuse to exceed this cost of all pools in USD per hour: nodes, disks, load balancers, addresses.
         tag : Mapping[str, str] | None
             Add an Azure resource tag to everything that is created on this connection; can be repeated.
         save_as : str | None
-            Save this Azure connection as a profile.
+            Save this connection as a profile, without secrets.
 
         Returns
         -------
         pandas.DataFrame
             One row. docs/reference.md lists the columns.
+        """
+        ...
+
+    def profiles(
+        self,
+        *,
+        delete: str | None = None,
+    ) -> pd.DataFrame:
+        """List the saved connections, or delete one (--delete).
+
+        Parameters
+        ----------
+        delete : str | None
+            Delete this saved connection; nothing in Azure is changed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per saved connection, without secrets. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotConnectedError
+            There is no such saved connection, or the file cannot be read.
         """
         ...
 
@@ -1542,6 +1566,19 @@ class Verbs(_Methods, metaclass=ABCMeta):
         ------
         SpecError
             No number of nodes can meet the deadline or the budget.
+        """
+        ...
+
+    def status(
+        self,
+    ) -> pd.DataFrame:
+        """List the verbs that run in this kernel, and what came of those started with --no-wait.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per verb that runs, and per verb of --no-wait that has ended. docs/reference.md lists the
+            columns.
         """
         ...
 
