@@ -362,7 +362,7 @@ def _cleanup_step(image_build: ImageBuild, after: tuple[str, ...]) -> Step:
         if left:
             text = "; ".join(f"{one.resource.name}: {one.reason}" for one in left)
             return StepResult("kept", "not deleted", f"run the same command again: {text}")
-        return StepResult("deleted", "gone", temporary.count_text(deleted))
+        return StepResult("deleted", "gone", temporary.resources_text(deleted))
 
     why = "they cost money and are not needed any more"
     return Step(TEMPORARY_RESOURCES, names.vm, run, after, 60.0, why, "would delete")

@@ -49,7 +49,12 @@ async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]
     rows: list[dict[str, Any]] = []
     if deleted:
         rows.append(
-            {"step": TEMPORARY_RESOURCES, "action": "deleted", "state": "gone", "detail": temporary.count_text(deleted)}
+            {
+                "step": TEMPORARY_RESOURCES,
+                "action": "deleted",
+                "state": "gone",
+                "detail": temporary.resources_text(deleted),
+            }
         )
     rows += [
         {"step": "not deleted", "action": "kept", "state": "exists", "detail": one.reason}

@@ -16,6 +16,7 @@ from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import disks, security_groups, snapshots, virtual_machines
 from batchimg_magics.core.compute.network_interfaces import delete_interface, list_interfaces
 from batchimg_magics.errors import BatchImgError, NotFoundError
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import COMPUTE, ResourceId
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def temporary_kind(resource: ResourceId) -> str:
     return resource.path[-1][0].lower()
 
 
-def count_text(resources: Sequence[ResourceId]) -> str:
+def resources_text(resources: Sequence[ResourceId]) -> str:
     """Return the numbers of resources by type as text."""
     counts = {word: sum(temporary_kind(one) == kind for one in resources) for kind, word in _WORDS.items()}
-    return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count)
+    return ", ".join(count_text(count, word) for word, count in counts.items() if count)

@@ -9,6 +9,7 @@ from batchimg_magics.core.batch import pools
 from batchimg_magics.core.estimates import spending
 from batchimg_magics.core.scaling import rounds
 from batchimg_magics.errors import ServiceError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -70,5 +71,5 @@ def _text(costs: list[dict[str, Any]], *, named: bool) -> str:
         when = dt.datetime.fromisoformat(one["until"]).strftime("%Y-%m-%d %H:%MZ")
         ended = f"deleted {when}" if one["deleted"] else f"until {when}"
         parts.append(f"{'' if named else one['pool'] + ': '}{usd} ({ended})")
-    earlier = f"; {len(costs) - _MAX_SHOWN} earlier pools in attrs" if len(costs) > _MAX_SHOWN else ""
+    earlier = f"; {count_text(len(costs) - _MAX_SHOWN, 'earlier pool')} in attrs" if len(costs) > _MAX_SHOWN else ""
     return f"; cost so far, as seen from this computer: {', '.join(parts)}{earlier}"

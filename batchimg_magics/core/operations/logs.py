@@ -19,6 +19,7 @@ from batchimg_magics.core.batch import node_files, nodes, pools
 from batchimg_magics.core.batch.node_pages import Node
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +190,7 @@ async def _read_file(azure: Azure, pool: str, node_id: str, file: NodeFile, quer
         lines = text.splitlines()
         if len(lines) > query.lines:
             whole = size_text(file.size_bytes or 0) if cut else f"{len(lines)}"
-            shown = f"last {query.lines} lines of {whole}"
+            shown = f"last {count_text(query.lines, 'line')} of {whole}"
             text = "\n".join(lines[len(lines) - query.lines :])
     return row | {"text": text, "shown": shown}
 
@@ -197,7 +198,7 @@ async def _read_file(azure: Azure, pool: str, node_id: str, file: NodeFile, quer
 def size_text(count: int) -> str:
     """Return a number of bytes as text, e.g. ``64 KiB``."""
     if count < 1024:
-        return f"{count} bytes"
+        return count_text(count, "byte")
     number, unit = (count / 1024, "KiB") if count < 1024**2 else (count / 1024**2, "MiB")
     return f"{number:.1f}".removesuffix(".0") + f" {unit}"
 
@@ -222,6 +223,6 @@ def _no_files_text(pool: Json, query: LogQuery) -> str:
 
 def _caption(pool: Json, found: Sequence[NodeStatus], chosen: Sequence[NodeStatus]) -> str:
     failed = sum(1 for one in found if one.state in _FIRST)
-    which = f"node {chosen[0].id}" if len(chosen) == 1 else f"{len(chosen)} of {len(found)} nodes"
+    which = f"node {chosen[0].id}" if len(chosen) == 1 else f"{len(chosen)} of {count_text(len(found), 'node')}"
     text = f"logs of pool {pool['name']}: {which}"
     return f"{text}; {failed} failed" if failed else text

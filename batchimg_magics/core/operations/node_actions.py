@@ -15,6 +15,7 @@ from batchimg_magics.core.operations import node_removal
 from batchimg_magics.core.scaling import readiness
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ async def act_on_nodes(azure: Azure, command: NodeCommand, board: Board, consent
             target.outcome = "planned"
         return consent.captioned(_table(command, state.name, targets, _plan_text(command, state.name, targets)))
     began = azure.now()
-    step = f"{command.action.value} {_plural(len(targets))}"
+    step = f"{command.action.value} {count_text(len(targets), 'node')}"
     board.begin(step, expected_s=command.action.minutes * 60 or None, total=len(targets))
     try:
         if command.action is NodeAction.REMOVE:
@@ -136,7 +137,11 @@ def _result(command: NodeCommand, pool: str, targets: list[_Target]) -> Table:
     table = _table(command, pool, targets, _done_text(command, pool, targets))
     refused = [target for target in targets if target.outcome == "refused"]
     if refused:
-        many = f"{len(refused)} of {_plural(len(targets))}" if len(targets) > 1 else f"node {refused[0].node_id}"
+        many = (
+            f"{len(refused)} of {count_text(len(targets), 'node')}"
+            if len(targets) > 1
+            else f"node {refused[0].node_id}"
+        )
         be = "were" if len(refused) > 1 else "was"
         raised = ConflictError(
             f"pool {pool!r}: {many} {be} not {command.action.done}: {refused[0].message}",
@@ -244,7 +249,7 @@ async def _wait(azure: Azure, pool: str, targets: list[_Target], board: Board, s
     await polling.poll_until(
         azure,
         poll,
-        what=f"restart of {_plural(len(targets))} of pool {pool}",
+        what=f"restart of {count_text(len(targets), 'node')} of pool {pool}",
         first_s=pools.FIRST_POLL_S,
         timeout_s=readiness.SETTLE_TIMEOUT_S,
         pace=readiness.BOOT_POLL_PACE,
@@ -289,19 +294,17 @@ def _table(command: NodeCommand, pool: str, targets: list[_Target], caption: str
     return Table.from_rows("node actions", [target.row(pool, command.action) for target in targets], caption)
 
 
-def _plural(count: int) -> str:
-    return "1 node" if count == 1 else f"{count} nodes"
-
-
 def _plan_text(command: NodeCommand, pool: str, targets: list[_Target]) -> str:
     present = sum(target.before is not None for target in targets)
     tasks = _running_tasks(targets) if command.action.ends_tasks(command.drain) else 0
     ends = f"; {tasks} running {'task' if tasks == 1 else 'tasks'} would end" if tasks else ""
-    return f"Dry run: {_plural(present)} of pool {pool} would be {command.action.done}{ends}"
+    return f"Dry run: {count_text(present, 'node')} of pool {pool} would be {command.action.done}{ends}"
 
 
 def _done_text(command: NodeCommand, pool: str, targets: list[_Target]) -> str:
-    parts = [f"{_plural(sum(one.outcome == 'done' for one in targets))} of pool {pool} {command.action.done}"]
+    parts = [
+        f"{count_text(sum(one.outcome == 'done' for one in targets), 'node')} of pool {pool} {command.action.done}"
+    ]
     if requested := sum(one.outcome == "requested" for one in targets):
         parts.append(f"{requested} requested: done when their tasks have ended")
     parts += [

@@ -14,6 +14,7 @@ from batchimg_magics.core.scaling.node_health import MAX_REMOVED_AT_ONCE
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round
 from batchimg_magics.errors import BatchImgError, ConflictError, NotFoundError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -121,7 +122,7 @@ async def _record(azure: Azure, state: PoolState, start: tuple[float, Counts]) -
     """Add a removal to the history of the pool."""
     (started, before), after = start, rounds.live_counts(await readiness.count_and_record(azure, state.name))
     count = before.total - after.total
-    text = "removed 1 node" if count == 1 else f"removed {count} nodes"
+    text = f"removed {count_text(count, 'node')}"
     ended, rates = azure.now(), await context.read_rates(azure, state.name)
     cost = None if rates is None else rates.cost(before.dedicated, before.spot)
     row = Round(

@@ -13,6 +13,7 @@ from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.scaling import timeline
 from batchimg_magics.core.scaling.rounds import live_counts
 from batchimg_magics.display.tables import NO_VALUE
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -192,7 +193,7 @@ def _chart(spells: Sequence[Spell], target: int, now: float) -> dict[str, Any]:
     last = spells[-1]
     text = (
         f"Nodes over time, {parts[-1]['labels'][0]} to {parts[-1]['labels'][1]} UTC: "
-        f"{last.live[-1][1]:,} nodes now, {last.ready[-1][1]:,} ready, target {target:,}"
+        f"{count_text(last.live[-1][1], 'node')} now, {last.ready[-1][1]:,} ready, target {target:,}"
     )
     return {"parts": parts, "max": max(1, most), "text": text}
 

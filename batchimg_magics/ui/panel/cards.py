@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.ui.panel.form import DRAIN_LABELS, quota_nodes, slider_max
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _parts(others: float, own: float, needed: float, unit: tuple[str, str]) -> l
 def _rows(form: ResizeForm, context: ForecastInputs, result: Forecast) -> list[list[str]]:
     rows = []
     if form.target.total > form.now.total:
-        attempts = f"{result.rounds} attempt{'s'[: result.rounds != 1]}"
+        attempts = count_text(result.rounds, "attempt")
         first = ", one node first" if result.first_node else ""
         rows.append(["Ready in", f"about {format_duration(result.ready_s)}, {attempts}{first}"])
         if result.usd_until_ready is not None:

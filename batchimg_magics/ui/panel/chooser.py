@@ -110,7 +110,7 @@ class PoolChooser(anywidget.AnyWidget):
 
     def static_text(self) -> str:
         """Return the list as text for terminals."""
-        rows = [f"  {one['pool']}: {one['nodes']} nodes, {' · '.join(one['facts'])}" for one in self.pools]
+        rows = [f"  {one['pool']}: nodes {one['nodes']}, {' · '.join(one['facts'])}" for one in self.pools]
         none = "No pools. Create one with `%batchimg create`."
         return "\n".join(
             [self.head["connection"], *(rows or [none]), *["`%batchimg panel NAME` shows one"][: len(rows)]]

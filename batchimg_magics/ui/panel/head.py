@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Connection
@@ -139,7 +140,7 @@ def _image_tile(image: ImageSummary, at: float | None) -> dict[str, Any]:
     today = None if at is None else dt.datetime.fromtimestamp(at, dt.UTC)
     if image.published is not None and today is not None:
         days = max(0, (today - image.published).days)
-        parts.append("created today" if days == 0 else f"created {days} day{'s'[: days != 1]} ago")
+        parts.append("created today" if days == 0 else f"created {count_text(days, 'day')} ago")
     if image.agent_ends is not None and today is not None:
         days = (image.agent_ends - today.date()).days
         tone = "warn" if days < _NEAR_END_DAYS else ""

@@ -9,6 +9,7 @@ from batchimg_magics.core.batch.node_actions import NodeAction
 from batchimg_magics.core.operations.logs import LogQuery, read_logs
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.pool_spec.line import format_line
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -203,7 +204,7 @@ class NodeCard:
         if action is not None:
             asks = {
                 "text": self._question(action),
-                "button": f"{action.value.capitalize()} {_plural(len(self._present()))}",
+                "button": f"{action.value.capitalize()} {count_text(len(self._present()), 'node')}",
                 "line": format_line("repair", {"name": self._host.name, **self._options(action)}),
             }
         return {
@@ -268,7 +269,3 @@ def _file_state(row: dict[str, Any]) -> dict[str, str]:
     cut = len(text) > MAX_LOG
     note = row.get("error") or ("the end of it" if cut else (row.get("shown") or "") if text else "empty")
     return {"name": row.get("file") or "", "text": text[-MAX_LOG:], "note": note}
-
-
-def _plural(count: int) -> str:
-    return "1 node" if count == 1 else f"{count} nodes"

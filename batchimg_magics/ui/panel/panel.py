@@ -15,6 +15,7 @@ import traitlets
 
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.pool_spec.line import format_line
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.ui.panel import buttons, cards, head
 from batchimg_magics.ui.panel.attempts_section import AttemptsSection
 from batchimg_magics.ui.panel.display import display_panel
@@ -160,7 +161,7 @@ class Panel(anywidget.AnyWidget):
             self.form.now, self.form.at = head.count_nodes(snapshot), snapshot.at
         was, pool = None if before is None else before.pool, snapshot.pool
         if was is not None and pool is not None and was.allocation != pool.allocation:
-            self.work.lines.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now} nodes")
+            self.work.lines.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now.text}")
             self._refresh_context()
         self.work.show(snapshot)
         self._show_head()
@@ -218,7 +219,7 @@ class Panel(anywidget.AnyWidget):
             "reasons": reasons,
             "blocked": result is not None and bool(result.blockers),
             "line": format_line("resize", {"name": self.name, **self.form.options}),
-            "delete": f"Delete pool {self.name} and its {self.form.now.total:,} nodes? Its image is kept.",
+            "delete": f"Delete pool {self.name} and its {count_text(self.form.now.total, 'node')}? Its image is kept.",
         }
 
     def _show_estimate(self) -> None:

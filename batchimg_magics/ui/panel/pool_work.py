@@ -145,7 +145,7 @@ class PoolWork:
         options = {"name": self._name, "nodes": pool.target.dedicated, "spot": pool.target.spot}
         self._set(
             message_state(
-                f"This pool is being resized to {pool.target} nodes{since}, but not by this session.",
+                f"This pool is being resized to {pool.target.text}{since}, but not by this session.",
                 hint="To wait for it here, run",
                 command=format_line("resize", options),
             )

@@ -131,7 +131,7 @@ def pools_html(head: Mapping[str, Any], pools: Iterable[Mapping[str, Any]]) -> s
         The states of the chooser.
     """
     rows = "".join(
-        f"<li><b>{escape(one['pool'])}</b> {escape(one['nodes'])} nodes \N{MIDDLE DOT} "
+        f"<li><b>{escape(one['pool'])}</b> nodes {escape(one['nodes'])} \N{MIDDLE DOT} "
         f"{escape(_dots([*one['facts'], *one['warnings']]))}</li>"
         for one in pools
     )
