@@ -302,4 +302,4 @@ def test_a_terminal_gets_text(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Panel(" not in said
         assert "\x1b" not in said
         run_cell(shell, "%batchimg panel")
-        assert "  demo: 1 nodes, steady" in capsys.readouterr().out
+        assert "  demo: nodes 1, steady" in capsys.readouterr().out
