@@ -60,8 +60,8 @@ class Session(below.Session):
 
         Returns
         -------
-        ipywidgets.VBox
-            A front end without widgets shows its current content as HTML.
+        anywidget.AnyWidget
+            A front end without widgets shows its content as HTML, a terminal as text.
 
         Raises
         ------

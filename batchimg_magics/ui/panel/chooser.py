@@ -11,6 +11,7 @@ import anywidget
 import traitlets
 from ipywidgets import widget_serialization
 
+from batchimg_magics.display.cells import make_visible
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.ui.panel.activity import error_state
 from batchimg_magics.ui.panel.display import display_panel
@@ -112,9 +113,8 @@ class PoolChooser(anywidget.AnyWidget):
         """Return the list as text for terminals."""
         rows = [f"  {one['pool']}: nodes {one['nodes']}, {' · '.join(one['facts'])}" for one in self.pools]
         none = "No pools. Create one with `%batchimg create`."
-        return "\n".join(
-            [self.head["connection"], *(rows or [none]), *["`%batchimg panel NAME` shows one"][: len(rows)]]
-        )
+        lines = [self.head["connection"], *(rows or [none]), *["`%batchimg panel NAME` shows one"][: len(rows)]]
+        return "\n".join(make_visible(line) for line in lines)
 
 
 def _pool_state(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,12 @@ exporters and JupyterLab prefer the widget to HTML even where its scripts or its
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchimg_magics.session.session import Session
 
 __all__ = ["STATIC_CLASS", "StaticForm", "display_panel"]
@@ -35,17 +38,34 @@ class StaticForm(Protocol):
         """Return the mime bundle of the widget."""
 
 
-def display_panel(panel: StaticForm) -> None:
-    """Write the outputs of a panel; in a terminal, print its text."""
+def display_panel(panel: StaticForm) -> Callable[[], None]:
+    """Write the outputs of a panel; in a terminal, print its text.
+
+    Returns
+    -------
+    callable
+        Writes the static form again, in the same place: in a notebook that is saved or exported later, it is then not
+        older than the last change. It can be called on any thread.
+    """
     from IPython import get_ipython
     from IPython.display import display
 
     shell = get_ipython()
     if shell is None or getattr(shell, "kernel", None) is None:
         print(f"\n{panel.static_text()}")  # noqa: T201 - a terminal, which may have written "Out[1]: " before
-        return
+        return lambda: None
     bundle = panel._repr_mimebundle_()
     data = {} if bundle is None else bundle[0]
     display({**data, "text/plain": ""}, raw=True)  # type: ignore[no-untyped-call] # untyped upstream
+    handle: Any = display(_static_data(panel), raw=True, display_id=True)  # type: ignore[no-untyped-call] # untyped upstream
+
+    def update() -> None:
+        # Not in the context of the cell that opened the panel: nbclient drops what belongs to a cell that has ended.
+        Context().run(handle.update, _static_data(panel), raw=True)
+
+    return update
+
+
+def _static_data(panel: StaticForm) -> dict[str, str]:
     html = f'<div class="{STATIC_CLASS}{panel.model_id}">{panel.static_html()}</div>'
-    display({"text/html": html, "text/plain": panel.static_text()}, raw=True)  # type: ignore[no-untyped-call] # untyped upstream
+    return {"text/html": html, "text/plain": panel.static_text()}

@@ -83,6 +83,7 @@ class Panel(anywidget.AnyWidget):
     #: Class attributes, since a panel whose pool does not exist is closed before they are set.
     _watch: PoolWatch | None = None
     _context_refresh: ContextRefresh | None = None
+    _update_static: Callable[[], None] | None = None
 
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
@@ -166,6 +167,9 @@ class Panel(anywidget.AnyWidget):
         self.work.show(snapshot)
         self._show_head()
         self._show_form()
+        is_changed = before is not None and not before.shows_same_as(snapshot)
+        if self._update_static is not None and is_changed and snapshot.is_steady:
+            self._update_static()
 
     def show_context(self, context: ForecastInputs, image: ImageSummary, at: float) -> None:
         """Update the inputs of the forecast; called on the session's thread."""
@@ -362,7 +366,7 @@ class Panel(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """Display the widget where there are widgets, and its static form elsewhere."""
-        display_panel(self)
+        self._update_static = display_panel(self)
 
     def static_html(self) -> str:
         """Return the panel as HTML without JavaScript; all text is escaped."""

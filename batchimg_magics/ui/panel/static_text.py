@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.display.cells import make_visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,4 +38,5 @@ def panel_text(head: Mapping[str, Any], counts: Mapping[str, tuple[int, int]], l
         f"nodes: {', '.join(states) or 'none'}",
         f"the panel with its controls needs a notebook; the same in a terminal: {line}",
     ]
-    return "\n".join(one for one in lines if one)
+    # Text from the service must not control the terminal.
+    return "\n".join(make_visible(one) for one in lines if one)

@@ -272,20 +272,21 @@ CELLS = (
 
 
 def test_an_exported_notebook_shows_the_static_panel_with_and_without_stored_widgets() -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    later = ("%batchimg resize demo --nodes 6", "%batchimg wait demo", "%batchimg nodes demo")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (*CELLS, *later)])
     NotebookClient(notebook, timeout=120).execute()
     assert notebook.metadata.widgets  # as nbconvert and papermill store them: their scripts are on a CDN
-    notebook.cells = notebook.cells[-1:]
+    notebook.cells = notebook.cells[len(CELLS) - 1 : len(CELLS)]
     widget, static = notebook.cells[0].outputs
     (model,) = re.findall(r'class="batchimg-static-(\w+)"', static.data["text/html"])
     assert widget.data["application/vnd.jupyter.widget-view+json"]["model_id"] == model
-    for part in ("demo: steady", "dedicated nodes 4 of 4", "nodes: idle 5 (1 spot)", "resize demo --nodes 4"):
+    for part in ("demo: steady", "dedicated nodes 6 of 6", "nodes: idle 7 (1 spot)", "resize demo --nodes 6"):
         assert part in static.data["text/plain"]
     for exporter in (HTMLExporter, MarkdownExporter):
         exported, _ = exporter().from_notebook_node(notebook)
         for part in (
-            ">LOCAL \N{MIDDLE DOT} emulator", "</b> of 4<br", "idle <b>5</b> (1 spot)", "one node first</td>",
-            ">%batchimg resize demo --nodes 4",
+            ">LOCAL \N{MIDDLE DOT} emulator", "</b> of 6<br", "idle <b>7</b> (1 spot)", "one node first</td>",
+            ">%batchimg resize demo --nodes 6",
         ):  # fmt: skip
             assert exported.count(part) == 1, part
 
