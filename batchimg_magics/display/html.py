@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from batchimg_magics.display.arrange import arrange
 from batchimg_magics.display.cells import NO_VALUE, split_code
@@ -26,6 +27,8 @@ __all__ = ["render_html"]
 ONE_LINE = 24
 #: Code in advice that is longer is a block with a button to copy it.
 INLINE_CODE = 40
+#: A table of about so many characters fits a page on paper; a wider one is printed smaller.
+PAPER_WIDTH = 80
 
 _ALIGN = "text-align:left;vertical-align:top;"
 _PAGE = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
@@ -50,6 +53,20 @@ _COPY = (
     "var r=document.createRange(),s=getSelection();r.selectNodeContents(p);s.removeAllRanges();s.addRange(r);"
     "if(document.execCommand('copy'))b.value='Copied'}"
 )
+#: On paper nothing scrolls: long texts and IDs wrap at any place, and wide tables are smaller. A style sheet as data
+#: needs no request, and where it is removed, no text of it is left, as would be of ``<style>`` in Markdown.
+_PRINT = quote(
+    ".batchimg div{overflow:visible!important}.batchimg input{display:none!important}"
+    ".batchimg table.wide{font-size:62%!important}.batchimg table.widest{font-size:48%!important}"
+    ".batchimg td,.batchimg th{position:static!important;white-space:normal!important;padding:.2em .4em!important;"
+    "min-width:0!important}"
+    ".batchimg td.wrap,.batchimg th.wrap{min-width:8em!important}"
+    ".batchimg .wrap,.batchimg .wrap *{white-space:normal!important;overflow:visible!important;"
+    "overflow-wrap:anywhere!important;max-width:none!important;direction:ltr!important}"
+    ".batchimg .wrap>span{display:inline!important}.batchimg .wrap pre{white-space:pre-wrap!important}",
+    safe=".,:;{}!* ",
+)
+_PAPER = f'<link rel="stylesheet" media="print" href="data:text/css,{_PRINT}">'
 #: Background and text of the word that names a severity: they are readable on light and on dark pages.
 _SEVERITIES = {
     "error": ("#b3261e", "#ffffff"),
@@ -84,11 +101,11 @@ def to_html(shown: ShownTable) -> str:
     notes = "".join(map(_note, shown.notes))
     lines = "".join(f'<div style="margin:4px 0;{_WRAP}max-width:60em">{_text(line)}</div>' for line in shown.lines)
     code = "".join(f'<div style="margin:6px 0">{_code_block(block)}</div>' for block in shown.code)
-    return f'<div class="batchimg" onclick="{_COPY}">{above}{body}{notes}{lines}{code}</div>'
+    return f'<div class="batchimg" onclick="{_COPY}">{_PAPER}{above}{body}{notes}{lines}{code}</div>'
 
 
 def _table(columns: list[ShownColumn]) -> str:
-    heads, cells = [], []
+    heads, cells, width = [], [], 0
     for place, column in enumerate(columns):
         style = f"{_ALIGN}{_STICKY}" if place == 0 else _ALIGN.replace("left", "right") if column.is_number else _ALIGN
         tag = 'th scope="row"' if place == 0 else "td"
@@ -97,17 +114,22 @@ def _table(columns: list[ShownColumn]) -> str:
         heads.append(f'<th scope="col" style="{head}">{escape(column.name).replace("_", "_<wbr>")}</th>')
         content, close = _content(column), tag[:2]
         weight = "font-weight:normal;" if place == 0 else ""
-        opening = f'<{tag} style="{style}{weight}{_WRAP if long else _LINE}">'
+        wraps = ' class="wrap"' if long or column.form in ("id", "code") else ""
+        width += ONE_LINE if wraps else max(map(len, [column.name, *column.cells]))
+        opening = f'<{tag}{wraps} style="{style}{weight}{_WRAP if long else _LINE}">'
         cells.append([f"{opening}{content(cell)}</{close}>" for cell in column.cells])
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
-    return f'<table border="1" class="dataframe"><thead><tr>{"".join(heads)}</tr></thead><tbody>{rows}</tbody></table>'
+    wide = " widest" if width > 1.5 * PAPER_WIDTH else " wide" if width > PAPER_WIDTH else ""
+    head = f"<thead><tr>{''.join(heads)}</tr></thead>"
+    return f'<table border="1" class="dataframe{wide}">{head}<tbody>{rows}</tbody></table>'
 
 
 def _list(columns: list[ShownColumn]) -> str:
     """Return the only row as one line per column."""
+    value = f'<td class="wrap" style="{_ALIGN}{_WRAP}max-width:60em">'
     rows = "".join(
         f'<tr><th scope="row" style="{_ALIGN}{_LINE}">{escape(column.name)}</th>'
-        f'<td style="{_ALIGN}{_WRAP}max-width:60em">{_content(column, whole=True)(column.cells[0])}</td></tr>'
+        f"{value}{_content(column, whole=True)(column.cells[0])}</td></tr>"
         for column in columns
     )
     return f'<table border="1" class="dataframe"><tbody>{rows}</tbody></table>'
@@ -147,7 +169,9 @@ def _code(text: str) -> str:
 
 
 def _code_block(text: str) -> str:
-    return f'<div><pre style="{_CODE}">{escape(text)}</pre>{_BUTTON}</div>'
+    # Markdown ends HTML at an empty line: there are no line breaks in the page.
+    lines = escape(text).replace("\n", "&#10;")
+    return f'<div><pre style="{_CODE}">{lines}</pre>{_BUTTON}</div>'
 
 
 def _text(text: str) -> str:

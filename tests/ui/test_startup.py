@@ -31,7 +31,7 @@ print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 """
 #: None of these is needed to list nodes: their import takes longer than the listing.
 NOT_FOR_NODES = (
-    "azure.batch", "azure.mgmt", "IPython", "numpy", "pandas", "pydantic", "yaml",
+    "azure.batch", "azure.mgmt", "IPython", "numpy", "pandas", "pydantic", "rich", "yaml",
 )  # fmt: skip
 LINE = """
 import sys
