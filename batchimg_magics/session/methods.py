@@ -10,7 +10,7 @@ from batchimg_magics.verbs import renamed
 from batchimg_magics.verbs.registry import SESSION_VERBS, load_verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pandas as pd
 
@@ -36,11 +36,19 @@ class _Methods(ABC):
     def _python_error(self, error: BatchImgError, verb: str) -> BatchImgError:
         """Return an error of a verb as its method raises it."""
 
-    def __getattr__(self, name: str) -> NoReturn:
-        owner = type(self).__name__
-        if name in renamed.METHODS:
-            raise AttributeError(f"{owner}.{name} was renamed to {owner}.{renamed.METHODS[name]}")
-        raise AttributeError(f"{owner!r} object has no attribute {name!r}", name=name, obj=self)
+    def __dir__(self) -> Iterable[str]:
+        return [name for name in super().__dir__() if name not in renamed.METHODS]
+
+
+class _RenamedMethod:
+    """The old name of a method. A `__getattr__` would keep IPython from completing the arguments of all methods."""
+
+    def __init__(self, old: str) -> None:
+        self._old = old
+
+    def __get__(self, instance: object | None, owner: type) -> NoReturn:
+        new = renamed.METHODS[self._old]
+        raise AttributeError(f"{owner.__name__}.{self._old} was renamed to {owner.__name__}.{new}")
 
 
 class _VerbMethod:
@@ -57,6 +65,10 @@ class _VerbMethod:
 
             self._function = build_method(load_verb(self._verb), of_pool=self._of_pool)
         return self._function if instance is None else MethodType(self._function, instance)
+
+
+for _name in renamed.METHODS:
+    setattr(_Methods, _name, _RenamedMethod(_name))
 
 
 class Verbs(_Methods, ABC):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import collections.abc
+import datetime as dt
 import inspect
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.session.python_words import in_python_words
 from batchimg_magics.verbs import renamed
 from batchimg_magics.verbs.verb import NAME
 
@@ -32,6 +36,22 @@ _NESTED_FIELDS = {
     "automatic_updates": "Automatic updates of Windows, as in the YAML of a pool",
     "container_type": "Container technology, as in the YAML of a pool",
 }
+
+
+class _Pandas:
+    """pandas, imported when the type of a frame is read."""
+
+    @property
+    def DataFrame(self) -> type:  # noqa: N802 - as in pandas
+        from pandas import DataFrame
+
+        return DataFrame
+
+
+# The names in the types of parameters: `typing.get_type_hints` looks for them in this module.
+globals().update(
+    Mapping=collections.abc.Mapping, Sequence=collections.abc.Sequence, Literal=Literal, dt=dt, pd=_Pandas()
+)
 
 
 class Frames(Protocol):
@@ -86,6 +106,8 @@ def parameters(verb: Verb, *, of_pool: bool = False) -> list[Parameter]:
 
 def _parameter(name: str, options: list[Option]) -> Parameter:
     first = options[0]
+    if values := _allowed_values(first):
+        return Parameter(name, f"{_annotation(first)} | None", f"{_plain(first.help)}. One of: {', '.join(values)}")
     if first.is_positional:
         annotation = _annotation(first)
         if first.optional:
@@ -97,6 +119,13 @@ def _parameter(name: str, options: list[Option]) -> Parameter:
     if len(options) > 1:
         return Parameter(name, "bool | None", ". ".join(texts))
     return Parameter(name, "bool", texts[0], not first.const)
+
+
+def _allowed_values(option: Option) -> tuple[str, ...]:
+    """Return the allowed values of an option whose type does not name them."""
+    if option.describe is not None:
+        return tuple(option.describe())
+    return option.choices if option.annotation and not option.is_positional else ()
 
 
 def _annotation(option: Option) -> str:
@@ -119,7 +148,8 @@ def _annotation(option: Option) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a help text with keywords in place of options."""
+    """Return a help text with keywords in place of options, and calls in place of commands."""
+    text = re.sub(r"`[a-z-]+ [^`]*--[^`]*`", lambda match: in_python_words(match[0]), text)
     return re.sub(r"--([a-z][a-z-]*[a-z])", lambda match: f"`{match[1].replace('-', '_')}`", text)
 
 
@@ -136,12 +166,12 @@ def signature(found: Iterable[Parameter]) -> inspect.Signature:
 
 def docstring(verb: Verb, *, of_pool: bool = False) -> str:
     """Return the docstring of a method, in numpydoc style; `of_pool` is that of `parameters`."""
-    parts = [f"{verb.summary}.", ""]
+    parts = [f"{_plain(verb.summary)}.", ""]
     if found := parameters(verb, of_pool=of_pool):
         parts += _section("Parameters", [(f"{one.name} : {one.annotation}", f"{one.doc}.") for one in found])
-    returns = verb.returns or "One row."
+    returns = _plain(verb.returns) or "One row."
     parts += _section("Returns", [("pandas.DataFrame", f"{returns} docs/reference.md lists the columns.")])
-    parts += _section("Raises", list(verb.raises))
+    parts += _section("Raises", [(kind, _plain(why)) for kind, why in verb.raises])
     return "\n".join(parts).rstrip()
 
 
@@ -169,6 +199,10 @@ def build_method(verb: Verb, *, of_pool: bool = False) -> Callable[..., pd.DataF
         for name in options.keys() - known:
             if renamed.KEYWORDS.get(name) in known:
                 raise SpecError(f"{verb.method}: {name} was renamed to {renamed.KEYWORDS[name]}")
+            if not verb.takes_body:  # otherwise the fields of a pool are checked, and the nearest one is named
+                near = get_close_matches(name, known, 1)
+                text = f"{verb.method}() got an unexpected keyword argument {name!r}"
+                raise TypeError(f"{text}. Did you mean {near[0]!r}?" if near else text)
         for one in found:
             if one.default is inspect.Parameter.empty and one.name not in given:
                 raise TypeError(f"{verb.method}() missing a required argument: {one.name!r}")
@@ -183,5 +217,6 @@ def build_method(verb: Verb, *, of_pool: bool = False) -> Callable[..., pd.DataF
 
     method.__name__ = method.__qualname__ = verb.method
     method.__doc__ = docstring(verb, of_pool=of_pool)
+    method.__annotations__ = {one.name: one.annotation for one in found} | {"return": "pd.DataFrame"}
     method.__signature__ = signature(found)  # type: ignore[attr-defined] # inspect reads it
     return method

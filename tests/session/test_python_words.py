@@ -91,7 +91,6 @@ def test_what_a_handle_says_is_a_call_of_the_handle() -> None:
     ("call", "kind", "hint"),
     [
         (lambda s: s.create("x", from_vm="prepvm", vm_size="Standard_D4s_v5"), NotFoundError, "prep-vm"),
-        (lambda s: s.create("x", from_vm="prep-vm"), SpecError, "vm_size"),
         (lambda s: s.create("x", vm_size="Standard_D4s_v5"), SpecError, "from_vm="),
         (lambda s: s.resize("x"), SpecError, "nodes=N, spot=N"),
         (lambda s: s.resize("x", nodes=1), NotFoundError, "`session.create(...)`"),
