@@ -56,6 +56,9 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Set the time acceleration of the emulator: 60 (default) = one minute per second; max = no waiting.
         scenario : str | None
             Simulate a failure scenario, such as quota or preemption; calm = none (default: keep the current one).
+            One of: calm, slow-large, quota, image-deleted, flaky, preemption, bad-start-task, no-replica,
+            stuck-replication, not-generalized, tag-policy, delete-lock, not-registered, private-subnets,
+            stuck-autoscale, gpu-quota.
         seed : int | None
             Set the random seed of a new emulator state (default 0).
         date : str | dt.datetime | None
@@ -78,7 +81,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         sign_in : Literal["device-code", "browser", "cli", "managed-identity", "environment"] | None
             Set the way to sign in (default: the ways of DefaultAzureCredential, one after the other).
         profile : str | None
-            Use the connection that `connect `save_as` NAME` saved.
+            Use the connection that `session.connect(save_as="NAME")` saved.
         max_cost_per_hour : float | None
             Refuse to exceed this cost of all pools in USD per hour: nodes, disks, load balancers, addresses.
         tag : Mapping[str, str] | None
@@ -98,7 +101,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         *,
         delete: str | None = None,
     ) -> pd.DataFrame:
-        """List the saved connections, or delete one (--delete).
+        """List the saved connections, or delete one (`delete`).
 
         Parameters
         ----------
@@ -122,7 +125,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         *,
         login: str | None = None,
     ) -> pd.DataFrame:
-        """List the VMs of the subscription, or show how to log in to one (--login).
+        """List the VMs of the subscription, or show how to log in to one (`login`).
 
         Parameters
         ----------
@@ -169,7 +172,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """List leftover resources and expired pools, or delete them with --delete.
+        """List leftover resources and expired pools, or delete them with `delete`.
 
         Parameters
         ----------
@@ -439,7 +442,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
         accelerated_networking : bool
             Enable accelerated networking; the VM size must support it.
         upgrade_policy : str | Mapping[str, Any] | None
-            Set how the operating system is upgraded: automatic, manual or rolling.
+            Set how the operating system is upgraded: automatic, manual or rolling. One of: automatic, manual,
+            rolling.
         node_fill : Literal["spread", "pack"] | None
             Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
         job_order : Literal["none", "creationtime"] | None
@@ -752,7 +756,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
         accelerated_networking : bool
             Enable accelerated networking; the VM size must support it.
         upgrade_policy : str | Mapping[str, Any] | None
-            Set how the operating system is upgraded: automatic, manual or rolling.
+            Set how the operating system is upgraded: automatic, manual or rolling. One of: automatic, manual,
+            rolling.
         node_fill : Literal["spread", "pack"] | None
             Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
         job_order : Literal["none", "creationtime"] | None
@@ -1035,7 +1040,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
         accelerated_networking : bool
             Enable accelerated networking; the VM size must support it.
         upgrade_policy : str | Mapping[str, Any] | None
-            Set how the operating system is upgraded: automatic, manual or rolling.
+            Set how the operating system is upgraded: automatic, manual or rolling. One of: automatic, manual,
+            rolling.
         node_fill : Literal["spread", "pack"] | None
             Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
         job_order : Literal["none", "creationtime"] | None
@@ -1133,7 +1139,9 @@ class Verbs(_Methods, metaclass=ABCMeta):
         counts : bool
             Count the nodes by state instead of listing them.
         state : str | Sequence[str] | None
-            Show only nodes in this state; can be repeated.
+            Show only nodes in this state; can be repeated. One of: creating, starting, waitingforstarttask,
+            starttaskfailed, idle, running, rebooting, reimaging, upgradingos, offline, preempted, unusable,
+            unknown, leavingpool, deallocating, deallocated.
         where : str | None
             Show only nodes that match a condition: == != < <= > >=, in [...], and, or, not.
         prices : bool
@@ -1205,7 +1213,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """Delete a pool (and its image with --image), or one image, version, snapshot or disk.
+        """Delete a pool (and its image with `image`), or one image, version, snapshot or disk.
 
         Parameters
         ----------
@@ -1572,12 +1580,12 @@ class Verbs(_Methods, metaclass=ABCMeta):
     def status(
         self,
     ) -> pd.DataFrame:
-        """List the verbs that run in this kernel, and what came of those started with --no-wait.
+        """List the verbs that run in this kernel, and what came of those started with `no_wait`.
 
         Returns
         -------
         pandas.DataFrame
-            One row per verb that runs, and per verb of --no-wait that has ended. docs/reference.md lists the
+            One row per verb that runs, and per verb of `no_wait` that has ended. docs/reference.md lists the
             columns.
         """
         ...
@@ -1754,7 +1762,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         accelerated_networking : bool
             Enable accelerated networking; the VM size must support it.
         upgrade_policy : str | Mapping[str, Any] | None
-            Set how the operating system is upgraded: automatic, manual or rolling.
+            Set how the operating system is upgraded: automatic, manual or rolling. One of: automatic, manual,
+            rolling.
         node_fill : Literal["spread", "pack"] | None
             Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
         job_order : Literal["none", "creationtime"] | None
@@ -2075,7 +2084,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         accelerated_networking : bool
             Enable accelerated networking; the VM size must support it.
         upgrade_policy : str | Mapping[str, Any] | None
-            Set how the operating system is upgraded: automatic, manual or rolling.
+            Set how the operating system is upgraded: automatic, manual or rolling. One of: automatic, manual,
+            rolling.
         node_fill : Literal["spread", "pack"] | None
             Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
         job_order : Literal["none", "creationtime"] | None
@@ -2355,7 +2365,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         accelerated_networking : bool
             Enable accelerated networking; the VM size must support it.
         upgrade_policy : str | Mapping[str, Any] | None
-            Set how the operating system is upgraded: automatic, manual or rolling.
+            Set how the operating system is upgraded: automatic, manual or rolling. One of: automatic, manual,
+            rolling.
         node_fill : Literal["spread", "pack"] | None
             Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
         job_order : Literal["none", "creationtime"] | None
@@ -2450,7 +2461,9 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         counts : bool
             Count the nodes by state instead of listing them.
         state : str | Sequence[str] | None
-            Show only nodes in this state; can be repeated.
+            Show only nodes in this state; can be repeated. One of: creating, starting, waitingforstarttask,
+            starttaskfailed, idle, running, rebooting, reimaging, upgradingos, offline, preempted, unusable,
+            unknown, leavingpool, deallocating, deallocated.
         where : str | None
             Show only nodes that match a condition: == != < <= > >=, in [...], and, or, not.
         prices : bool
@@ -2518,7 +2531,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """Delete a pool (and its image with --image), or one image, version, snapshot or disk.
+        """Delete a pool (and its image with `image`), or one image, version, snapshot or disk.
 
         Parameters
         ----------
