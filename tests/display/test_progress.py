@@ -113,7 +113,10 @@ def test_what_takes_longer_than_usual_says_so_and_has_no_share() -> None:
 def test_a_plan_tells_the_step_and_the_time_of_the_whole() -> None:
     now = [100.0]
     made = Board(lambda: now[0])
-    made.plan([PlannedStep("left", 60.0), PlannedStep("right", 30.0), PlannedStep("nodes", 300.0, ("left", "right"))])
+    made.plan(
+        [PlannedStep("left", 60.0), PlannedStep("right", 30.0), PlannedStep("nodes", 300.0, ("left", "right"))],
+        is_whole=True,
+    )
     made.start()
     made.begin("left", expected_s=60.0)
     made.begin("right", expected_s=30.0)

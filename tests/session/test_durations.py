@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,3 +91,34 @@ def test_a_failure_tells_its_duration_too(session: Session) -> None:
         run_with_progress(session, "create", {"name": "g", **CREATE_OPTIONS, "start_task": "exit 3"}, lines)
     assert caught.value.table is not None
     assert lines.last[-1] == f"create g: failed · {format_duration(caught.value.table.attrs['seconds'])}"
+
+
+@pytest.mark.parametrize(
+    ("vm", "nodes"), [("prep-vm", 1), ("prep-vm", 2), ("prep-vm", 25), ("prep-vm", 200), ("desk-vm", 8), ("win-vm", 8)]
+)
+def test_a_plan_takes_as_long_as_it_says(vm: str, nodes: int) -> None:
+    options = {"name": "g", "from_vm": vm, "vm_size": "Standard_D4s_v5", "nodes": nodes}
+    with Session() as session:
+        planned = re.search(r"about (\d+) min", session.run("plan", **options).caption)
+        assert planned is not None
+        running = session.begin("create", **options)
+        seconds = running.result().attrs["seconds"]
+        assert float(planned[1]) * 60 == pytest.approx(seconds, rel=0.15)
+        shown = running.progress()
+        assert len(shown.plan) == shown.ended_count
+        first = [one.name for one in shown.activities if one.name == "first node of g"]
+        assert len(first) == (nodes > 1)
+
+
+def test_a_resize_tells_its_steps_and_how_long_they_usually_take(session: Session) -> None:
+    session.run("create", name="g", **{**CREATE_OPTIONS, "spot": 0, "nodes": 2})
+    running = session.begin("resize", name="g", nodes=20)
+    running.result()
+    plan = running.progress().plan
+    assert [step.name for step in plan] == ["resize g", "nodes of g"]
+    assert all(step.expected_s for step in plan)
+    usual_s = sum(step.expected_s or 0 for step in plan)
+    assert running.board.finish() == pytest.approx(usual_s, rel=0.3)
+    less = session.begin("resize", name="g", nodes=5)
+    less.result()
+    assert less.board.finish() == pytest.approx(less.progress().plan[0].expected_s, rel=0.5)

@@ -148,6 +148,7 @@ class Board:
         self.note = note
         self._steps: dict[str, Activity] = {}
         self._plan: tuple[PlannedStep, ...] = ()
+        self._is_planned = False
         self._pending_cleanup: dict[str, str] = {}
         self._began: float | None = None
         self._seconds: float | None = None
@@ -181,18 +182,27 @@ class Board:
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    def plan(self, steps: Sequence[PlannedStep]) -> None:
-        """Add the steps that the work will do; parts of a planned step are not planned once more."""
-        if any(step.name in self._steps and self._steps[step.name].ended is None for step in self._plan):
-            return
-        self._plan = (*self._plan, *steps)
+    def plan(self, steps: Sequence[PlannedStep], *, is_whole: bool = False) -> None:
+        """Add steps that the work will do; `is_whole`: all of them, so that later calls are about parts of these."""
+        if not self._is_planned:
+            self._is_planned = is_whole
+            self._plan = (*self._plan, *steps)
 
     def begin(self, name: str, *, expected_s: float | None = None, total: int | None = None) -> None:
-        """Add a step that begins now."""
+        """Add a step that begins now. One that is running goes on, with what is now expected of it."""
         self.start()
-        step = Activity(name, self.now(), expected_s=expected_s, total=total)
+        began = self._steps[name].began if self.is_running(name) else self.now()
+        step = Activity(name, began, expected_s=expected_s, total=total)
         # A new dictionary each time, so that a reader on another thread always sees a complete one.
         self._steps = {**self._steps, name: step}
+
+    def is_running(self, name: str) -> bool:
+        """Return whether a step has begun and not ended."""
+        return name in self._steps and self._steps[name].ended is None
+
+    def withdraw(self, name: str) -> None:
+        """Remove a step: another one comes first."""
+        self._steps = {one: step for one, step in self._steps.items() if one != name}
 
     def update(
         self,

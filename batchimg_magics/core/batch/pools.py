@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-#: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: recordings.
-EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
+#: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle; until
+#: nodes have left a pool. Source: recordings.
+EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0, "shrink": 95.0}
 #: Time between polls of a pool that is resizing. No recorded resize allocated nodes within half a minute, and nodes
 #: boot while others are allocated, so that late polls cost little time. Source: recordings, for the times.
 RESIZE_POLL_PACE = polling.PollPace(1 / 4, 15.0, 90.0)

@@ -17,10 +17,11 @@ from batchimg_magics.core.batch.pool_diff import SCALE
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import image_versions
+from batchimg_magics.core.estimates import workload
 from batchimg_magics.core.images import build
 from batchimg_magics.core.operations import copies
 from batchimg_magics.core.operations.runner import StepRunner
-from batchimg_magics.core.scaling import controller
+from batchimg_magics.core.scaling import context, controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.pool_spec.tags import check_resource_tags
@@ -130,6 +131,8 @@ class Creation:
         What the temporary copy of the VM costs; None: there is none.
     counts
         The requested nodes; with `take_what_fits`, those that the quotas allow now.
+    first_node
+        Whether one node is started first, to test the image and the start task.
     """
 
     spec: PoolSpec
@@ -143,6 +146,7 @@ class Creation:
     pool_decision: PoolDecision | None = None
     copy_cost: CopyCost | None = None
     counts: Counts = dataclasses.field(default_factory=Counts)
+    first_node: bool = False
 
     @property
     def source(self) -> Source:
@@ -217,9 +221,10 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
     agent = node_agents.choose_node_agent(images, found.source, spec.node_agent_sku)
     cost = None if found.build.version is not None else await copies.read_copy_cost(azure, facts)
     counts = Counts(spec.nodes, spec.spot).minimum(facts.target)
-    return dataclasses.replace(
+    found = dataclasses.replace(
         found, agent=agent, size=str(size["name"]), findings=findings, copy_cost=cost, counts=counts
     )
+    return dataclasses.replace(found, first_node=await _is_first_node_wanted(azure, found))
 
 
 async def examine_facts(
@@ -266,6 +271,18 @@ def _agent(facts: Facts, origin: ImageOrigin) -> str:
         return pools.agent_of(facts.pool)
 
 
+async def _is_first_node_wanted(azure: Azure, found: Creation) -> bool:
+    """Return whether one node is started first, to test the image and the start task."""
+    spec, kept = found.spec, found.kept_pool
+    if spec.nodes + spec.spot <= 1 or spec.canary is False or (kept is not None and current_counts(kept).total):
+        return False
+    if spec.canary or not found.build.known_id:
+        return True
+    body = found.body(PoolImage(found.build.known_id, found.build.hash))
+    image = await image_versions.read_image_version(azure, found.build.known_id)
+    return await context.is_first_node_wanted(azure, body, image, await pools.read_all_cached(azure))
+
+
 # -- steps -------------------------------------------------------------------------------------------------------
 
 
@@ -305,6 +322,16 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
     )
 
 
+def nodes_expected_s(found: Creation) -> float:
+    """Return the usual seconds until the requested nodes are there, in the state that is waited for."""
+    spec, current = found.spec, Counts() if found.kept_pool is None else current_counts(found.kept_pool)
+    more, os_type = max(0, found.counts.total - current.total), found.source.os_type
+    if spec.until == "ready" and spec.formula is None:
+        return workload.start_s(more, os_type, first_node=found.first_node)
+    first_s = workload.start_s(1, os_type) if found.first_node else 0.0
+    return first_s + workload.allocation_s(max(0, more - found.first_node))
+
+
 def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
     spec, count, asked = found.spec, found.counts, Counts(found.spec.nodes, found.spec.spot)
     quota = "" if count == asked else f" of {asked}: the quotas allow no more"
@@ -331,7 +358,7 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
         azure.scope.pool_id(spec.name),
         make_nodes,
         ("pool",),
-        0.0 if none else pools.EXPECTED_S["ready"],
+        0.0 if none else nodes_expected_s(found),
         size,
         planned_action="would create" if found.kept_pool is None else "would change",
         is_done=nodes_exist,

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import Counts, current_counts, current_or_target
+from batchimg_magics.core.base.node_counts import Counts, current_or_target
+from batchimg_magics.core.base.progress import PlannedStep, total_s
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import machine_request, pool_request, pools
+from batchimg_magics.core.batch import machine_request, pool_request
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
-from batchimg_magics.core.compute import image_versions, lineage
+from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.estimates import prices, storage_prices, workload
 from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import create
 from batchimg_magics.core.operations.runner import known_id
-from batchimg_magics.core.scaling import context
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
@@ -43,24 +43,22 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     with read_cache.share_reads():
         found = await create.read_creation(azure, spec, yes=True, replace=replace)
         steps = create.creation_steps(azure, found, board)
-        planned, first_node, sizes = await concurrency.gather(
-            step_rows(steps), _is_first_node_wanted(azure, found), _image_sizes(azure, found)
-        )
+        planned, sizes = await concurrency.gather(step_rows(steps), _image_sizes(azure, found))
         rates, stored = await concurrency.gather(
             _node_rates(azure, found, sizes), _add_monthly_costs(azure, found, planned, sizes)
         )
     cost = _nodes_usd_per_hour(found, rates)
     planned[-1]["usd_per_hour"] = cost
-    if first_node:
-        _add_first_node(planned[-1], found.spec, rates)
+    if found.first_node:
+        _add_first_node(planned[-1], found.spec, found.source.os_type, rates)
     for row in planned:
         row["id"] = known_id(row["id"])
         if found.copy_cost is not None and row["step"] == COPY_STEP and row["action"] != "exists":
             row["usd_per_hour"] = found.copy_cost.usd_per_hour
-    minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
+    whole_s = _total_s(steps, {row["step"] for row in planned if row["action"] == "exists"})
     todo = sum(row["action"] != "exists" for row in planned)
     price = f", then {_monthly_text(stored)}{_hourly_text(rates, cost)}"
-    steps_text = f"{count_text(todo, 'step')}, about {minutes:.0f} min"
+    steps_text = f"{count_text(todo, 'step')}, about {whole_s / 60:.0f} min"
     caption = f"plan of pool {spec.name}: {steps_text}{price} (dry run){create.timeout_hint(spec)}"
     return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
 
@@ -86,12 +84,10 @@ def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
     }
 
 
-def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
-    """Return the total duration of steps, where each begins when those that it waits for have ended."""
-    ends: dict[str, float] = {}
-    for step in steps:  # the steps that a step waits for are before it in the list
-        ends[step.name] = max((ends[before] for before in step.after), default=0.0) + own[step.name]
-    return max(ends.values(), default=0.0)
+def _total_s(steps: Sequence[Step], done: Collection[str]) -> float:
+    """Return the duration of the steps that are not done, in seconds."""
+    planned = [PlannedStep(step.name, step.expected_s, tuple(step.after)) for step in steps]
+    return total_s(planned, {step.name: 0.0 if step.name in done else step.expected_s or 0.0 for step in steps})
 
 
 async def _node_rates(azure: Azure, found: Creation, sizes: list[int] | None) -> prices.Rates:
@@ -146,25 +142,12 @@ async def _add_monthly_costs(
     return prices.sum_or_none(row.get("usd_per_month") for row in costed)
 
 
-async def _is_first_node_wanted(azure: Azure, found: Creation) -> bool:
-    """Return whether one node is started first, to test the image and the start task."""
-    spec, kept = found.spec, found.kept_pool
-    if spec.nodes + spec.spot <= 1 or spec.canary is False or (kept is not None and current_counts(kept).total):
-        return False
-    if spec.canary or not found.build.known_id:
-        return True
-    body = found.body(PoolImage(found.build.known_id, found.build.hash))
-    image = await image_versions.read_image_version(azure, found.build.known_id)
-    return await context.is_first_node_wanted(azure, body, image, await pools.read_all_cached(azure))
-
-
-def _add_first_node(row: dict[str, Any], spec: PoolSpec, rates: prices.Rates) -> None:
-    """Add the time and the cost of the first node to the row of the nodes, unless they exist."""
+def _add_first_node(row: dict[str, Any], spec: PoolSpec, os_type: str, rates: prices.Rates) -> None:
+    """Tell the time and the cost of the first node, in the reason to the row of the nodes, unless they exist."""
     if row["action"] == "exists":
         return
-    took_s = workload.start_s(1)
+    took_s = workload.start_s(1, os_type)
     usd = prices.usd_for(rates.cost(1, 0) if spec.nodes else rates.cost(0, 1), took_s)
-    row["minutes"] = round((row["minutes"] or 0.0) + took_s / 60, 1)
     row["why"] = f"{row['why']}; one node first, about {took_s / 60:.0f} min{'' if usd is None else f' and ${usd:.2f}'}"
 
 

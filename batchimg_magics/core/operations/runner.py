@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.base.progress import PlannedStep
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.images import failed_build
 from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
@@ -67,6 +68,8 @@ class StepRunner:
             The error of the first step that failed; its table has what was done until then.
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
+        planned = [PlannedStep(step.name, step.expected_s, tuple(step.after)) for step in self.steps]
+        self.board.plan(planned, is_whole=True)
         try:
             errors = await concurrency.gather(*(self._run_when_ready(step, ended) for step in self.steps))
             for error in errors:

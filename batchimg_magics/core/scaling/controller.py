@@ -14,7 +14,16 @@ from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.compute.image_versions import ImageState
-from batchimg_magics.core.scaling import attempt, context, failures, fallback, joining, node_health, readiness
+from batchimg_magics.core.scaling import (
+    attempt,
+    context,
+    failures,
+    fallback,
+    joining,
+    node_health,
+    planned_steps,
+    readiness,
+)
 from batchimg_magics.core.scaling.budget import ResizeBudget
 from batchimg_magics.core.scaling.expiry_run import Expiry
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
@@ -28,7 +37,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.scaling.request import ResizeRequest
     from batchimg_magics.core.scaling.rounds import Round
 
@@ -103,14 +111,14 @@ class ResizeController:
         step, planned, key = f"{self.verb} {self.pool}", self.azure.spending_limit.planned, self.pool.lower()
         # While this entry exists, `wait` leaves the pool's expiry to this resize.
         planned[key] = Counts()
-        self.board.begin(step, expected_s=pools.EXPECTED_S["steady"])
+        self.board.begin(step)
         try:
             try:
                 run = await self._read_pool()
                 planned[key] = run.target
                 await _reach_target(run, step)
             finally:
-                self.board.end(step)
+                planned_steps.end_steps(self.board, self.pool, step)
             if self.request.policy.until == "ready" and run.target.total:
                 await _reach_ready(run)
             await run.expiry.finish(run.state, run.target)
@@ -170,10 +178,16 @@ class ResizeController:
 
 
 async def _reach_target(run: ResizeRun, step: str) -> None:
+    first_node = False
     if not run.held.covers(run.target):
         await _prepare(run)
+        first_node = await node_health.is_first_node_wanted(run)
+    allocation_s = planned_steps.plan_steps(run, step, tests_first=first_node)
+    if first_node:
+        planned_steps.begin_first_node(run, step)
         await _try_first_node(run)
-        await _request_spot_that_fits(run, step)
+        run.board.begin(step, expected_s=allocation_s)
+    await _request_spot_that_fits(run, step)
     await _resize_to(run, run.target, step)
 
 
@@ -193,12 +207,9 @@ async def _prepare(run: ResizeRun) -> None:
 
 
 async def _try_first_node(run: ResizeRun) -> None:
-    """Start one node first, where the policy or an untested image requires it."""
-    goal = run.request.first_node(run.target)
-    if goal.total >= run.target.total or run.census.ready or not await node_health.is_first_node_wanted(run):
-        return
+    """Start one node first."""
     if not run.live.total:
-        await _resize_to(run, goal, reason="one node first")
+        await _resize_to(run, run.request.first_node(run.target), reason="one node first")
     run.census = await node_health.wait_for_first_node(run)
     if not run.census.ready:
         raise await failures.bad_nodes_error(
@@ -317,7 +328,7 @@ async def _pause(run: ResizeRun) -> None:
 async def _reach_ready(run: ResizeRun) -> None:
     """Wait until the nodes are ready, replace bad ones if the policy requires it, and request lost ones again."""
     for _ in range(MAX_READY_TRIES):
-        await _settle(run, run.census)
+        await node_health.settle(run, run.census)
         if run.request.policy.repair:
             await _repair(run)
         if run.held.covers(run.target):
@@ -334,19 +345,6 @@ async def _reach_ready(run: ResizeRun) -> None:
     await failures.raise_if_too_many_bad(run)
 
 
-async def _settle(run: ResizeRun, before: Census | None = None) -> None:
-    """Wait until no node is in a transitional state; `before`: the last count, where nothing was requested since."""
-    run.census = await readiness.wait_until_settled(
-        run.azure,
-        run.pool,
-        run.board,
-        expected=run.target.total,
-        before=before,
-        limit_s=min(readiness.SETTLE_TIMEOUT_S, run.remaining_s()),
-    )
-    run.record_working_image()
-
-
 async def _repair(run: ResizeRun) -> None:
     """Reboot, wait for, or replace a pool's bad nodes; each of these is a row of the table."""
     rebooted: set[str] = set()
@@ -358,7 +356,7 @@ async def _repair(run: ResizeRun) -> None:
         if failed:
             rebooted |= set(failed)
             start, repair = run.start_round(), await node_health.reboot(run, failed)
-            await _settle(run)
+            await node_health.settle(run)
             run.record(start, repair.outcome, repair.action)
         if "unusable" in bad.values():
             start = run.start_round()
@@ -374,7 +372,7 @@ async def _replace(run: ResizeRun, node_ids: list[str]) -> None:
     for first in range(0, len(node_ids), node_health.MAX_REMOVED_AT_ONCE):
         await _remove(run, node_ids[first : first + node_health.MAX_REMOVED_AT_ONCE])
     await _resize_to(run, run.target, reason="replaced bad nodes")
-    await _settle(run)
+    await node_health.settle(run)
 
 
 async def _remove(run: ResizeRun, node_ids: Sequence[str]) -> None:

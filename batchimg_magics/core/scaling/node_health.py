@@ -13,7 +13,7 @@ from batchimg_magics.core.azure.documents import wire
 from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import nodes
-from batchimg_magics.core.scaling import context, readiness
+from batchimg_magics.core.scaling import context, planned_steps, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError
 from batchimg_magics.pool_spec.words import count_text
@@ -116,12 +116,29 @@ async def wait_for_first_node(run: ResizeRun) -> Census:
         before=run.census,
         limit_s=min(readiness.SETTLE_TIMEOUT_S, run.remaining_s()),
         until=lambda census: census.ready > 0 or (census.bad > 0 and not census.transitional),
+        shown=planned_steps.first_node(run),
     )
+
+
+async def settle(run: ResizeRun, before: Census | None = None) -> None:
+    """Wait until no node is in a transitional state; `before`: the last count, where nothing was requested since."""
+    run.census = await readiness.wait_until_settled(
+        run.azure,
+        run.pool,
+        run.board,
+        expected=run.target.total,
+        before=before,
+        shown=planned_steps.settling(run),
+        limit_s=min(readiness.SETTLE_TIMEOUT_S, run.remaining_s()),
+    )
+    run.record_working_image()
 
 
 async def is_first_node_wanted(run: ResizeRun) -> bool:
     """Return whether one node is to be started first: by ``--canary``, or because none like it ever started."""
     found = run.context
+    if run.request.first_node(run.target).total >= run.target.total or run.census.ready:
+        return False
     if run.request.policy.canary is not None or found is None:
         return bool(run.request.policy.canary)
     return await context.is_first_node_wanted(run.azure, found.pool, found.image, found.other_pools)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.base.progress import PlannedStep
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import nodes, pools
-from batchimg_magics.core.estimates import spending
-from batchimg_magics.core.scaling import expiry_run
+from batchimg_magics.core.estimates import spending, workload
+from batchimg_magics.core.scaling import expiry_run, planned_steps
 from batchimg_magics.core.scaling.rounds import live_counts
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ async def wait_until_settled(
     before: Census | None = None,
     limit_s: float | None = None,
     until: Callable[[Census], bool] = lambda census: census.transitional == 0,
+    shown: PlannedStep | None = None,
 ) -> Census:
     """Wait until no node is in a transitional state: each is ready or bad.
 
@@ -62,14 +64,17 @@ async def wait_until_settled(
         How long to wait, in seconds; None: as long as nodes ever take.
     until
         Another condition that ends the wait.
+    shown
+        The step that shows progress, with its usual duration; None: that of all nodes.
 
     Raises
     ------
     WaitTimeoutError
         Some nodes take longer.
     """
-    step = f"nodes of {pool}"
-    board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
+    shown = shown or PlannedStep(planned_steps.settle_step(pool), workload.boot_s(expected))
+    step = shown.name
+    board.begin(step, expected_s=shown.expected_s, total=expected)
 
     async def poll() -> polling.PollResult[Census]:
         census = await (recount_if_old(azure, pool, before) if before else count_and_record(azure, pool))

@@ -120,6 +120,12 @@ class ResizeRun:
         return held_counts(self.census)
 
     @property
+    def os_type(self) -> str:
+        """The operating system of the nodes; Linux before the context is read."""
+        agent = "" if self.context is None else pools.agent_of(self.context.pool)
+        return "Windows" if "windows" in agent.lower() else "Linux"
+
+    @property
     def judged_attempts(self) -> list[Round]:
         """The attempts that decide whether another one makes sense."""
         return self.attempts[self.judged_from :]

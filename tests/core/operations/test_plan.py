@@ -45,7 +45,7 @@ def test_a_plan_has_the_reason_and_the_duration(session: Session) -> None:
     assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
     assert planned.why.notna().all()
     caption = planned.attrs["caption"]
-    assert caption.startswith("LOCAL · plan of pool genomics: 7 steps, about 15 min, then stored ")
+    assert caption.startswith("LOCAL · plan of pool genomics: 7 steps, about 18 min, then stored ")
     assert caption.endswith("/h (dry run); 1 warning")  # its data disk is not mounted
     assert "nodes, OS and data disks, load balancers and public addresses" in caption
     # 64 and 256 GiB: one snapshot of each disk, and one replica.
