@@ -86,4 +86,17 @@ KERNEL_SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("modified", "time", "when the file was last written"),
         Column("error", "text", "why the files of the node, or this file, cannot be read", form="problem"),
     ),
+    "node login": (
+        Column("node_id", "text", "ID of the node", form="id"),
+        Column("pool", "text", "name of its pool"),
+        Column("os", "word", "operating system", ("Linux", "Windows")),
+        Column("state", "word", "node state", NODE_STATES),
+        Column("protocol", "word", "login protocol", ("SSH", "RDP")),
+        Column("address", "text", "public IP address; missing if the pool has no endpoint for it"),
+        Column("port", "int", "port to connect to"),
+        Column("user", "text", "user that was created"),
+        Column("expires", "time", "when Batch deletes the user"),
+        Column("command", "text", "command to run in a terminal", form="code"),
+        Column("next", "text", "next step", form="advice"),
+    ),
 }

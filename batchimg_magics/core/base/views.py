@@ -80,6 +80,7 @@ VIEWS: dict[str, View] = {
         ("step", "action", "resource", "minutes", "usd_per_hour", "usd_per_month", "why"), ("id",), "nothing is to do"
     ),
     "nodes": View(_NODES_FIRST, _NODES_LAST, _NO_NODES),
+    "node login": View(("node_id", "command", "state", "next", "user", "expires", "address", "port")),
     "node actions": View(("node_id", "outcome", "action", "state", "exit_code"), ("pool",), "no node was named"),
     "logs": View(
         ("node_id", "state", "exit_code", "file", "text", "error", "shown"), ("size_bytes", "modified"), _NO_NODES
