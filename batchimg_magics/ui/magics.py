@@ -13,9 +13,10 @@ from IPython.core.magic import (
     no_var_expand,
 )
 from IPython.display import display
-from traitlets import Bool, Unicode
+from traitlets import Bool, Float, Unicode
 
 from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.pool_spec.line import pool_names
 from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.session.local_verbs import LOCAL_VERBS, outcome_line
 from batchimg_magics.session.progress import bars
@@ -28,7 +29,7 @@ from batchimg_magics.ui.silenced_lines import drop_silenced
 from batchimg_magics.verbs.registry import VERB_NAMES, load_verb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -48,6 +49,8 @@ class BatchImgMagics(Magics):
     state = Unicode("", help="emulator: the state file, or :memory:").tag(config=True)
     speed = Unicode("", help="emulator: the time acceleration, or max").tag(config=True)
     show_progress = Bool(default_value=True, help="show progress while a verb runs").tag(config=True)
+    notify = Bool(default_value=False, help="tell when a long verb has ended: browser, or bell").tag(config=True)
+    notify_after = Float(30.0, help="notify of verbs that took this many real seconds").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -122,12 +125,26 @@ class BatchImgMagics(Magics):
     def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
         if not options.pop("wait", True):
             return self.session.begin_in_background(verb, options)
+        tell = self._notifier(" ".join([verb, *pool_names(options)]))
         try:
-            return run_with_progress(self.session, verb, options, bars(shown=self.show_progress))
+            table = run_with_progress(self.session, verb, options, bars(shown=self.show_progress))
         except BatchImgError as error:
+            tell(f"failed: {error}")
             if error.table is not None:
                 display(_to_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
             raise
+        tell(f"done: {table.caption}")
+        return table
+
+    def _notifier(self, label: str) -> Callable[[str], None]:
+        """Return what tells the outcome of a verb that begins now; it does nothing unless `notify` is set."""
+        if not self.notify:
+            return lambda _: None
+        from batchimg_magics.ui.notification import Notifier
+
+        in_notebook = getattr(self._shell, "kernel", None) is not None
+        notifier = Notifier(in_notebook=in_notebook, after_s=self.notify_after)
+        return lambda outcome: notifier.tell(label, outcome)
 
     @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
