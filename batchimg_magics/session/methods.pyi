@@ -1128,6 +1128,10 @@ class Verbs(_Methods, metaclass=ABCMeta):
         counts: bool = False,
         state: str | Sequence[str] | None = None,
         where: str | None = None,
+        login: str | None = None,
+        user: str | None = None,
+        ssh_key: str | None = None,
+        user_ttl: str | float | None = None,
         prices: bool = True,
     ) -> pd.DataFrame:
         """List the nodes of one or more pools and their current state.
@@ -1144,13 +1148,22 @@ class Verbs(_Methods, metaclass=ABCMeta):
             unknown, leavingpool, deallocating, deallocated.
         where : str | None
             Show only nodes that match a condition: == != < <= > >=, in [...], and, or, not.
+        login : str | None
+            Show the SSH or RDP command for this node.
+        user : str | None
+            With `login`: create this user on the node until `user_ttl` is over.
+        ssh_key : str | None
+            With `user`: the file of the user's OpenSSH public key; passwords are not supported.
+        user_ttl : str | float | None
+            With `user`: Batch deletes it then (default: 8h).
         prices : bool
             False: Skip the price lookup for idle nodes.
 
         Returns
         -------
         pandas.DataFrame
-            One row per node; with `counts`, one per state. docs/reference.md lists the columns.
+            One row per node; with `counts`, one per state; with `login`, one row that shows how to log in.
+            docs/reference.md lists the columns.
 
         Raises
         ------
@@ -2452,6 +2465,10 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         counts: bool = False,
         state: str | Sequence[str] | None = None,
         where: str | None = None,
+        login: str | None = None,
+        user: str | None = None,
+        ssh_key: str | None = None,
+        user_ttl: str | float | None = None,
         prices: bool = True,
     ) -> pd.DataFrame:
         """List the nodes of one or more pools and their current state.
@@ -2466,13 +2483,22 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             unknown, leavingpool, deallocating, deallocated.
         where : str | None
             Show only nodes that match a condition: == != < <= > >=, in [...], and, or, not.
+        login : str | None
+            Show the SSH or RDP command for this node.
+        user : str | None
+            With `login`: create this user on the node until `user_ttl` is over.
+        ssh_key : str | None
+            With `user`: the file of the user's OpenSSH public key; passwords are not supported.
+        user_ttl : str | float | None
+            With `user`: Batch deletes it then (default: 8h).
         prices : bool
             False: Skip the price lookup for idle nodes.
 
         Returns
         -------
         pandas.DataFrame
-            One row per node; with `counts`, one per state. docs/reference.md lists the columns.
+            One row per node; with `counts`, one per state; with `login`, one row that shows how to log in.
+            docs/reference.md lists the columns.
 
         Raises
         ------
