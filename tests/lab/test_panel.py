@@ -192,7 +192,7 @@ def test_a_node_under_the_pointer_shows_its_id_and_a_click_its_card(page: Page, 
     expect(page.locator(".bi-node-card .bi-node")).to_have_count(1)
     shoot("6-node")
     page.get_by_role("button", name="Close the card of the node").click()
-    expect(page.locator(".bi-node-card .bi-node")).to_have_count(0)
+    expect(page.locator(".bi-node-card")).to_be_hidden()
 
 
 def test_the_map_can_be_walked_with_keys(page: Page) -> None:

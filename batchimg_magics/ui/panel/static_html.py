@@ -1,72 +1,21 @@
-"""Static HTML: the panel for exported notebooks and front ends without widgets, and errors."""
+"""Static HTML: the panel for exported notebooks and front ends without widgets."""
 
 from __future__ import annotations
 
-import math
 from html import escape
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.ui.widgets.colours import state_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from batchimg_magics.errors import BatchImgError
+    from collections.abc import Iterable, Mapping
 
 
-__all__ = ["error_html", "legend_html", "node_map_svg", "panel_html", "pools_html"]
+__all__ = ["legend_html", "panel_html", "pools_html"]
 
 MAX_WIDTH_PX = 940
 _PILL = "display:inline-block;border:1px solid transparent;border-radius:99px;padding:1px 9px;font-size:12px"
 _TILE = "border:1px solid #ddd;border-radius:8px;padding:8px 12px;text-align:left;vertical-align:top"
-
-#: Width of the map, and the largest square, in pixels.
-MAP_WIDTH_PX, MAX_SQUARE_PX = 600, 14
-#: Maximum number of squares; with more nodes, each square represents several nodes.
-MAX_SQUARES = 6_000
-#: How much paler the squares of spot nodes are, as `squares.js` draws them.
-SPOT_OPACITY = 0.72
-
-
-def node_map_svg(nodes: Sequence[tuple[str, bool]]) -> str:
-    """Return the node map as SVG: one square per node, or per group of nodes of one state if there are many.
-
-    Parameters
-    ----------
-    nodes
-        (state, whether dedicated) of each node.
-    """
-    if not nodes:
-        return ""
-    each = max(1, math.ceil(len(nodes) / MAX_SQUARES))
-    # Sorted, so that one square can represent several nodes; runs of one colour are one rectangle.
-    drawn = sorted(nodes)[::each] if each > 1 else list(nodes)
-    side = max(2, min(MAX_SQUARE_PX, int(math.sqrt(MAP_WIDTH_PX * MAP_WIDTH_PX / 3 / len(drawn)))))
-    columns = max(1, min(len(drawn), MAP_WIDTH_PX // side))
-    rows = math.ceil(len(drawn) / columns)
-    bars = []
-    for row in range(rows):
-        column = 0
-        for (state, dedicated), run in groupby(drawn[row * columns : (row + 1) * columns]):
-            length = sum(1 for _ in run)
-            box = f'x="{column * side}" y="{row * side}" width="{length * side}" height="{side}"'
-            kind, pale = ("dedicated", "") if dedicated else ("spot", f' fill-opacity="{SPOT_OPACITY}"')
-            bars.append(f'<rect {box} fill="{state_colour(state)}"{pale}><title>{escape(state)}, {kind}</title></rect>')
-            column += length
-    wide, high = columns * side, rows * side
-    grid = _grid(columns, rows, side) if side > 4 else ""
-    note = f"<div>One square represents {each} nodes.</div>" if each > 1 else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" '
-        f'role="img" aria-label="Node map">{"".join(bars)}{grid}</svg>{note}'
-    )
-
-
-def _grid(columns: int, rows: int, side: int) -> str:
-    wide, high = columns * side, rows * side
-    lines = [f"M{x * side} 0V{high}" for x in range(1, columns)] + [f"M0 {y * side}H{wide}" for y in range(1, rows)]
-    return f'<path d="{"".join(lines)}" stroke="#fff" stroke-width="1"/>' if lines else ""
 
 
 def legend_html(counts: Mapping[str, tuple[int, int]]) -> str:
@@ -140,8 +89,3 @@ def pools_html(head: Mapping[str, Any], pools: Iterable[Mapping[str, Any]]) -> s
 
 def _dots(parts: Iterable[str]) -> str:
     return " \N{MIDDLE DOT} ".join(parts)
-
-
-def error_html(error: BatchImgError) -> str:
-    """Return an error's message and hint as HTML."""
-    return f"<div role='alert'><b>{escape(error.message)}</b><br>{escape(error.hint)}</div>"
