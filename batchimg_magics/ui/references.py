@@ -17,6 +17,10 @@ _NEVER_A_VALUE = (
     ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp,
     ast.Lambda, ast.Starred, ast.Yield, ast.YieldFrom, ast.NamedExpr,
 )  # fmt: skip
+#: The start of a mapping in JSON, whose values may have many braces.
+_JSON_KEY = re.compile(r"\{(?:\"[^\"\n]*\"|'[^'\n]*')\s*:")
+#: Maximum number of braces that may be the end of an expression.
+_MAX_ENDS = 6
 #: Maximum length of an expression: each brace in a text starts a search for its end.
 _MAX_LENGTH = 400
 
@@ -74,11 +78,12 @@ def read_braces(text: str, start: int) -> tuple[Part, int]:
     The text is an expression up to the first ``}`` that makes it valid Python. A constant, a list, a mapping, and
     what begins with a space are text: JSON, YAML and the groups of a shell look like that.
     """
-    if text[start + 1 : start + 2].strip() not in ("", "{", "}"):
+    if text[start + 1 : start + 2].strip() not in ("", "{", "}") and not _JSON_KEY.match(text, start):
         line_end = text.find("\n", start)
         limit = min(start + _MAX_LENGTH, len(text) if line_end < 0 else line_end)
-        end = text.find("}", start, limit)
-        while end > 0:
+        end, tries = text.find("}", start, limit), 0
+        while end > 0 and tries < _MAX_ENDS:
+            tries += 1
             if (reference := _parse(text[start : end + 1])) is not None:
                 return reference, end + 1
             end = text.find("}", end + 1, limit)
