@@ -51,7 +51,7 @@ function renderOpened({ what, line, loading, files = [], problem, note }) {
 
 export function render({ model, element, send, back }) {
   const list = h("div", { class: "bi-node-list" });
-  const opened = h("div", {}), reasonTexts = h("div", { class: "bi-reasons bi-muted" });
+  const opened = h("div", {}), reasonTexts = h("div", { class: "bi-card-reasons bi-muted" });
   const open = (what) => actionButton(what === "logs" ? "Logs" : "Login", () => send({ kind: "open", what }));
   const act = (action, text) => actionButton(text, () => send({ kind: "act", action }));
   const buttons = { logs: open("logs"), login: open("login"), reboot: act("reboot", "Reboot"), remove: act("remove", "Remove\u2026") };
@@ -93,8 +93,8 @@ export function render({ model, element, send, back }) {
   return follow(model, ["nodes"], () => {
     const { card = {} } = model.get("nodes"), shown = card.nodes ?? [];
     box.hidden = shown.length === 0;
-    if (!shown.length) return;
     replaceIfChanged(list, shown, () => shown.map(renderNode));
+    if (!shown.length) return;
     list.classList.toggle("bi-several", shown.length > 1);
     for (const what of ["logs", "login"]) {
       buttons[what].hidden = shown.length > 1;
