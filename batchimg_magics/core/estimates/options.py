@@ -175,16 +175,25 @@ async def _read_needs(azure: Azure, query: SizingQuery, pool: Json | None) -> Im
 
 
 def _shown_rows(rows: list[dict[str, Any]], query: SizingQuery, own: str) -> list[dict[str, Any]]:
-    """Return so many rows that differ: the pool's own size, the best of each kind, series and number of vCPUs."""
-    chosen: dict[int, None] = dict.fromkeys(index for index, row in enumerate(rows) if row["vm_size"].lower() == own)
-    for alike in (("kind",), ("kind", "series"), ("kind", "series", "vcpus"), ("kind", "vm_size")):
-        seen = set()
-        for index, row in enumerate(rows):
-            group = tuple({**row, "series": _series(row["vm_size"])}[name] for name in alike)
-            if group not in seen:
-                seen.add(group)
-                chosen.setdefault(index)
+    """Return so many rows that differ: the pool's own size, the best of each kind and series, and what else fits."""
+    named = [{**row, "series": _series(row["vm_size"]), "own": row["vm_size"].lower() == own} for row in rows]
+    chosen: dict[int, None] = dict.fromkeys(index for index, row in enumerate(named) if row["own"])
+    _add_first_of_each(chosen, named, ("own", "kind"))
+    _add_first_of_each(chosen, named, ("own", "kind", "series"))
+    for index in (index for index, row in enumerate(named) if row["fits"]):
+        chosen.setdefault(index)
+    _add_first_of_each(chosen, named, ("kind", "series", "vcpus"))
+    _add_first_of_each(chosen, named, ("kind", "vm_size"))
     return [rows[index] for index in sorted(list(chosen)[: query.rows])]
+
+
+def _add_first_of_each(chosen: dict[int, None], rows: list[dict[str, Any]], alike: tuple[str, ...]) -> None:
+    """Choose the first of all rows that have the same values."""
+    seen = set()
+    for index, row in enumerate(rows):
+        if (group := tuple(row[name] for name in alike)) not in seen:
+            seen.add(group)
+            chosen.setdefault(index)
 
 
 def _series(vm_size: str) -> str:
