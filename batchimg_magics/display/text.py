@@ -16,6 +16,7 @@ from batchimg_magics.display.labels import split_label
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -24,10 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["render_terminal", "render_text", "shorten"]
 
 #: Width at which texts and IDs of a terminal's table wrap or are shortened, if there is no more room.
-MIN_WIDTH = 16
+MIN_WIDTH = 14
 MIN_ID_WIDTH = 24
-#: If a text would take more lines in its column, each row is a block.
+#: If a text would take more lines in a column that is narrower than this, each row is a block.
 MAX_LINES = 4
+READABLE_WIDTH = 30
+#: The number of columns of a plain table whose lines may be longer than the page.
+FEW_COLUMNS = 3
+#: The number of rows from which a table is written as plain lines if no text has to wrap: rich takes 1 ms for a row.
+MANY_ROWS = 100
 _GAP = "  "
 _INDENT = "  "
 _SEPARATOR = " · "
@@ -50,7 +56,8 @@ def render_text(
     """
     shown = arrange(columns, verb=verb, caption=caption, attrs=attrs, rows=rows)
     lines = _plain_lines(shown.columns) if not shown.is_list else list(_list_lines(shown.columns))
-    if width and lines and not shown.is_list and (over := max(map(len, lines)) - width) > 0:
+    is_wide = not shown.is_list and len(shown.columns) > FEW_COLUMNS
+    if width and lines and is_wide and (over := max(map(len, lines)) - width) > 0:
         narrow = _plain_lines(_with_short_ids(shown.columns, over))
         fits = max(map(len, narrow)) <= width
         lines = narrow if fits else [line for block in _blocks(shown.columns, width) for line in block]
@@ -160,21 +167,10 @@ def render_terminal(
     shown = arrange(columns, verb=verb, caption=caption, attrs=attrs, rows=rows)
     out, plain = io.StringIO(), "NO_COLOR" in os.environ or os.environ.get("TERM") in ("dumb", "unknown")
     console = Console(file=out, width=width, force_terminal=not plain, highlight=False, markup=False, emoji=False)
-    below = list(shown.lines)
     if shown.caption:
         label, rest = split_label(shown.caption)
         console.print(Text.assemble((label, "bold red"), (rest, "bold")), soft_wrap=True)
-    if shown.is_list:
-        for text in _list_texts(shown.columns):
-            console.print(text, soft_wrap=True)
-    elif shown.columns:
-        table, hidden = _fitting_table(shown.columns, width)
-        if table is not None:
-            console.print(table)
-            below += [f"not shown: {', '.join(hidden)} (a wider terminal or a pipe shows all)"] if hidden else []
-        else:
-            for text in _block_texts(shown.columns, width):
-                console.print(text, soft_wrap=True)
+    below = [*shown.lines, *_print_rows(console, shown, width)]
     for note in shown.notes:
         console.print(_note_text(note.severity, note.text, note.advice), soft_wrap=True)
     for line in below:
@@ -182,6 +178,21 @@ def render_terminal(
     for block in shown.code:
         console.print(block, soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _print_rows(console: Console, shown: ShownTable, width: int) -> list[str]:
+    """Print the rows as a list, a table or blocks; return the lines that belong below."""
+    from rich.text import Text
+
+    widths = {} if shown.is_list or not shown.columns else _fitting_widths(shown.columns, width)
+    if widths:
+        for table in _rich_tables([one for one in shown.columns if one.name in widths], widths):
+            console.print(table, soft_wrap=isinstance(table, Text))
+        hidden = [one.name for one in shown.columns if one.name not in widths]
+        return [f"not shown: {', '.join(hidden)} (a wider terminal or a pipe shows all)"] if hidden else []
+    for text in _list_texts(shown.columns) if shown.is_list else _block_texts(shown.columns, width):
+        console.print(text, soft_wrap=True)
+    return []
 
 
 def _note_text(severity: str, text: str, advice: str) -> Text:
@@ -212,6 +223,8 @@ def _joined_lines(columns: list[ShownColumn]) -> Iterator[str]:
 def _block_texts(columns: list[ShownColumn], width: int) -> Iterator[Text]:
     from rich.text import Text
 
+    if not columns:
+        return
     problems = [column.name for column in columns if column.form == "problem"]
     for block in _blocks(columns, width):
         text = Text("\n".join(block))
@@ -229,8 +242,8 @@ def _cell_style(column: ShownColumn, cell: str) -> str:
     return "red" if column.form == "problem" and cell != NO_VALUE else ""
 
 
-def _fitting_table(columns: list[ShownColumn], width: int) -> tuple[RichTable | None, list[str]]:
-    """Return the table of the columns that fit, and the names of the others; None if those that matter do not fit."""
+def _fitting_widths(columns: list[ShownColumn], width: int) -> dict[str, int]:
+    """Return the widths of the columns that fit, by name; empty if those that matter do not fit."""
     from rich.cells import cell_len
 
     full = {one.name: max(map(cell_len, [one.name, *one.cells])) for one in columns}
@@ -239,13 +252,11 @@ def _fitting_table(columns: list[ShownColumn], width: int) -> tuple[RichTable | 
     while _total([least[one.name] for one in shown]) > width:
         spare = [one for one in shown[1:] if not one.matters]
         if not spare:
-            return None, []
+            return {}
         shown.remove(spare[-1])
     widths = _spread(shown, full, least, width)
-    if any(full[one.name] > MAX_LINES * widths[one.name] for one in shown if one.form != "id"):
-        return None, []
-    names = {one.name for one in shown}
-    return _rich_table(shown, widths), [one.name for one in columns if one.name not in names]
+    texts = [one.name for one in shown if one.form != "id" and widths[one.name] < READABLE_WIDTH]
+    return {} if any(full[name] > MAX_LINES * widths[name] for name in texts) else widths
 
 
 def _least_width(column: ShownColumn, full: int) -> int:
@@ -269,20 +280,39 @@ def _spread(columns: list[ShownColumn], full: dict[str, int], least: dict[str, i
     return widths
 
 
-def _rich_table(columns: list[ShownColumn], widths: dict[str, int]) -> RichTable:
+def _rich_tables(columns: list[ShownColumn], widths: dict[str, int]) -> Iterator[RichTable | Text]:
+    """Return the table; if it has many rows and no text has to wrap, its heading and its rows as plain lines."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    short = [
+        replace(one, cells=[shorten(cell, widths[one.name]) for cell in one.cells]) if one.form == "id" else one
+        for one in columns
+    ]
     table = RichTable(box=None, padding=(0, len(_GAP), 0, 0), pad_edge=False, header_style="bold underline")
-    for column in columns:
+    for column in short:
         table.add_column(
             column.name, width=widths[column.name], justify="right" if column.is_number else "left", overflow="fold"
         )
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(
-            *(
-                Text(shorten(cell, widths[one.name]) if one.form == "id" else cell, style=_cell_style(one, cell))
-                for one, cell in zip(columns, cells, strict=True)
-            )
-        )
-    return table
+    has_many_rows = len(short[0].cells) > MANY_ROWS
+    if has_many_rows and _fits_plainly(short, widths):
+        yield table
+        yield Text("\n".join(_padded_lines(short, widths)))
+        return
+    for cells in zip(*(column.cells for column in short), strict=True):
+        table.add_row(*(Text(cell, style=_cell_style(one, cell)) for one, cell in zip(short, cells, strict=True)))
+    yield table
+
+
+def _fits_plainly(columns: list[ShownColumn], widths: dict[str, int]) -> bool:
+    from rich.cells import cell_len
+
+    return all(cell_len(cell) == len(cell) <= widths[one.name] for one in columns for cell in one.cells)
+
+
+def _padded_lines(columns: list[ShownColumn], widths: dict[str, int]) -> Iterator[str]:
+    padded = [
+        [cell.rjust(widths[one.name]) if one.is_number else cell.ljust(widths[one.name]) for cell in one.cells]
+        for one in columns
+    ]
+    return map(_GAP.join, zip(*padded, strict=True))

@@ -141,6 +141,15 @@ def test_a_narrow_terminal_shows_what_matters(monkeypatch: pytest.MonkeyPatch) -
     assert not {"\x07", "\u202e", "\x9b"} & set(evil)
 
 
+def test_many_rows_are_written_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = [{**NODES[number % 3], "errors": None} for number in range(120)]
+    few, many = (render_terminal(columns_of(some), verb="nodes", width=110) for some in (rows[:30], rows))
+    assert many.splitlines()[:30] == few.splitlines()[:30]
+    properties = [{"section": "pool", "property": "id", "value": ID * 3}] * 2  # a long text has room: no blocks
+    assert render_terminal(columns_of(properties, "show"), verb="show", width=80).startswith("section")
+
+
 def test_commands_can_be_copied_from_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     rows = [{"vm_size": "Standard_D4s_v5", "fits": number == 0, "command": COMMAND} for number in range(2)]
