@@ -30,6 +30,7 @@ def test_saved_connections_are_listed_used_and_deleted(home: Path) -> None:
     with Session() as session:
         assert session.profiles().empty
         session.connect(state=str(home / "trial.db"), speed="max", scenario="quota", save_as="trial")
+        session.connect(state=str(home / "trial.db"), speed="max", scenario="calm")
         session.connect(state=":memory:")
         found = session.connect(profile="trial").iloc[0]
         assert (found["state"], found["speed"], found["scenario"]) == (str(home / "trial.db"), "max", "quota")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchimg_magics import NotFoundError, ResizeError, Session, SpecError
 from batchimg_magics.core.batch.node_files import as_text
 from tests.support.faults import set_faults, set_scenario
+from tests.support.request_log import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,15 +18,26 @@ LOUD = "/bin/sh -c 'echo started && seq 1 40000; echo https://x.blob.core.window
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[Session]:
-    with Session() as opened:
+def logs() -> list[RequestLog]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def session(logs: list[RequestLog]) -> Iterator[Session]:
+    def wrap(inner: Any) -> Any:
+        logs.append(RequestLog(inner))
+        return logs[-1]
+
+    with Session(wrap_transport=wrap) as opened:
         opened.connect(state=":memory:", speed="max")
         opened.create("loud", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2, start_task=LOUD)
         yield opened
 
 
-def test_files_are_whole_or_their_end_and_say_so(session: Session) -> None:
+def test_files_are_whole_or_their_end_and_say_so(session: Session, logs: list[RequestLog]) -> None:
     found = session.logs("loud")
+    sizes = [int(one.headers["Content-Length"]) for one in logs[-1].requests if "/files/" in one.path]
+    assert 64 * 1024 - 2 < max(sizes) <= 64 * 1024  # the rest of a long file is not sent
     assert found.attrs["caption"] == "LOCAL · logs of pool loud: 2 of 2 nodes"
     assert list(found["file"]) == ["startup/stderr.txt", "startup/stdout.txt"] * 2
     assert (found["text"][0], found["shown"][0], found["exit_code"][0]) == (

@@ -94,7 +94,7 @@ async def read_end(azure: Azure, pool: str, node_id: str, file: NodeFile, max_by
         return ""
     size = file.size_bytes if file.size_bytes is not None else max_bytes
     # An even place, since UTF-16 has two bytes a character. The range is given always: the file may be growing.
-    first = max(0, size - max_bytes) // 2 * 2
+    first = max(0, size - max_bytes + 1) // 2 * 2
     url = f"{_url(pool, node_id)}/{quote(file.path, safe='')}?api-version={api_versions.BATCH}"
     answer = await azure.send("GET", url, plane="batch", headers={"ocp-range": f"bytes={first}-{size - 1}"})
     content = answer.content[-max_bytes:]
