@@ -61,8 +61,7 @@ def run_with_progress(
 
 def _show_beginning(session: Begins, verb: str, label: str, progress_display: ProgressDisplay) -> bool:
     """Show a verb before anything is imported or connected, unless its answer comes at once; tell whether."""
-    from batchimg_magics.session.local_verbs import LOCAL_VERBS
-    from batchimg_magics.verbs.registry import load_verb
+    from batchimg_magics.verbs.registry import LOCAL_VERBS, load_verb
 
     if verb in LOCAL_VERBS:
         return False

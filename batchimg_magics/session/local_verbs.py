@@ -14,10 +14,7 @@ from batchimg_magics.session.work import VerbRun
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["LOCAL_VERBS", "outcome_line", "run"]
-
-#: The verbs that this module runs.
-LOCAL_VERBS = ("profiles", "status")
+__all__ = ["outcome_line", "run"]
 
 
 def run(verb: str, options: Mapping[str, Any], running: Iterable[VerbRun], background: Iterable[VerbRun]) -> VerbRun:
@@ -26,7 +23,7 @@ def run(verb: str, options: Mapping[str, Any], running: Iterable[VerbRun], backg
     Parameters
     ----------
     verb, options
-        One of `LOCAL_VERBS` and its options.
+        One of `registry.LOCAL_VERBS` and its options.
     running, background
         The verbs of the session that run or have ended just now, and those that were started without waiting.
     """

@@ -28,7 +28,7 @@ from batchimg_magics.session.pool_watch import PoolWatch
 from batchimg_magics.session.python_calls import PythonCalls
 from batchimg_magics.session.remaining_nodes import remaining_nodes_text
 from batchimg_magics.session.work import VerbRun
-from batchimg_magics.verbs.registry import load_verb
+from batchimg_magics.verbs.registry import LOCAL_VERBS, load_verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -215,7 +215,7 @@ class Session(PythonCalls):
         """
         if verb == "connect":
             return self._connect(ConnectionOptions(**options))
-        if verb in local_verbs.LOCAL_VERBS:
+        if verb in LOCAL_VERBS:
             return local_verbs.run(verb, options, self._verb_runs.values(), self.background)
         connection = self._require_connection()
         entry = load_verb(verb)

@@ -18,7 +18,6 @@ from traitlets import Bool, Float, Unicode
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.pool_spec.line import pool_names
 from batchimg_magics.session.foreground import run_with_progress
-from batchimg_magics.session.local_verbs import LOCAL_VERBS, outcome_line
 from batchimg_magics.session.progress import bars
 from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.ui.cell_completion import complete_cell, verb_at_cursor
@@ -26,7 +25,7 @@ from batchimg_magics.ui.completion import Candidate
 from batchimg_magics.ui.expansion import expand_body, expand_words
 from batchimg_magics.ui.line_words import Word, split_line
 from batchimg_magics.ui.silenced_lines import drop_silenced
-from batchimg_magics.verbs.registry import VERB_NAMES, load_verb
+from batchimg_magics.verbs.registry import LOCAL_VERBS, VERB_NAMES, load_verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,6 +101,8 @@ class BatchImgMagics(Magics):
         """Print one line for each verb that has ended in the background since the last magic."""
         for run in self._session.background if self._session is not None else ():
             if run.done() and not run.is_told:
+                from batchimg_magics.session.local_verbs import outcome_line  # not when the extension is loaded
+
                 run.is_told = True
                 print(outcome_line(run))  # noqa: T201 - IPython's way to show text
 

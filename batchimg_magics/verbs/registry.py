@@ -17,13 +17,15 @@ from batchimg_magics.verbs import renamed
 if TYPE_CHECKING:
     from batchimg_magics.verbs.verb import Verb
 
-__all__ = ["SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb", "unknown_verb_error"]
+__all__ = ["LOCAL_VERBS", "SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb", "unknown_verb_error"]
 
 #: The order of help. A verb that is not named here comes after these.
 _ORDER = (
     "connect", "profiles", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan",
     "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "status",
 )  # fmt: skip
+#: The verbs that need no connection; the session runs them itself.
+LOCAL_VERBS = ("profiles", "status")
 #: The verbs of the front ends: no methods of `Session`.
 _FRONT_END_VERBS = ("panel", "help")
 #: Modules of this folder that are no verbs, beside those whose names end with ``_options``.
