@@ -84,7 +84,7 @@ def test_a_handle_sends_no_request_and_its_display_says_what_is(session: Session
     shown = repr(pool)
     assert shown.startswith("<Pool genomics (LOCAL): steady, 4 idle, $")
     assert " so far, expires: 2026-07-01 1" in shown
-    assert "image: batchimg_genomicsbatch/genomics/1.0.0" in shown
+    assert "vm_size: Standard_D4s_v5, image: batchimg_genomicsbatch/genomics/1.0.0" in shown
     before = Counting.sent
     bundle = pool._repr_mimebundle_()
     assert repr(pool) == shown

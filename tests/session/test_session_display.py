@@ -108,6 +108,15 @@ def test_its_representation_sends_no_request_and_has_no_secret(session: Session)
     assert repr(session) == "<Session: not connected>"
 
 
+def test_a_panel_outside_of_notebooks_is_text(session: Session) -> None:
+    session.create("genomics", **LINE, nodes=2)
+    panel = session.pool("genomics").panel()
+    assert "nodes: idle 2" in repr(panel)
+    assert "<div" not in repr(panel)
+    assert "genomics" in repr(session.panel())
+    panel.close()
+
+
 def test_it_cannot_be_copied_and_closes_twice(session: Session) -> None:
     for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="open one in each process"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.node_counts import current_counts, target_counts
 from batchimg_magics.core.batch import expiry, machine_settings, pools
+from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.operations import pool_facts
 from batchimg_magics.resource_ids import ResourceId
 
@@ -34,7 +35,7 @@ async def read_summary(azure: Azure, name: str) -> dict[str, str]:
         "cost": _cost(facts),
         "expires": _expires(facts),
         "autoscale": "a formula sets the number of nodes" if _has_own_formula(facts) else "",
-        "vm_size": str(props.get("vmSize") or ""),
+        "vm_size": canonical_size(str(props.get("vmSize") or "")),
         "image": "/".join(part for _, part in ResourceId.parse(image).path) if (image := pools.image_of(pool)) else "",
         "errors": "; ".join(f"{code}: {message}" for code, message, _ in facts.state.errors) if facts.state else "",
         "autoscale_error": facts.state.evaluation_error if facts.state else "",

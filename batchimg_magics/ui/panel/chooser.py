@@ -109,6 +109,9 @@ class PoolChooser(anywidget.AnyWidget):
         """Return the list as HTML; all text is escaped."""
         return pools_html(self.head, self.pools)
 
+    def __repr__(self) -> str:
+        return self.static_text()
+
     def static_text(self) -> str:
         """Return the list as text for terminals."""
         rows = [f"  {one['pool']}: nodes {one['nodes']}, {' · '.join(one['facts'])}" for one in self.pools]

@@ -374,6 +374,9 @@ class Panel(anywidget.AnyWidget):
 
         return panel_html(self.head, self.actions["line"], [one.static_html() for one in self._sections.values()])
 
+    def __repr__(self) -> str:
+        return self.static_text()
+
     def static_text(self) -> str:
         """Return the panel as text for terminals."""
         from batchimg_magics.ui.panel.static_text import panel_text
