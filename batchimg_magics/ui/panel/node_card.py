@@ -186,9 +186,10 @@ class NodeCard:
         except ConflictError:
             return {"problem": _NO_ENDPOINT}
         pool = await pools.read(azure, self._host.name)
+        note = f"{_USER_NOTE} The same: {format_line('nodes', {'name': self._host.name, 'login': node_id})}"
         if "windows" in pools.agent_of(pool).lower():
-            return {"line": f"mstsc /v:{address}:{port}", "note": _USER_NOTE}
-        return {"line": f"ssh -p {port} USER@{address}", "note": _USER_NOTE}
+            return {"line": f"mstsc /v:{address}:{port}", "note": note}
+        return {"line": f"ssh -p {port} USER@{address}", "note": note}
 
     # -- what is shown -------------------------------------------------------------------------------------------
 

@@ -153,6 +153,7 @@ def test_a_pool_with_login_ports_tells_how_to_log_in_to_a_node(panel: Panel) -> 
     tell(other, "open", what="login")
     assert re.fullmatch(r"ssh -p \d+ USER@[\d.]+", card(other)["opened"]["line"])
     assert "account of the pool" in card(other)["opened"]["note"]
+    assert card(other)["opened"]["note"].endswith(f"%batchimg nodes other --login {ids(other)[0]}")
     other.close()
 
 
