@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.display.cells import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import RenderableType
+    from rich.live import Live
 
     from batchimg_magics.core.base.progress import Activity, Progress
 
@@ -26,6 +29,8 @@ __all__ = [
 ]
 
 _BAR = 20
+#: Below so many columns, a terminal has no room for bars; and it shows so many running steps.
+MIN_BAR_WIDTH, MAX_TERMINAL_STEPS = 60, 8
 #: Seconds by which a step may exceed its usual duration before that is told: durations are known in seconds only.
 GRACE_S = 5.0
 
@@ -158,36 +163,55 @@ class NoProgress:
 
 
 class TerminalProgress:
-    """One line that is rewritten on every update; only for a terminal."""
+    """The work and its running steps with their bars, redrawn on every update; only for a terminal.
+
+    Parameters
+    ----------
+    stream
+        The terminal. Anything else gets the final lines only.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._written = 0
+        self._live: Live | None = None
 
     def show(self, progress: Progress) -> None:
-        """Write the running steps on one line."""
-        running = [self._step_line(step, progress.now) for step in progress.running]
-        self._write(" | ".join([head_text(progress), *running]))
+        """Draw the line of the whole work, and a line for each running step."""
+        from rich.console import Console
+        from rich.live import Live
+
+        if self._live is None:
+            # Nothing of it remains: neither after its end nor after Ctrl-C.
+            self._live = Live(console=Console(file=self._stream), auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(_terminal_lines(progress, self._live.console.width), refresh=True)
 
     def close(self, last: str, *, kept: bool = True) -> None:
-        """Write the final line and start a new one."""
-        if self._written or kept:
-            self._write(last if kept else "")
-            self._stream.write("\n" if kept else "\r")
-            self._stream.flush()
-
-    @staticmethod
-    def _step_line(step: Activity, now: float) -> str:
-        part = _done_share(step, now)
-        bar = "" if part is None else f"[{'#' * round(part * _BAR):.<{_BAR}}] "
-        return f"{step.name} {bar}{_step_text(step, now)}"
-
-    def _write(self, line: str) -> None:
-        # One column stays free: a full line would wrap, and a wrapped line cannot be overwritten.
-        line = line[: shutil.get_terminal_size().columns - 1]
-        self._stream.write(f"\r{line:<{self._written}}")
+        """Remove what was drawn, and write the final line."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if kept:
+            self._stream.write(f"{make_visible(last)}\n")
         self._stream.flush()
-        self._written = len(line)
+
+
+def _terminal_lines(progress: Progress, width: int) -> RenderableType:
+    """Return the lines of a terminal, each cut at its edge; a narrow one has no bars."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    def text(line: str, style: str = "") -> Text:
+        return Text(make_visible(line), style=style, no_wrap=True, overflow="ellipsis")
+
+    steps = Grid.grid(padding=(0, 1))
+    for name, share, said in running_steps(progress)[:MAX_TERMINAL_STEPS]:
+        bar = ProgressBar(total=None if share is None else 1.0, completed=share or 0.0, width=_BAR)
+        steps.add_row(text(name), *([bar] if width >= MIN_BAR_WIDTH else []), text(said))
+    note = [text(progress.note, "dim")] if progress.note else []
+    return Group(text(head_text(progress)), *([steps] if progress.running else []), *note)
 
 
 def _time_of_day() -> str:

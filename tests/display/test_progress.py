@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -14,11 +15,13 @@ import pytest
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
+from batchimg_magics.connection import connection
 from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.progress import Activity, Board, PlannedStep, Progress
-from batchimg_magics.display.progress import NotebookProgress, TerminalProgress, progress_text, steps_html
+from batchimg_magics.display.progress import NoProgress, NotebookProgress, TerminalProgress, progress_text, steps_html
 from batchimg_magics.errors import DetachedError, NotFoundError
-from batchimg_magics.session.foreground import wait_with_progress
+from batchimg_magics.session import session as session_module
+from batchimg_magics.session.foreground import run_with_progress, wait_with_progress
 from batchimg_magics.session.work import VerbRun
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.shells import ipython
@@ -47,16 +50,77 @@ def progress(label: str = "create genomics", seconds: float = 0.0) -> Progress:
     return replace(shown, now=shown.now + seconds, elapsed_s=shown.elapsed_s + seconds)
 
 
-def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    stream = io.StringIO()
-    screen = TerminalProgress(stream)
+class Terminal(io.StringIO):
+    """A terminal, as far as rich asks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "30")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Terminal()
+
+
+def test_a_terminal_has_a_line_for_each_step_and_keeps_the_final_one(terminal: Terminal) -> None:
+    screen = TerminalProgress(terminal)
     screen.show(progress())
-    line = stream.getvalue()
-    assert "\n" not in line
-    assert "image version <b> [##########..........] 3 min 39 s of about 7 min 18 s" in line
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "create genomics · 1 step done · 3 min 39 s" in text
+    assert "image version <b>" in text
+    assert "━━━━━" in text
+    assert "3 min 39 s of about 7 min 18 s" in text
+    assert "5 of 25 · 3 min 39 s · 5 idle, 20 starting" in text
     screen.close("create genomics: done")
-    assert stream.getvalue().rstrip().endswith("create genomics: done")
+    assert terminal.getvalue().endswith("create genomics: done\n")
+    assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")  # the cursor is back
+
+
+def test_a_terminal_without_colour_or_room_has_neither_colours_nor_bars(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    TerminalProgress(terminal).show(progress())
+    assert "━" not in terminal.getvalue()
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", terminal.getvalue())
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 40
+
+
+def test_control_characters_of_the_service_never_reach_a_terminal(terminal: Terminal) -> None:
+    evil = Progress("create g", (Activity("no\x1b[2J\x07de\u202e", 0.0, detail="\x1b]0;x\x07\r"),), 5.0, 5.0)
+    screen = TerminalProgress(terminal)
+    screen.show(evil)
+    screen.close("g\x1b[2J: done")
+    assert not any(one in terminal.getvalue() for one in ("\x1b[2J", "\x07", "\u202e", "\x1b]0"))
+
+
+def test_the_first_sign_of_life_comes_before_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is imported or opened, which may take seconds."""
+    order: list[str] = []
+
+    class Watching(NoProgress):
+        def show(self, progress: Progress) -> None:
+            order.append(progress_text(progress))
+
+    opened = connection.open_connection
+
+    def open_connection(*args: Any, **options: Any) -> Any:
+        order.append("opened")
+        return opened(*args, **options)
+
+    monkeypatch.setattr(connection, "open_connection", open_connection)
+    with session_module.Session() as new:
+        run_with_progress(new, "vms", {}, Watching())
+        assert order[:2] == ["vms: connecting ...", "opened"]
+        order.clear()
+        run_with_progress(new, "create", {"name": "g", **CREATE_OPTIONS}, Watching())
+        assert order[0] == "create g: checking ..."
 
 
 def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
@@ -139,13 +203,6 @@ def test_a_plan_tells_the_step_and_the_time_of_the_whole() -> None:
     assert made.finish() == 440.0
     now[0] += 1000
     assert made.finish() == made.elapsed_s() == made.progress("create g").elapsed_s == 440.0
-
-
-def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    stream = io.StringIO()
-    TerminalProgress(stream).show(progress())
-    assert len(stream.getvalue().lstrip("\r")) < 40
 
 
 def test_following_leaves_one_line(session: Session) -> None:

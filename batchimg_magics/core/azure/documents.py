@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, overload
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,8 +40,27 @@ def without_empty(pairs: Mapping[str, Any]) -> Json:
 
 
 def seconds_of(duration: str) -> float:
-    """Return an ISO 8601 duration in seconds."""
-    return msgspec.convert(duration, dt.timedelta).total_seconds()
+    """Return an ISO 8601 duration in seconds.
+
+    Raises
+    ------
+    ValueError
+        It is not a duration, or has years or months, whose length is not fixed.
+    """
+    from isodate import parse_duration
+
+    found = parse_duration(duration)
+    if not isinstance(found, dt.timedelta):
+        raise ValueError(f"{duration} has no fixed length")  # noqa: TRY004 - a wrong value, not a wrong type
+    return found.total_seconds()
+
+
+def format_iso_duration(seconds: float) -> str:
+    """Return a duration as Azure reads it, in ISO 8601."""
+    from isodate import duration_isoformat
+
+    # Azure does not write a duration of nothing as P0D, which is what isodate makes of it.
+    return str(duration_isoformat(dt.timedelta(seconds=round(seconds)))) if round(seconds) else "PT0S"
 
 
 @overload

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, parse_time, wire
+from batchimg_magics.core.azure.documents import dig, format_iso_duration, parse_time, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch import machine_settings, pools
 from batchimg_magics.errors import ServiceError
@@ -177,7 +177,9 @@ def is_unenforced(pool: Json, now: float) -> bool:
 
 def with_expiry(pool: Json, expires: dt.datetime) -> Json:
     """Return the document of a new pool with its expiry: the formula, for no nodes yet, and the tag."""
-    scale = {"autoScale": {"formula": formula(expires, Counts()), "evaluationInterval": f"PT{INTERVAL_S / 60:.0f}M"}}
+    scale = {
+        "autoScale": {"formula": formula(expires, Counts()), "evaluationInterval": format_iso_duration(INTERVAL_S)}
+    }
     time = format_tag_time(expires)
     properties = pool["properties"]
     metadata = [*properties.get("metadata", []), {"name": tags.EXPIRES, "value": time}]
@@ -225,7 +227,7 @@ async def disable_autoscale(azure: Azure, name: str) -> None:
 async def enable_autoscale(azure: Azure, name: str, text: str, interval_s: float) -> None:
     """Enable autoscale of a pool with a formula, which Azure evaluates at once."""
     client = await azure.batch()
-    body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": f"PT{round(interval_s)}S"}
+    body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": format_iso_duration(interval_s)}
     try:
         await azure.call(client.enable_pool_auto_scale(name, wire(body)))
     except ServiceError as error:

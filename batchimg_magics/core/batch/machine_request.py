@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import without_empty
+from batchimg_magics.core.azure.documents import format_iso_duration, without_empty
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
@@ -174,7 +174,7 @@ def _rolling(rolling: RollingUpgrade) -> Json:
             "maxBatchInstancePercent": rolling.batch_percent,
             "maxUnhealthyInstancePercent": rolling.unhealthy_percent,
             "maxUnhealthyUpgradedInstancePercent": rolling.unhealthy_upgraded_percent,
-            "pauseTimeBetweenBatches": None if pause is None else f"PT{pause:.0f}S",
+            "pauseTimeBetweenBatches": None if pause is None else format_iso_duration(pause),
             "prioritizeUnhealthyInstances": rolling.unhealthy_first,
             "rollbackFailedInstancesOnPolicyBreach": rolling.rollback,
             "enableCrossZoneUpgrade": rolling.across_zones,

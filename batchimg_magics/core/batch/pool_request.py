@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, without_empty
+from batchimg_magics.core.azure.documents import dig, format_iso_duration, without_empty
 from batchimg_magics.core.batch.machine_request import identity_reference, machine_body, upgrade_body
 from batchimg_magics.pool_spec.mounts import BlobMount, CifsMount, FilesMount
 from batchimg_magics.pool_spec.node import build_start_task
@@ -93,7 +93,7 @@ def pool_body(
     }
     if spec.formula is not None:
         # After the hash: it is of what a node is, not of how many there are.
-        interval = f"PT{spec.formula_interval or DEFAULT_INTERVAL_S:.0f}S"
+        interval = format_iso_duration(spec.formula_interval or DEFAULT_INTERVAL_S)
         props["scaleSettings"] = {"autoScale": {"formula": spec.formula, "evaluationInterval": interval}}
     props["metadata"] = [{"name": name, "value": value} for name, value in {**tool_entries, **spec.metadata}.items()]
     # The data plane has no tags.

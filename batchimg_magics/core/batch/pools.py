@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache, resources
-from batchimg_magics.core.azure.documents import dig, document, parse_time, seconds_of, wire
+from batchimg_magics.core.azure.documents import dig, document, format_iso_duration, parse_time, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts, current_counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
@@ -291,7 +291,7 @@ async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drai
     body = {
         "targetDedicatedNodes": target.dedicated,
         "targetLowPriorityNodes": target.spot,
-        "resizeTimeout": f"PT{round(allowed_s)}S",
+        "resizeTimeout": format_iso_duration(allowed_s),
         **({"nodeDeallocationOption": drain} if drain else {}),
     }
     await azure.call(client.begin_resize_pool(name, wire(body)))

@@ -126,7 +126,7 @@ def test_limits_of_rounds_and_minutes(scene: Scene) -> None:
     began = len(scene.line.resizes())
     with pytest.raises(ResizeError, match="the limit of --max-minutes, 12 min, is over"):
         scene.session.resize("p", nodes=490, timeout="5m", max_minutes=12)
-    assert [one["resizeTimeout"] for one in scene.line.resizes()[began:]] == ["PT300S", "PT300S"]
+    assert [one["resizeTimeout"] for one in scene.line.resizes()[began:]] == ["PT5M", "PT5M"]
 
 
 def test_a_busy_service_is_given_time(scene: Scene) -> None:
