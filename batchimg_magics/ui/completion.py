@@ -147,8 +147,8 @@ def _values(option: Option, words: list[str], last: str, names: Names) -> list[C
     if option.choices:
         return [Candidate(one, "value") for one in option.choices]
     if option.describe:
-        kind = option.flag.lstrip("-")
-        return [Candidate(one, kind, text) for one, text in option.describe().items()]
+        # Notebooks show the kind beside the word; what such a value does says more than that it is one.
+        return [Candidate(one, text, text) for one, text in option.describe().items()]
     if option.completion in _FIXED:
         return [Candidate(one, option.completion) for one in _FIXED[option.completion]]
     if option.completion == "file" or (option.is_code and last.startswith("@")):

@@ -101,13 +101,18 @@ def in_a_terminal(*words: str, columns: int, interrupt_at: str = "") -> tuple[st
     return said.replace("\r\n", "\n"), process.wait()
 
 
+#: What ends the progress in a terminal: the line is erased.
+ERASED = "\x1b[2K"
+
+
 def test_a_table_fits_its_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     said, status = in_a_terminal("vms", columns=80)
     assert status == 0
-    assert "\x1b" not in said
-    lines = said.rpartition("\r")[2].splitlines()
+    table = said.rpartition(ERASED)[2]
+    assert "\x1b" not in table
+    lines = table.splitlines()
     assert lines[0].startswith("LOCAL · ")
     assert re.match("vm +power +generalized +vm_size ", lines[1])
     assert any(re.match("prep-vm +deallocated +yes +Standard_D4s_v5 ", line) for line in lines)
@@ -130,7 +135,7 @@ def heard() -> Iterator[None]:
 @pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_with_130_and_prints_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCHIMG_SPEED", "240")
-    said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="nodes [")
+    said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="nodes  ")
     assert status == 130
     assert "create genomics: interrupted · " in said
     assert f"`batchimg {' '.join(CREATE)}`" in said

@@ -215,8 +215,9 @@ def test_plan_reports_what_would_be_done_to_an_existing_pool(session: Session) -
     other = {**EMPTY, "vm_size": "Standard_D8s_v5"}
     assert actions(**EMPTY) == found | {"pool": "exists"}
     assert actions(**other) == found | {"pool": "would change"}
-    replaced = {"old pool": "would delete", "pool": "would create", "nodes": "would create"}
+    replaced = {"old pool": "would delete", "pool": "would create"}
     assert actions(replace=True, **other) == found | replaced
+    assert actions(replace=True, **{**other, "nodes": 1}) == found | replaced | {"nodes": "would create"}
     session.resize("genomics", nodes=1)
     with pytest.raises(ConflictError, match="differs: VM size"):
         session.plan("genomics", **other)
