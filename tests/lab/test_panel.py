@@ -152,7 +152,7 @@ def test_it_resizes_from_25_to_300_and_the_map_fills(page: Page, shoot: Callable
     resize_button(page).click()
     CLICKED.append(page.evaluate("window.clicked"))
     expect(page.locator(".bi-head")).to_contain_text("resizing")
-    expect(page.locator(".bi-reasons").first).to_contain_text("Repair: waits for the resize to end")
+    expect(page.locator(".bi-reasons").first).to_contain_text("Resize, Repair, Delete: available when the resize ends")
     page.wait_for_function("() => [...document.querySelectorAll('.bi-chip[data-state]')].length > 1")
     shoot("4-filling")
 

@@ -156,7 +156,7 @@ def _blockers(inputs: ForecastInputs, target: Counts, usd: float | None, timeout
     if timeout_s is not None and timeout_s < MIN_RESIZE_TIMEOUT_S:
         parts.append("a resize timeout must be at least 5 minutes")
     if inputs.autoscale:
-        parts.append("an autoscale formula sets the size of this pool: disable it first")
+        parts.append("an autoscale formula sets the size of this pool: turn it off first")
     return parts
 
 

@@ -14,6 +14,7 @@ from batchimg_magics.core.scaling import timeline
 from batchimg_magics.core.scaling.rounds import live_counts
 from batchimg_magics.display.tables import NO_VALUE
 from batchimg_magics.pool_spec.words import count_text
+from batchimg_magics.ui.panel.static_html import HAIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +74,7 @@ class AttemptsSection:
         """Return the table as HTML with escaped text; an empty string if there are no attempts."""
         if not self._groups:
             return ""
-        cell = "padding:2px 10px 2px 0;border-bottom:1px solid #ddd;vertical-align:top"
+        cell = f"padding:2px 10px 2px 0;border-bottom:{HAIR};vertical-align:top"
         styles = [f"{cell};text-align:{'right' if head in _NUMBERS else 'left'}" for head in _HEADS]
         parts = [_html_row("th", _HEADS, styles)]
         for group in self._groups:
@@ -190,12 +191,14 @@ def _chart(spells: Sequence[Spell], target: int, now: float) -> dict[str, Any]:
             }
         )
     most = max(count for part in parts for _, count in [*part["live"], *part["target"], (0, target)])
+    if not most:
+        return {}
     last = spells[-1]
     text = (
         f"Nodes over time, {parts[-1]['labels'][0]} to {parts[-1]['labels'][1]} UTC: "
         f"{count_text(last.live[-1][1], 'node')} now, {last.ready[-1][1]:,} ready, target {target:,}"
     )
-    return {"parts": parts, "max": max(1, most), "text": text}
+    return {"parts": parts, "scale": f"up to {count_text(most, 'node')}", "max": most, "text": text}
 
 
 def _steps(points: Sequence[tuple[float, int]]) -> list[list[float]]:

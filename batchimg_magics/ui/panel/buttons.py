@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.ui.panel.cards import short_families
+
 if TYPE_CHECKING:
     from batchimg_magics.core.estimates.forecast import Forecast
     from batchimg_magics.core.scaling.watch import PoolSnapshot
@@ -42,21 +44,21 @@ def button_reasons(
     return {
         "resize": deleting or wait or _resize_reason(snapshot, form, result, needs_yes=needs_yes),
         "stop": deleting or ("" if resizing else "no resize is running"),
-        "repair": deleting or wait or ("" if snapshot.census.bad else "all nodes are well"),
+        "repair": deleting or wait or ("" if snapshot.census.bad else "no node needs attention"),
         "delete": deleting or wait,
     }
 
 
 def _until(running: VerbRun) -> str:
     word = {"resize": "the resize", "stop-resize": "the stop", "repair": "the repair", "delete": "the deletion"}
-    return f"waits for {word.get(running.verb, running.verb)} to end"
+    return f"available when {word.get(running.verb, running.verb)} ends"
 
 
 def _resize_reason(snapshot: PoolSnapshot, form: ResizeForm, result: Forecast | None, *, needs_yes: bool) -> str:
     if result is None:
         return "quotas and prices were not read yet"
     if result.blockers:
-        return "; ".join(result.blockers)
+        return short_families("; ".join(result.blockers))
     pool = snapshot.pool
     is_same = pool is not None and form.target == pool.target == form.now and pool.allocation == "steady"
     if is_same and not (form.repair and snapshot.census.bad):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.durations import format_duration
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.estimates.forecast import Forecast, ForecastInputs
     from batchimg_magics.ui.panel.form import ResizeForm
 
-__all__ = ["forecast_state", "size_state"]
+__all__ = ["age_text", "forecast_state", "short_families", "size_state"]
 
 UNKNOWN = "not available"
 
@@ -45,7 +46,7 @@ def size_state(form: ResizeForm, pool_target: Counts, *, is_billed: bool) -> dic
         "vm_size": "" if context is None else context.vm_size,
         "vm_facts": "" if context is None else _vm_facts(context),
         "summary": _details_summary(form),
-        "timeout_note": "minutes (recommended: 15 per 1,000 nodes, at least 20 for custom images)",
+        "timeout_note": "recommended: 15 per 1,000 nodes, at least 20 for custom images",
         "drains": [{"value": value, "label": f"{value}: {label}"} for value, label in DRAIN_LABELS.items()],
         "needs_yes": is_billed and form.removes_nodes,
     }
@@ -96,16 +97,21 @@ def forecast_state(form: ResizeForm, result: Forecast, *, age: str, problem: str
 def _cores_bar(form: ResizeForm, context: ForecastInputs, quota: Quota, needed: int) -> dict[str, Any]:
     nodes = form.now.dedicated if quota.dedicated else form.now.spot
     own = nodes * context.headroom.cores
-    left = quota.free - needed
+    left, name = quota.free - needed, short_families(quota.name)
     text = f"{quota.used + needed:,} of {quota.limit:,} \N{MIDDLE DOT} "
     return {
-        "label": f"{quota.name[:1].upper()}{quota.name[1:]}",
+        "label": f"{name[:1].upper()}{name[1:]}",
         "text": text + (f"{left:,} free" if left >= 0 else f"{-left:,} missing"),
         "over": left < 0,
         "needed": needed or own,
         "limit": quota.limit,
         "parts": _parts(quota.used, own, needed, ("cores", "{:,.0f}")),
     }
+
+
+def short_families(text: str) -> str:
+    """Return a text with families as Azure's portal names them: ``standardDSv5Family`` is the DSv5 family."""
+    return re.sub(r" of standard(\w+)Family\b", r", \1 family", text)
 
 
 def _money_bar(form: ResizeForm, context: ForecastInputs, result: Forecast) -> dict[str, Any] | None:

@@ -67,5 +67,9 @@ def display_panel(panel: StaticForm) -> Callable[[], None]:
 
 
 def _static_data(panel: StaticForm) -> dict[str, str]:
-    html = f'<div class="{STATIC_CLASS}{panel.model_id}">{panel.static_html()}</div>'
+    name = f"{STATIC_CLASS}{panel.model_id}"
+    # Above the static form, JupyterLab would say that the widget is loading, or was not found.
+    output = ".jp-OutputArea-child"
+    style = f"<style>{output}:not(:has(.batchimg-panel)):has(+ {output} .{name}) {{ display: none; }}</style>"
+    html = f'{style}<div class="{name}">{panel.static_html()}</div>'
     return {"text/html": html, "text/plain": panel.static_text()}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.display.tables import format_cell
 from batchimg_magics.errors import BatchImgError
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.ui.panel.activity import error_state, message_state
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class EstimateSection:
                 {
                     "cells": [_format_value(name, row[name]) for name, _, _ in HEADINGS],
                     "applicable": self._is_applicable(row),
-                    "label": f"Apply {row['nodes']} {row['kind']} nodes",
+                    "label": f"Apply {count_text(row['nodes'], row['kind'] + ' node')}",
                 }
                 for row in self._rows
             ],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.batch import expiry
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
@@ -102,12 +103,15 @@ def _pool_state(snapshot: PoolSnapshot, now: Counts) -> tuple[str, str]:
         return "deleted", "bad"
     if pool.deleting:
         return "deleting", "bad"
+    parts, moving = [pool.allocation], snapshot.census.transitional
     if pool.allocation == "resizing":
-        return f"resizing \N{MIDDLE DOT} {now.total:,} of {pool.target.total:,}", "live"
-    if pool.allocation != "steady":
-        return pool.allocation, "live"
-    moving = snapshot.census.transitional
-    return (f"steady \N{MIDDLE DOT} {moving:,} starting", "live") if moving else ("steady", "calm")
+        parts.append(f"{now.total:,} of {pool.target.total:,}")
+    elif moving and pool.allocation == "steady":
+        parts.append(f"{moving:,} starting")
+    is_calm = parts == ["steady"]
+    if pool.autoscale and not expiry.is_expiry_formula(pool.formula):
+        parts.append("autoscale")
+    return " \N{MIDDLE DOT} ".join(parts), "calm" if is_calm else "live"
 
 
 def tile_states(snapshot: PoolSnapshot | None, image: ImageSummary) -> list[dict[str, Any]]:

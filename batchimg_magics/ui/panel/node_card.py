@@ -131,7 +131,7 @@ class NodeCard:
         if not self._present() or pool is None:
             return f"{'the node is' if len(self.selected) == 1 else 'the nodes are'} not in the pool any more"
         if (running := self._host.session.find_running(self._host.name)) is not None:
-            return f"waits for `{running.label}` to end"
+            return f"available when `{running.label}` ends"
         found = (node_actions.unavailable_reason(action, self._states[one], pool) for one in self._present())
         return next(filter(None, found), "")
 
@@ -186,10 +186,11 @@ class NodeCard:
         except ConflictError:
             return {"problem": _NO_ENDPOINT}
         pool = await pools.read(azure, self._host.name)
-        note = f"{_USER_NOTE} The same: {format_line('nodes', {'name': self._host.name, 'login': node_id})}"
+        login = f"ssh -p {port} USER@{address}"
         if "windows" in pools.agent_of(pool).lower():
-            return {"line": f"mstsc /v:{address}:{port}", "note": note}
-        return {"line": f"ssh -p {port} USER@{address}", "note": note}
+            login = f"mstsc /v:{address}:{port}"
+        line = format_line("nodes", {"name": self._host.name, "login": node_id})
+        return {"login": login, "note": _USER_NOTE, "line": line}
 
     # -- what is shown -------------------------------------------------------------------------------------------
 

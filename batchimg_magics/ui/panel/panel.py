@@ -161,9 +161,11 @@ class Panel(anywidget.AnyWidget):
             self.form.follow(self._resize_target(snapshot.pool.target))
             self.form.now, self.form.at = head.count_nodes(snapshot), snapshot.at
         was, pool = None if before is None else before.pool, snapshot.pool
-        if was is not None and pool is not None and was.allocation != pool.allocation:
-            self.work.lines.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now.text}")
-            self._refresh_context()
+        if was is not None and pool is not None:
+            if was.allocation != pool.allocation:
+                self.work.lines.add(snapshot.at, f"pool is {pool.allocation}: {self.form.now.text}")
+            if (was.allocation, was.formula) != (pool.allocation, pool.formula):
+                self._refresh_context()
         self.work.show(snapshot)
         self._show_head()
         self._show_form()
@@ -213,8 +215,8 @@ class Panel(anywidget.AnyWidget):
         gone = "" if pool is not None else f"pool {self.name} does not exist any more"
         result = self.form.forecast(gone)
         if result is not None:
-            age = cards.age_text(self._read_at)
-            self.forecast = cards.forecast_state(self.form, result, age=age, problem=self._refresh_problem)
+            age, problem = cards.age_text(self._read_at), "" if gone else self._refresh_problem
+            self.forecast = cards.forecast_state(self.form, result, age=age, problem=problem)
         reasons = buttons.button_reasons(
             self._snapshot, self.form, result, self.work.running, needs_yes=size["needs_yes"]
         )

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-__all__ = ["legend_html", "panel_html", "pools_html"]
+__all__ = ["HAIR", "legend_html", "panel_html", "pools_html"]
 
 MAX_WIDTH_PX = 940
+#: A line on light and on dark pages.
+HAIR = "1px solid rgba(128,128,128,.4)"
 _PILL = "display:inline-block;border:1px solid transparent;border-radius:99px;padding:1px 9px;font-size:12px"
-_TILE = "border:1px solid #ddd;border-radius:8px;padding:8px 12px;text-align:left;vertical-align:top"
+_TILE = f"border:{HAIR};border-radius:8px;padding:8px 12px;text-align:left;vertical-align:top"
+_LINE = f"border:{HAIR};border-radius:6px;padding:6px 10px;margin:8px 0;white-space:pre-wrap"
 
 
 def legend_html(counts: Mapping[str, tuple[int, int]]) -> str:
@@ -49,7 +52,7 @@ def panel_html(head: Mapping[str, Any], line: str, sections: Iterable[str] = ())
     sections
         The sections below it, as HTML with escaped text.
     """
-    real = "background:#c62828;color:#fff" if head["real"] else "background:#eceff1;color:#222"
+    real = "background:#c62828;color:#fff" if head["real"] else "background:rgba(128,128,128,.2)"
     pills = "".join(
         f'<span style="{_PILL};{style}">{escape(text)}</span> '
         for text, style in ((head["state"], "border-color:#888"), (head["connection"], real))
@@ -66,7 +69,7 @@ def panel_html(head: Mapping[str, Any], line: str, sections: Iterable[str] = ())
         f'<div style="max-width:{MAX_WIDTH_PX}px">'
         f'<div style="margin-bottom:4px"><b style="font-size:18px">{escape(head["name"])}</b> {pills} {facts}</div>'
         f'{problem}<table style="border-collapse:separate;border-spacing:6px"><tr>{tiles}</tr></table>{body}'
-        f'<pre style="margin:8px 0;padding:6px 10px;border:1px solid #ddd;white-space:pre-wrap">{escape(line)}</pre>'
+        f'<pre style="{_LINE}">{escape(line)}</pre>'
         "</div>"
     )
 

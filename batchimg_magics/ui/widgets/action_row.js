@@ -11,8 +11,7 @@ export function render({ model, element, send }) {
     delete: actionButton("Delete\u2026", () => ask(true), { title: "Delete the pool; its image is kept" }),
   };
   const reasons = h("div", { class: "bi-reasons bi-muted" });
-  const texts = Object.fromEntries(Object.keys(buttons).map((key) => [key, h("span", { id: uniqueId(key) })]));
-  reasons.append(...Object.values(texts));
+  const reasonIds = Object.keys(buttons).map((key) => uniqueId(key));
 
   /* Delete asks once more, in the panel. */
   const question = h("span");
@@ -30,9 +29,9 @@ export function render({ model, element, send }) {
   const refresh = h("button", { type: "button", class: "bi-quiet", title: "Read nodes, quotas and prices again",
     "aria-label": "Refresh nodes, quotas and prices", text: "\u21bb Refresh", onclick: () => send({ kind: "refresh" }) });
   element.append(
-    h("div", { class: "bi-row bi-between bi-actions" }, h("div", { class: "bi-row" }, ...Object.values(buttons)),
-      h("div", { class: "bi-row" }, age, refresh)),
-    reasons, asking);
+    h("div", { class: "bi-actions" }, h("div", { class: "bi-row" }, ...Object.values(buttons)), reasons,
+      h("div", { class: "bi-row bi-age" }, age, refresh)),
+    asking);
 
   /* The command. */
   const code = h("code", { tabindex: 0, "aria-label": "The same as a command" });
@@ -59,15 +58,18 @@ export function render({ model, element, send }) {
     const state = model.get("actions"), forecast = model.get("forecast");
     if (!state.reasons) return;
     setText(buttons.resize, state.resize);
+    // Several buttons often wait for the same: a reason stands once, with the names of its buttons.
+    const shown = [...new Set(Object.values(state.reasons))].filter(Boolean);
+    const keysOf = (reason) => Object.keys(buttons).filter((key) => state.reasons[key] === reason);
+    replaceIfChanged(reasons, [state.reasons, state.blocked], () => shown.map((reason, i) => h("span", {
+      id: reasonIds[i], class: state.blocked && reason === state.reasons.resize ? "bi-blocked" : null,
+      text: `${keysOf(reason).map((key) => NAMES[key]).join(", ")}: ${reason}`,
+    })));
     for (const [key, button] of Object.entries(buttons)) {
-      const reason = state.reasons[key] ?? "";
+      const reason = state.reasons[key];
       setDisabled(button, Boolean(reason));
-      setText(texts[key], reason ? `${NAMES[key]}: ${reason}` : "");
-      setAttribute(button, "aria-describedby", reason ? texts[key].id : null);
+      setAttribute(button, "aria-describedby", reason ? reasonIds[shown.indexOf(reason)] : null);
     }
-    texts.resize.classList.toggle("bi-blocked", Boolean(state.blocked));
-    // Several buttons often wait for the same: the reason of Delete is then heard, and not written twice.
-    texts.delete.classList.toggle("bi-hidden", state.reasons.delete === state.reasons.repair);
     setText(question, state.delete);
     if (state.reasons.delete) asking.hidden = true;
     if (code.textContent !== state.line) { setText(code, state.line); setText(copy, "Copy"); setText(said, ""); }

@@ -24,7 +24,7 @@ function stepPoints(points, { from, to }, { left, width }, most) {
 const textOf = (points) => points.map((point) => point.map((part) => part.toFixed(1)).join(",")).join(" ");
 const areaOf = (points) => (points.length ? textOf([[points[0][0], HIGH - 2], ...points, [points.at(-1)[0], HIGH - 2]]) : "");
 
-function drawChart({ parts, max, text }) {
+function drawChart({ parts, max, scale, text }) {
   const places = placeParts(parts), line = (kind, points) => h("polyline", { class: `bi-chart-${kind}`, points });
   const lines = parts.flatMap((part, i) => {
     const steps = (name) => stepPoints(part[name], part, places[i], max);
@@ -36,7 +36,7 @@ function drawChart({ parts, max, text }) {
     h("span", { text: part.labels[0] }), i === parts.length - 1 ? h("span", { text: part.labels[1] }) : null));
   const key = (kind, label) => h("span", {}, h("i", { class: `bi-key bi-key-${kind}`, "aria-hidden": "true" }), label);
   return [
-    h("div", { class: "bi-row bi-between bi-chart-head bi-muted" }, h("span", { class: "bi-num", text: `up to ${max.toLocaleString("en")} nodes` }),
+    h("div", { class: "bi-row bi-between bi-chart-head bi-muted" }, h("span", { class: "bi-num", text: scale }),
       h("span", { class: "bi-row" }, key("ready", "ready"), key("live", "all nodes"), key("target", "target"),
         parts.length > 1 ? key("gap", "no pool") : null)),
     svg, h("div", { class: "bi-chart-times bi-muted bi-num", "aria-hidden": "true" }, ...labels),

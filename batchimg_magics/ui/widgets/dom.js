@@ -26,6 +26,9 @@ const setAttribute = (element, name, value) => {
 /** Set an element's text; nothing happens if it has it already, so that a screen reader does not repeat it. */
 const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 
+/** A count with its noun: "1 node", "2,000 nodes". */
+const countText = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
 /** Replace an element's children, unless a description of them, as JSON, is the same as before. */
 const replaceIfChanged = (element, description, children) => {
   const key = JSON.stringify(description);

@@ -47,5 +47,5 @@ PANEL_SCRIPT = join_modules(
     "dom", "squares", "visibility", "notebook_cell", "head", "size_card", "forecast_card", "action_row",
     "estimate_section", "node_card", "nodes_section", "attempts_section", main="panel",
 )  # fmt: skip
-CHOOSER_SCRIPT = join_modules("dom", "visibility", main="chooser")
+CHOOSER_SCRIPT = join_modules("dom", main="chooser")
 PANEL_STYLE = "".join(_text(name) for name in ("panel.css", "nodes_section.css", "attempts_section.css"))

@@ -32,13 +32,13 @@ function renderNode(node) {
     h("div", { class: "bi-row bi-node-id" }, id, copyButton(() => node.id, id, "Copy the id of the node")));
 }
 
-/** Return a line of `%batchimg` with a button that copies it. */
+/** Return a command with a button that copies it. */
 function renderLine(line) {
   const code = h("code", { text: line });
   return h("div", { class: "bi-row bi-between bi-line" }, code, copyButton(() => line, code, "Copy the command"));
 }
 
-function renderOpened({ what, line, loading, files = [], problem, note }) {
+function renderOpened({ what, login, line, loading, files = [], problem, note }) {
   const parts = files.flatMap((file) => [
     h("div", { class: "bi-row bi-between" }, h("b", { text: file.name }), h("span", { class: "bi-muted", text: file.note })),
     ...(file.text ? [h("pre", { class: "bi-log-text", tabindex: 0, text: file.text, "aria-label": file.name || "log" })] : []),
@@ -46,7 +46,8 @@ function renderOpened({ what, line, loading, files = [], problem, note }) {
   return h("div", { class: "bi-opened", role: "region", "aria-label": what === "logs" ? "Logs" : "Login" },
     loading ? h("p", { class: "bi-muted", role: "status", text: "reading\u2026" }) : null,
     problem ? h("p", { class: "bi-loud", role: "alert", text: problem }) : null,
-    ...parts, line ? renderLine(line) : null, note ? h("p", { class: "bi-muted", text: note }) : null);
+    ...parts, login ? renderLine(login) : null, note ? h("p", { class: "bi-muted", text: note }) : null,
+    line ? renderLine(line) : null);
 }
 
 export function render({ model, element, send, back }) {

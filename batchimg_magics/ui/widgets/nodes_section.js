@@ -121,7 +121,7 @@ function createAttention(send) {
   const box = h("details", { class: "bi-details" }, summary, list);
   const show = ({ attention = [], bad = 0 }) => {
     box.hidden = attention.length === 0;
-    setText(summary, `${bad.toLocaleString("en")} ${bad === 1 ? "node needs" : "nodes need"} attention`);
+    setText(summary, `${countText(bad, "node")} ${bad === 1 ? "needs" : "need"} attention`);
     replaceIfChanged(list, [attention, bad], () => [
       ...attention.map((one) => h("li", {}, h("button", { type: "button", class: "bi-node-link", text: one.id,
         onclick: () => send({ kind: "select", id: one.id }) }), h("span", { text: labelOf(one.state) }))),
@@ -160,13 +160,15 @@ export function render({ model, element, send }) {
   const card = h("div", {});
   const closeCard = node_card.render({ model, element: card, send, back: () => canvas.focus() });
   element.querySelector(".bi-tools").append(chips);
-  box.append(none, canvas, player.row, h("div", { class: "bi-row bi-between bi-map-foot" }, hint, player.button), spoken);
+  const foot = h("div", { class: "bi-row bi-between bi-map-foot" }, hint, player.button);
+  box.append(none, canvas, player.row, foot, spoken);
   element.append(box, card, attention);
 
   function draw() {
     drawRequest = 0;
     const now = displayedNodes();
     canvas.hidden = now.bytes.length === 0;
+    foot.hidden = canvas.hidden && player.button.hidden;
     none.hidden = now.bytes.length > 0 || nodes.sequence < 0;
     if (now.bytes.length) picture.draw(now.bytes, box.clientWidth || 600);
     setAttribute(canvas, "aria-label", `${countsText(now)}; use the arrow keys to move between nodes and Enter to select one`);

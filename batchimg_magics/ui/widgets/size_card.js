@@ -17,7 +17,7 @@ function kindControls(kind, change) {
     slider.max = String(Math.max(state.max, value));
     slider.value = String(value);
     slider.style.setProperty("--fill", String(value / Math.max(1, Number(slider.max))));
-    slider.setAttribute("aria-valuetext", `${value} nodes`);
+    slider.setAttribute("aria-valuetext", countText(value, "node"));
     if (document.activeElement !== field || Number(field.value) !== value) field.value = String(value);
     const max = Number(slider.max);
     const marks = [["now", state.now], ["quota", state.quota]].filter(([, at]) => Number.isInteger(at));
@@ -68,7 +68,7 @@ export function render({ model, element, send, view }) {
   /* Timeout, canary, repair, deallocation. */
   const summary = h("span");
   const timeout = h("input", { id: uniqueId("timeout"), type: "number", min: 0, max: 10080, class: "bi-count bi-num" });
-  const note = h("span", { class: "bi-muted" });
+  const note = h("div", { class: "bi-muted bi-note" });
   const drain = h("select", { id: uniqueId("drain") });
   const check = (key, text) => {
     const box = h("input", { type: "checkbox", id: uniqueId(key), onchange: () => change({ [key]: box.checked }) });
@@ -81,7 +81,7 @@ export function render({ model, element, send, view }) {
   timeout.addEventListener("change", () => change({ timeout: timeout.value === "" ? null : Number(timeout.value) }));
   drain.addEventListener("change", () => change({ drain: drain.value }));
   const details = h("details", { class: "bi-details" }, h("summary", {}, summary),
-    h("div", { class: "bi-row" }, h("label", { for: timeout.id, text: "Resize timeout" }), timeout, note),
+    h("div", { class: "bi-row" }, h("label", { for: timeout.id, text: "Resize timeout" }), timeout, "minutes"), note,
     canaryRow, repairRow,
     h("div", { class: "bi-row" }, h("label", { for: drain.id, text: "Node deallocation" }), drain));
   element.append(title, kinds.nodes.element, kinds.spot.element,

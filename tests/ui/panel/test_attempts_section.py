@@ -47,6 +47,14 @@ def test_the_newest_attempt_comes_first_and_the_chart_has_steps() -> None:
         assert "<td" in panel.attempts_section.static_html()
 
 
+def test_a_pool_that_never_had_nodes_has_no_chart() -> None:
+    with open_panel() as panel:
+        panel.session.create("empty", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
+        assert panel.session.panel("empty").attempts["chart"] == {}
+        panel.session.resize("empty", nodes=1)
+        assert panel.session.panel("empty").attempts["chart"]["scale"] == "up to 1 node"
+
+
 def test_attempts_of_an_earlier_pool_of_the_name_stand_apart() -> None:
     with open_panel() as panel:
         session = panel.session

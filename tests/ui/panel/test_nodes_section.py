@@ -75,7 +75,7 @@ def test_two_nodes_are_removed_after_a_question_and_the_gaps_are_closed(panel: P
     assert card(panel)["asks"] == {}
     tell(panel, "act", action="remove")
     send(panel, section="nodes", kind="confirm")
-    assert "waits for `repair genomics`" in card(panel)["reasons"]["reboot"]
+    assert "available when `repair genomics`" in card(panel)["reasons"]["reboot"]
     wait_for_verb(panel.session)
     poll(panel)
     assert panel.nodes_section.squares.counts() == {"idle": (1, 1)}
@@ -136,6 +136,8 @@ def test_nodes_that_need_attention_are_listed_with_their_errors_and_logs() -> No
 def test_the_login_line_and_reasons_of_a_pool_with_a_formula(panel: Panel) -> None:
     panel.session.autoscale("genomics", formula="$TargetDedicatedNodes = 3; $TargetLowPriorityNodes = 1;")
     poll(panel)
+    assert panel.head["state"].endswith("autoscale")
+    assert "turn it off first" in panel.actions["reasons"]["resize"]
     tell(panel, "select", place=0)
     assert card(panel)["reasons"]["remove"] == "an autoscale formula sets the size of the pool"
     tell(panel, "act", action="remove")
@@ -151,9 +153,10 @@ def test_a_pool_with_login_ports_tells_how_to_log_in_to_a_node(panel: Panel) -> 
     other = panel.session.panel("other")
     tell(other, "select", place=0)
     tell(other, "open", what="login")
-    assert re.fullmatch(r"ssh -p \d+ USER@[\d.]+", card(other)["opened"]["line"])
-    assert "account of the pool" in card(other)["opened"]["note"]
-    assert card(other)["opened"]["note"].endswith(f"%batchimg nodes other --login {ids(other)[0]}")
+    opened = card(other)["opened"]
+    assert re.fullmatch(r"ssh -p \d+ USER@[\d.]+", opened["login"])
+    assert "account of the pool" in opened["note"]
+    assert opened["line"] == f"%batchimg nodes other --login {ids(other)[0]}"
     other.close()
 
 

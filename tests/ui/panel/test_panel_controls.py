@@ -32,7 +32,7 @@ from tests.support.shells import ipython, run_cell
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAMILY = "Dedicated cores of standardDSv5Family"
+FAMILY = "Dedicated cores, DSv5 family"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_size_begins_at_the_pool_s_target(panel: Panel) -> None:
 
 def test_each_disabled_button_tells_its_reason(panel: Panel) -> None:
     assert panel.actions["reasons"] == {
-        "resize": "the pool has this size", "stop": "no resize is running", "repair": "all nodes are well",
+        "resize": "the pool has this size", "stop": "no resize is running", "repair": "no node needs attention",
         "delete": "",
     }  # fmt: skip
     set_values(panel, nodes=4)
@@ -158,7 +158,7 @@ def test_what_is_impossible_cannot_be_sent(panel: Panel, session: Session) -> No
 def test_resize_allocates_the_nodes_and_shows_the_attempt(panel: Panel, session: Session) -> None:
     set_values(panel, nodes=8)
     press(panel, "resize")
-    assert reason(panel, "resize") == reason(panel, "delete") == "waits for the resize to end"
+    assert reason(panel, "resize") == reason(panel, "delete") == "available when the resize ends"
     assert reason(panel, "stop") == ""
     assert panel.activity["label"].startswith("resize genomics")
     wait_for_verb(session)
@@ -210,6 +210,7 @@ def test_delete_deletes_the_pool(panel: Panel, session: Session) -> None:
     session.call(lambda azure: azure.sleep(300))
     assert session.pools().empty
     assert panel.head["state"] == "deleted"
+    assert panel.forecast["problem"] == ""
     assert all("does not exist any more" in reason(panel, one) for one in ("resize", "stop", "repair", "delete"))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR_S = 3600.0
-FAMILY = "Dedicated cores of standardDSv5Family"
+FAMILY = "Dedicated cores, DSv5 family"
 
 
 @pytest.fixture
