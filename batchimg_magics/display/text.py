@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 import textwrap
-from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.display.arrange import arrange
 from batchimg_magics.display.cells import NO_VALUE
 from batchimg_magics.display.labels import split_label
+from batchimg_magics.display.layout import GAP, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,20 +21,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from batchimg_magics.display.arrange import ShownColumn, ShownTable
+    from batchimg_magics.display.layout import Layout
 
-__all__ = ["render_terminal", "render_text", "shorten"]
+__all__ = ["render_terminal", "render_text"]
 
-#: Width at which texts and IDs of a terminal's table wrap or are shortened, if there is no more room.
-MIN_WIDTH = 14
-MIN_ID_WIDTH = 24
-#: If a text would take more lines in a column that is narrower than this, each row is a block.
-MAX_LINES = 4
-READABLE_WIDTH = 30
-#: The number of columns of a plain table whose lines may be longer than the page.
-FEW_COLUMNS = 3
 #: The number of rows from which a table is written as plain lines if no text has to wrap: rich takes 1 ms for a row.
 MANY_ROWS = 100
-_GAP = "  "
 _INDENT = "  "
 _SEPARATOR = " · "
 _STYLES = {"error": "bold red", "warning": "bold yellow", "passed": "green", "info": "cyan", "not checked": "dim"}
@@ -51,31 +43,62 @@ def render_text(
 ) -> str:
     """Return a table as plain text, without colors.
 
-    If the table is wider than `width`, each row is a block of names and values; None: no limit. The other parameters
-    are those of `arrange`.
+    In a table that is wider than `width`, IDs are shortened, texts wrap, and columns that do not matter are left out,
+    as in a terminal; None: no limit. The other parameters are those of `arrange`.
     """
     shown = arrange(columns, verb=verb, caption=caption, attrs=attrs, rows=rows)
-    lines = _plain_lines(shown.columns) if not shown.is_list else list(_list_lines(shown.columns))
-    is_wide = not shown.is_list and len(shown.columns) > FEW_COLUMNS
-    if width and lines and is_wide and (over := max(map(len, lines)) - width) > 0:
-        narrow = _plain_lines(_with_short_ids(shown.columns, over))
-        fits = max(map(len, narrow)) <= width
-        lines = narrow if fits else [line for block in _blocks(shown.columns, width) for line in block]
-    return "\n".join([*filter(None, [shown.caption or ("" if lines else "no rows")]), *lines, *_lines_below(shown)])
+    below: list[str] = []
+    if shown.is_list:
+        lines = list(_list_lines(shown.columns))
+    else:
+        lines = _plain_lines(shown.columns)
+        if width and lines and max(map(len, lines)) > width:
+            lines, below = _fitting_lines(shown.columns, width)
+    head = shown.caption or ("" if lines else "no rows")
+    return "\n".join([*filter(None, [head]), *lines, *_lines_below(shown), *below])
 
 
-def _with_short_ids(columns: list[ShownColumn], over: int) -> list[ShownColumn]:
-    """Return the columns with IDs that are shortened by at least so many characters in all, if that is possible."""
-    narrow = []
-    for column in columns:
-        width = max(map(len, column.cells))
-        if column.form == "id" and over > 0 and width > MIN_ID_WIDTH:
-            most = max(MIN_ID_WIDTH, width - over)
-            over -= width - most
-            narrow.append(replace(column, cells=[shorten(cell, most) for cell in column.cells]))
-        else:
-            narrow.append(column)
-    return narrow
+def _fitting_lines(columns: list[ShownColumn], width: int) -> tuple[list[str], list[str]]:
+    """Return the lines of a table that is not wider, and the lines that belong below it."""
+    layout = lay_out(columns, width)
+    if layout is None:
+        return [line for block in _blocks(columns, width) for line in block], []
+    lines = _aligned(layout, layout.headings())
+    lines.append(GAP.join("-" * one for one in layout.widths))
+    for index in range(len(columns[0].cells)):
+        lines += _aligned(
+            layout,
+            [_cell_lines(one.cells[index], size) for one, size in zip(layout.columns, layout.widths, strict=True)],
+        )
+        lines += _detail_lines(layout, index, width)
+    return lines, [f"not shown: {', '.join(layout.hidden)} (the DataFrame has all)"] if layout.hidden else []
+
+
+def _cell_lines(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+
+
+def _aligned(layout: Layout, cells: list[list[str]]) -> list[str]:
+    """Return the lines of a row, each cell in the width of its column."""
+    rows = zip_longest(*cells, fillvalue="")
+    return [
+        GAP.join(
+            text.rjust(width) if column.is_number else text.ljust(width)
+            for text, column, width in zip(row, layout.columns, layout.widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _detail_lines(layout: Layout, index: int, width: int) -> list[str]:
+    """Return the lines below a row: each long text with its name."""
+    values = [(column, column.cells[index]) for column in layout.below]
+    return [
+        line
+        for column, value in values
+        if value not in (NO_VALUE, "")
+        for line in _long_lines(f"{column.name}: {value}", column, width)
+    ]
 
 
 def _plain_lines(columns: list[ShownColumn]) -> list[str]:
@@ -86,7 +109,7 @@ def _plain_lines(columns: list[ShownColumn]) -> list[str]:
         width = max(map(len, [column.name, *cells]))
         lines = [column.name, "-" * width, *cells]
         blocks.append([one.rjust(width) if column.is_number else one.ljust(width) for one in lines])
-    return [_GAP.join(row).rstrip() for row in zip(*blocks, strict=True)]
+    return [GAP.join(row).rstrip() for row in zip(*blocks, strict=True)]
 
 
 def _list_lines(columns: list[ShownColumn]) -> Iterator[str]:
@@ -94,8 +117,8 @@ def _list_lines(columns: list[ShownColumn]) -> Iterator[str]:
     width = max(len(column.name) for column in columns)
     for column in columns:
         first, *more = column.cells[0].split("\n")
-        yield f"{column.name:<{width}}{_GAP}{first}"
-        yield from (f"{'':{width}}{_GAP}{line}" for line in more)
+        yield f"{column.name:<{width}}{GAP}{first}"
+        yield from (f"{'':{width}}{GAP}{line}" for line in more)
 
 
 def _blocks(columns: list[ShownColumn], width: int) -> Iterator[list[str]]:
@@ -125,7 +148,7 @@ def _long_lines(text: str, column: ShownColumn, width: int) -> list[str]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     lines = textwrap.wrap(
-        text, max(width, MIN_WIDTH), initial_indent=_INDENT, subsequent_indent=_INDENT * 2,
+        text, width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     return [line.replace("\xa0", " ") for line in lines]
@@ -134,17 +157,6 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _lines_below(shown: ShownTable) -> list[str]:
     notes = [f"{note.severity}: {note.text}" + (f" -> {note.advice}" if note.advice else "") for note in shown.notes]
     return [*notes, *shown.lines, *shown.code]
-
-
-def shorten(full_text: str, width: int) -> str:
-    """Return at most `width` characters of an ID: the end of a path, or both ends of any other ID."""
-    if len(full_text) <= width:
-        return full_text
-    if full_text.startswith("/"):
-        path_end = full_text[len(full_text) - width + 1 :]
-        return "…" + path_end[max(0, path_end.find("/")) :]
-    tail = (width - 1) // 3
-    return f"{full_text[: width - 1 - tail]}…{full_text[len(full_text) - tail :]}"
 
 
 def render_terminal(
@@ -182,14 +194,15 @@ def render_terminal(
 
 def _print_rows(console: Console, shown: ShownTable, width: int) -> list[str]:
     """Print the rows as a list, a table or blocks; return the lines that belong below."""
+    from rich.cells import cell_len
     from rich.text import Text
 
-    widths = {} if shown.is_list or not shown.columns else _fitting_widths(shown.columns, width)
-    if widths:
-        for table in _rich_tables([one for one in shown.columns if one.name in widths], widths):
-            console.print(table, soft_wrap=isinstance(table, Text))
-        hidden = [one.name for one in shown.columns if one.name not in widths]
-        return [f"not shown: {', '.join(hidden)} (a wider terminal or a pipe shows all)"] if hidden else []
+    layout = None if shown.is_list or not shown.columns else lay_out(shown.columns, width, cell_len)
+    if layout:
+        for part in _rich_tables(layout, width):
+            console.print(part, soft_wrap=isinstance(part, Text))
+        more = "a wider terminal or a pipe shows all"
+        return [f"not shown: {', '.join(layout.hidden)} ({more})"] if layout.hidden else []
     for text in _list_texts(shown.columns) if shown.is_list else _block_texts(shown.columns, width):
         console.print(text, soft_wrap=True)
     return []
@@ -217,7 +230,7 @@ def _list_texts(columns: list[ShownColumn]) -> Iterator[Text]:
 def _joined_lines(columns: list[ShownColumn]) -> Iterator[str]:
     width = max(len(column.name) for column in columns)
     for column in columns:
-        yield f"{column.name:<{width}}{_GAP}" + f"\n{'':{width}}{_GAP}".join(column.cells[0].split("\n"))
+        yield f"{column.name:<{width}}{GAP}" + f"\n{'':{width}}{GAP}".join(column.cells[0].split("\n"))
 
 
 def _block_texts(columns: list[ShownColumn], width: int) -> Iterator[Text]:
@@ -242,77 +255,55 @@ def _cell_style(column: ShownColumn, cell: str) -> str:
     return "red" if column.form == "problem" and cell != NO_VALUE else ""
 
 
-def _fitting_widths(columns: list[ShownColumn], width: int) -> dict[str, int]:
-    """Return the widths of the columns that fit, by name; empty if those that matter do not fit."""
-    from rich.cells import cell_len
-
-    full = {one.name: max(map(cell_len, [one.name, *one.cells])) for one in columns}
-    least = {one.name: _least_width(one, full[one.name]) for one in columns}
-    shown = list(columns)
-    while _total([least[one.name] for one in shown]) > width:
-        spare = [one for one in shown[1:] if not one.matters]
-        if not spare:
-            return {}
-        shown.remove(spare[-1])
-    widths = _spread(shown, full, least, width)
-    texts = [one.name for one in shown if one.form != "id" and widths[one.name] < READABLE_WIDTH]
-    return {} if any(full[name] > MAX_LINES * widths[name] for name in texts) else widths
-
-
-def _least_width(column: ShownColumn, full: int) -> int:
-    can_wrap = column.is_text and column.form != "code" and full > MIN_WIDTH
-    return max(MIN_WIDTH, len(column.name)) if can_wrap else full
-
-
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
-
-
-def _spread(columns: list[ShownColumn], full: dict[str, int], least: dict[str, int], width: int) -> dict[str, int]:
-    """Return the width of each column: the room that is left goes to texts first, then to IDs."""
-    left = width - _total([least[one.name] for one in columns])
-    widths = {one.name: least[one.name] for one in columns}
-    for is_id in (False, True):
-        names = [one.name for one in columns if (one.form == "id") is is_id]
-        while left > 0 and (narrow := [name for name in names if widths[name] < full[name]]):
-            widths[max(narrow, key=lambda name: full[name] / widths[name])] += 1
-            left -= 1
-    return widths
-
-
-def _rich_tables(columns: list[ShownColumn], widths: dict[str, int]) -> Iterator[RichTable | Text]:
-    """Return the table; if it has many rows and no text has to wrap, its heading and its rows as plain lines."""
-    from rich.table import Table as RichTable
+def _rich_tables(layout: Layout, width: int) -> Iterator[RichTable | Text]:
+    """Return the rows as tables, with the lines below a row in between; many rows without any as plain lines."""
     from rich.text import Text
 
-    short = [
-        replace(one, cells=[shorten(cell, widths[one.name]) for cell in one.cells]) if one.form == "id" else one
-        for one in columns
-    ]
-    table = RichTable(box=None, padding=(0, len(_GAP), 0, 0), pad_edge=False, header_style="bold underline")
-    for column in short:
-        table.add_column(
-            column.name, width=widths[column.name], justify="right" if column.is_number else "left", overflow="fold"
-        )
-    has_many_rows = len(short[0].cells) > MANY_ROWS
-    if has_many_rows and _fits_plainly(short, widths):
+    rows = range(len(layout.columns[0].cells))
+    table = _rich_table(layout)
+    if len(rows) > MANY_ROWS and not layout.below and _fits_plainly(layout):
         yield table
-        yield Text("\n".join(_padded_lines(short, widths)))
+        lines = [_aligned(layout, [[one.cells[index]] for one in layout.columns])[0] for index in rows]
+        yield Text("\n".join(lines))
         return
-    for cells in zip(*(column.cells for column in short), strict=True):
-        table.add_row(*(Text(cell, style=_cell_style(one, cell)) for one, cell in zip(short, cells, strict=True)))
+    for index in rows:
+        cells = [(one, one.cells[index]) for one in layout.columns]
+        table.add_row(*(Text(cell, style=_cell_style(one, cell)) for one, cell in cells))
+        if details := _detail_texts(layout, index, width):
+            yield table
+            yield from details
+            table = _rich_table(layout, show_header=False)
     yield table
 
 
-def _fits_plainly(columns: list[ShownColumn], widths: dict[str, int]) -> bool:
+def _rich_table(layout: Layout, *, show_header: bool = True) -> RichTable:
+    from rich.table import Table as RichTable
+
+    table = RichTable(
+        box=None, padding=(0, len(GAP), 0, 0), pad_edge=False, header_style="bold underline", show_header=show_header
+    )
+    for column, size, heading in zip(layout.columns, layout.widths, layout.headings(), strict=True):
+        table.add_column(
+            "\n".join(heading), width=size, justify="right" if column.is_number else "left", overflow="fold"
+        )
+    return table
+
+
+def _detail_texts(layout: Layout, index: int, width: int) -> list[Text]:
+    from rich.text import Text
+
+    return [
+        Text(
+            "\n".join(_long_lines(f"{one.name}: {one.cells[index]}", one, width)),
+            style=_cell_style(one, one.cells[index]),
+        )
+        for one in layout.below
+        if one.cells[index] not in (NO_VALUE, "")
+    ]
+
+
+def _fits_plainly(layout: Layout) -> bool:
     from rich.cells import cell_len
 
-    return all(cell_len(cell) == len(cell) <= widths[one.name] for one in columns for cell in one.cells)
-
-
-def _padded_lines(columns: list[ShownColumn], widths: dict[str, int]) -> Iterator[str]:
-    padded = [
-        [cell.rjust(widths[one.name]) if one.is_number else cell.ljust(widths[one.name]) for cell in one.cells]
-        for one in columns
-    ]
-    return map(_GAP.join, zip(*padded, strict=True))
+    sizes = zip(layout.columns, layout.widths, strict=True)
+    return all(cell_len(cell) == len(cell) <= size for one, size in sizes for cell in one.cells)

@@ -17,8 +17,8 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.base.views import VIEWS, column_order
 from batchimg_magics.display.cells import make_visible, split_code
 from batchimg_magics.display.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
+from batchimg_magics.display.layout import shorten
 from batchimg_magics.display.tables import add_label, format_cell, render_html, render_terminal, render_text
-from batchimg_magics.display.text import shorten
 from batchimg_magics.session.frames import to_frame
 
 if TYPE_CHECKING:
@@ -127,10 +127,17 @@ def test_a_narrow_terminal_shows_what_matters(monkeypatch: pytest.MonkeyPatch) -
     assert text.splitlines()[1].split() == ["node_id", "state", "exit_code", "start_task", "state_since"]
     assert max(map(len, text.splitlines()[1:5])) <= 60
     assert "not shown: ip (" in text
-    # A long text in a narrow column is hard to read: each row is a block, with all that it has.
-    blocks = render_terminal(columns_of(NODES), verb="nodes", width=80)
-    assert max(map(len, blocks.splitlines()[:-2])) <= 80
-    assert " ".join(blocks.split()).count(ERROR) == 2
+    folded = render_terminal(columns_of(idle), verb="nodes", caption="nodes", width=50).splitlines()
+    assert [line.split() for line in folded[1:3]] == [
+        ["exit_", "start_", "state_"],
+        ["node_id", "state", "code", "task", "since"],
+    ]
+    # A long text in a narrow column is hard to read: it stands below its row.
+    table = render_terminal(columns_of(NODES), verb="nodes", width=80)
+    assert max(map(len, table.splitlines()[:-3])) <= 80
+    assert " ".join(table.split()).count(f"errors: {ERROR}") == 2
+    # If the columns that matter do not fit, each row is a block, with all that it has.
+    blocks = render_terminal(columns_of(NODES), verb="nodes", width=40)
     for name in ("errors: ", "exit_code: 2", "start_task: completed", "ip: 10.0.0.2", NODES[2]["node_id"]):
         assert name in blocks
     monkeypatch.delenv("NO_COLOR")
@@ -156,20 +163,43 @@ def test_commands_can_be_copied_from_a_terminal(monkeypatch: pytest.MonkeyPatch)
     assert f"  command: {COMMAND}\n" in render_terminal(columns_of(rows, "estimate"), verb="estimate", width=60)
 
 
-def test_text_in_a_notebook_loses_nothing() -> None:
-    steps = [
-        {"step": f"step {n}", "resource": "genomics", "action": "created", "detail": "d", "id": ID} for n in (1, 2)
-    ]
-    table = render_text(columns_of(steps, "create"), verb="create", width=90)
-    assert table.startswith("step    action   resource")
-    assert max(map(len, table.splitlines()[:4])) <= 90
-    for row in render_text(columns_of(NODES), verb="nodes", width=100).split("node_id: ")[2:]:
-        assert ERROR in " ".join(row.split())
+STEPS = [
+    {
+        "step": f"step {n}",
+        "resource": f"genomics-{n}",
+        "action": "created",
+        "seconds": 1.0,
+        "detail": detail,
+        "id": f"{ID}{n}",
+    }
+    for n, detail in enumerate(["of prep-vm_OsDisk_1", "Standard_D4s_v5, batch.node.ubuntu 24.04"])
+]
+
+
+def test_text_in_a_notebook_fits_its_width() -> None:
+    def shown(width: int) -> list[str]:
+        return render_text(columns_of(STEPS, "create"), verb="create", width=width).splitlines()
+
+    assert shown(300)[2].endswith(f"{ID}0")
+    assert shown(130)[2].endswith("  …/galleries/lab/images/genomics/versions/1.0.00")  # an ID is shortened first,
+    assert shown(90)[3].endswith(str(STEPS[1]["detail"]))
+    assert "not shown: id (the DataFrame has all)" in shown(90)  # then left out,
+    assert shown(70)[4].strip() == "batch.node.ubuntu 24.04"  # then a text wraps,
+    assert f"  detail: {STEPS[1]['detail']}" in shown(52)  # then it stands below its row.
+    assert all(max(map(len, shown(width)[:5])) <= width for width in (130, 90, 70, 52))
+
+
+def test_a_command_stands_below_its_row_in_a_notebook() -> None:
+    rows = [{"vm_size": "Standard_D4s_v5", "nodes": 120 + n, "command": f"{COMMAND}{n}"} for n in range(2)]
+    lines = render_text(columns_of(rows, "estimate"), verb="estimate", width=80).splitlines()
+    assert [lines[3], lines[5]] == [f"  command: {row['command']}" for row in rows]
+    assert [lines[2], lines[4]] == ["Standard_D4s_v5    120", "Standard_D4s_v5    121"]
 
 
 def test_a_table_without_rows_says_what_to_do() -> None:
     assert render_text({"name": []}, caption="no pools") == "no pools"
     assert render_text({"name": []}) == "no rows"
+    assert render_text(columns_of([], "status"), verb="status", caption="nothing runs") == "nothing runs"
     said = render_text(columns_of([], "pools"), verb="pools", caption="pools: 0")
     assert said.startswith("pools: 0\ncreate one with `%batchimg create NAME ")
     page = render_html(columns_of([], "pools"), verb="pools", caption="pools: 0")
