@@ -27,7 +27,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from batchimg_magics.masking import mask_tokens
+from batchimg_magics.masking import make_visible, mask_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,9 +72,9 @@ class BatchImgError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        # A message may quote a URL: its SAS token must not be shown.
-        self.message = mask_tokens(message)
-        self.hint = mask_tokens(hint)
+        # A message may quote a URL or other text of the service.
+        self.message = make_visible(mask_tokens(message))
+        self.hint = make_visible(mask_tokens(hint))
         super().__init__(self.message)
         self.table: Any = None
         self.frame: Any = None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.views import VIEWS, View, column_order
-from batchimg_magics.display.cells import NO_VALUE, format_cell, format_money, make_visible
+from batchimg_magics.display.cells import NO_VALUE, format_cell, format_money
+from batchimg_magics.masking import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

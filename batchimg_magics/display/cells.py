@@ -6,32 +6,20 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
+from batchimg_magics.masking import make_visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NO_VALUE", "format_cell", "format_money", "make_visible", "split_code"]
+__all__ = ["NO_VALUE", "format_cell", "format_money", "split_code"]
 
 #: Text of a missing value.
 NO_VALUE = "-"
-#: Control characters but tab and newline, and characters that are invisible or change the direction of text.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
 #: Commands in a text: in backticks, or a line of this tool, of the Azure CLI or of a shell up to the next part.
 _CODE = re.compile(
     r"`(?P<quoted>[^`\n]+)`"
     r"|(?P<bare>%batchimg [^;\n]+|(?<![\w-])az [a-z][a-z-]+ [^;\n]*--[^;\n]+|/bin/(?:ba)?sh -c '.*'|powershell .*\S)"
 )
-
-
-def make_visible(text: str) -> str:
-    r"""Return a text whose control characters are written as escapes: ``\x1b``, ``\u202e``."""
-    return _INVISIBLE.sub(_escaped, text) if not text.isprintable() else text
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def format_cell(value: object, *, time_format: str = "%Y-%m-%d %H:%M:%SZ") -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from batchimg_magics.display.cells import make_visible
 from batchimg_magics.display.labels import caption_html
+from batchimg_magics.masking import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,6 +27,8 @@ __all__ = ["render_terminal", "render_text"]
 
 #: The number of rows from which a table is written as plain lines if no text has to wrap: rich takes 1 ms for a row.
 MANY_ROWS = 100
+#: The width of text that has no limit.
+NO_WIDTH = 1_000_000
 _INDENT = "  "
 _SEPARATOR = " · "
 _STYLES = {"error": "bold red", "warning": "bold yellow", "passed": "green", "info": "cyan", "not checked": "dim"}
@@ -44,12 +46,15 @@ def render_text(
     """Return a table as plain text, without colors.
 
     In a table that is wider than `width`, IDs are shortened, texts wrap, and columns that do not matter are left out,
-    as in a terminal; None: no limit. The other parameters are those of `arrange`.
+    as in a terminal; None: no limit. If there is code of several lines, each row is a block of names and values. The
+    other parameters are those of `arrange`.
     """
     shown = arrange(columns, verb=verb, caption=caption, attrs=attrs, rows=rows)
     below: list[str] = []
-    if shown.is_list:
-        lines = list(_list_lines(shown.columns))
+    if any(map(_has_lines, shown.columns)):
+        lines = [line for block in _blocks(shown.columns, width or NO_WIDTH) for line in block]
+    elif shown.is_list:
+        lines = list(_joined_lines(shown.columns))
     else:
         lines = _plain_lines(shown.columns)
         if width and lines and max(map(len, lines)) > width:
@@ -94,10 +99,7 @@ def _detail_lines(layout: Layout, index: int, width: int) -> list[str]:
     """Return the lines below a row: each long text with its name."""
     values = [(column, column.cells[index]) for column in layout.below]
     return [
-        line
-        for column, value in values
-        if value not in (NO_VALUE, "")
-        for line in _long_lines(f"{column.name}: {value}", column, width)
+        line for column, value in values if value not in (NO_VALUE, "") for line in _long_lines(column, value, width)
     ]
 
 
@@ -112,15 +114,6 @@ def _plain_lines(columns: list[ShownColumn]) -> list[str]:
     return [GAP.join(row).rstrip() for row in zip(*blocks, strict=True)]
 
 
-def _list_lines(columns: list[ShownColumn]) -> Iterator[str]:
-    """Return the only row as one line per column."""
-    width = max(len(column.name) for column in columns)
-    for column in columns:
-        first, *more = column.cells[0].split("\n")
-        yield f"{column.name:<{width}}{GAP}{first}"
-        yield from (f"{'':{width}}{GAP}{line}" for line in more)
-
-
 def _blocks(columns: list[ShownColumn], width: int) -> Iterator[list[str]]:
     """Return each row as lines: its name, short values side by side, and each long text or code on lines of its own."""
     first, *others = columns
@@ -128,22 +121,27 @@ def _blocks(columns: list[ShownColumn], width: int) -> Iterator[list[str]]:
         block = [f"{first.name}: {name}"]
         values = [(one, one.cells[index]) for one in others if one.cells[index] != NO_VALUE]
         for is_long, group in groupby(values, lambda pair: _needs_lines(pair[0], pair[1], width)):
-            pairs = [(f"{column.name}: {value}", column) for column, value in group]
             if is_long:
-                block += [line for text, column in pairs for line in _long_lines(text, column, width)]
+                block += [line for column, value in group for line in _long_lines(column, value, width)]
             else:
-                block += _wrapped(_SEPARATOR.join(text.replace(" ", "\xa0") for text, _ in pairs), width)
+                texts = [f"{column.name}: {value}".replace(" ", "\xa0") for column, value in group]
+                block += _wrapped(_SEPARATOR.join(texts), width)
         yield block
+
+
+def _has_lines(column: ShownColumn) -> bool:
+    return column.form == "code" and any("\n" in cell for cell in column.cells)
 
 
 def _needs_lines(column: ShownColumn, value: str, width: int) -> bool:
     return column.form in ("code", "advice", "problem") or len(value) > width // 2
 
 
-def _long_lines(text: str, column: ShownColumn, width: int) -> list[str]:
-    if column.form == "code":  # the terminal wraps it, so that it can be copied
-        return [_INDENT + line for line in text.split("\n")]
-    return _wrapped(text, width)
+def _long_lines(column: ShownColumn, value: str, width: int) -> list[str]:
+    if column.form != "code":
+        return _wrapped(f"{column.name}: {value}", width)
+    # Code is not wrapped, and its lines are not indented, so that it can be copied.
+    return [f"{_INDENT}{column.name}:", *value.split("\n")] if "\n" in value else [f"{_INDENT}{column.name}: {value}"]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -228,6 +226,7 @@ def _list_texts(columns: list[ShownColumn]) -> Iterator[Text]:
 
 
 def _joined_lines(columns: list[ShownColumn]) -> Iterator[str]:
+    """Return the only row as a name and a value, one per column."""
     width = max(len(column.name) for column in columns)
     for column in columns:
         yield f"{column.name:<{width}}{GAP}" + f"\n{'':{width}}{GAP}".join(column.cells[0].split("\n"))
@@ -294,7 +293,7 @@ def _detail_texts(layout: Layout, index: int, width: int) -> list[Text]:
 
     return [
         Text(
-            "\n".join(_long_lines(f"{one.name}: {one.cells[index]}", one, width)),
+            "\n".join(_long_lines(one, one.cells[index], width)),
             style=_cell_style(one, one.cells[index]),
         )
         for one in layout.below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from batchimg_magics.masking import mask_tokens
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["format_line", "option_flag", "pool_names"]
+__all__ = ["escape_braces", "format_line", "needs_body", "option_flag", "pool_names", "unescape_braces"]
 
 #: Keywords with several values, whose option has one value and a singular name.
 _PLURALS = {"data_snapshots": "data_snapshot"}
@@ -24,7 +25,7 @@ def option_flag(keyword: str) -> str:
 
 
 def format_line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
-    """Return the `%batchimg` command for a verb with options; SAS tokens are removed.
+    """Return the `%batchimg` command for a verb with options; SAS tokens are removed, and braces are escaped.
 
     Parameters
     ----------
@@ -41,11 +42,38 @@ def format_line(verb: str, options: Mapping[str, Any], *, cell: bool = False) ->
         if value is False:
             words += [flag for keyword, flag in _NEGATIVE_FLAGS.items() if keyword == key]
             continue
-        if _needs_body(key, value):
+        if needs_body(key, value):
             cell = True  # a value given in Python that belongs in the cell's body
         else:
             words += _option_words(option_flag(key), value)
-    return f"{'%%' if cell else '%'}batchimg {' '.join(words)}"
+    return f"{'%%' if cell else '%'}batchimg {escape_braces(' '.join(words))}"
+
+
+def escape_braces(line: str) -> str:
+    """Return a line on which braces are text for `%batchimg`, which reads ``{name}`` as a variable.
+
+    A dollar sign needs no escape: `format_line` writes it in single quotes, where it is text.
+    """
+    depth, out = 0, []
+    for sign in line:
+        is_brace = sign == "{" or (sign == "}" and depth > 0)
+        depth += (1 if sign == "{" else -1) if is_brace else 0
+        out.append(sign * 2 if is_brace else sign)
+    return "".join(out)
+
+
+def unescape_braces(line: str) -> str:
+    """Return the line that `escape_braces` has got, for a shell or for Python."""
+    depth = 0
+
+    def read(match: re.Match[str]) -> str:
+        nonlocal depth
+        if match[0] == "}}" and not depth:
+            return match[0]
+        depth += 1 if match[0] == "{{" else -1
+        return match[0][0]
+
+    return re.sub(r"\{\{|\}\}", read, line)
 
 
 def pool_names(options: Mapping[str, Any]) -> list[str]:
@@ -68,7 +96,7 @@ def _quote(value: object) -> str:
     return shlex.quote(mask_tokens(str(value)))
 
 
-def _needs_body(key: str, value: object) -> bool:
+def needs_body(key: str, value: object) -> bool:
     """Return whether a value cannot be an option, but belongs in the cell's body."""
     if key == "start_task" and isinstance(value, dict):
         return True

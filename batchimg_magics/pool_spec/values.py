@@ -138,7 +138,7 @@ def pool_name(name: str) -> str:
     SpecError
         It is not valid in Azure.
     """
-    if not _POOL_NAME.fullmatch(name):
+    if not _POOL_NAME.fullmatch(str(name)):  # in Python, it may be a list of names
         raise SpecError(
             f"{name!r} is not a valid pool name",
             hint="use 1 to 64 letters, digits, hyphens and underscores; names that differ only in case are the same",

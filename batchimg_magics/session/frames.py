@@ -87,6 +87,13 @@ def with_words(table: Table, say: Callable[[str], str]) -> Table:
     if "warnings" in attrs:
         attrs["warnings"] = [{**one, "found": say(one["found"]), "fix": say(one["fix"])} for one in attrs["warnings"]]
     columns = {name: list(map(say_text, kept)) if name in _ADVICE else kept for name, kept in table.columns.items()}
+    if table.verb == "show":  # the rows of this section are advice, too
+        is_next = [section == "next" for section in columns["section"]]
+        columns["value"] = [
+            say_text(kept) if advice else kept for kept, advice in zip(columns["value"], is_next, strict=True)
+        ]
+        advised = {name for name, advice in zip(columns["property"], is_next, strict=True) if advice}
+        attrs["values"] = {name: say_text(kept) if name in advised else kept for name, kept in attrs["values"].items()}
     return replace(table, columns=columns, caption=say(table.caption), attrs=attrs)
 
 

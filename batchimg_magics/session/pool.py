@@ -144,7 +144,7 @@ class Pool(PoolVerbs):
             return {"state": "unknown", "problem": "the connection is being closed"}
 
     def __repr__(self) -> str:
-        from batchimg_magics.display.cells import make_visible
+        from batchimg_magics.masking import make_visible
 
         words = [
             text if key in ("state", "nodes", "cost") else f"{key}: {text}" for key, text in self._summary().items()
@@ -222,7 +222,7 @@ class Pool(PoolVerbs):
         )
 
     def _say(self, text: str) -> None:
-        from batchimg_magics.display.cells import make_visible
+        from batchimg_magics.masking import make_visible
 
         if text:
             sys.stderr.write(f"pool {self._name}: {make_visible(text)}\n")

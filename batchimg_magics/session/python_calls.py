@@ -146,7 +146,7 @@ class PythonCalls(Verbs):
         return {name: text for name, text in found.items() if text}
 
     def __repr__(self) -> str:
-        from batchimg_magics.display.cells import make_visible
+        from batchimg_magics.masking import make_visible
 
         found = self._summary()
         if self.connection is None:

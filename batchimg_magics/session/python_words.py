@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.line import unescape_braces
 from batchimg_magics.verbs.registry import VERB_NAMES, all_verbs, load_verb
 from batchimg_magics.verbs.verb import NAME, read_text_file
 
@@ -84,7 +85,7 @@ def _span(match: re.Match[str], verb: str, pool: str, *, has_command: bool) -> s
 
 def _call(line: str, pool: str) -> str | None:
     """Return the call of a command; None where it names no verb."""
-    name, _, rest = line.partition(" ")
+    name, _, rest = unescape_braces(line).partition(" ")
     if name not in VERB_NAMES:
         return None
     verb = load_verb(name)

@@ -12,7 +12,6 @@ import sys
 import threading
 import weakref
 from collections import deque
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics.connection import connection, profiles
@@ -90,7 +89,7 @@ class Session(PythonCalls):
         self._credential = credential
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
-        self._verb_runs: dict[str, VerbRun] = {}
+        self._verb_runs: list[VerbRun] = []
         #: The last verbs that were started without waiting for them.
         self.background: deque[VerbRun] = deque(maxlen=20)
         self._pool_watches: weakref.WeakSet[PoolWatch] = weakref.WeakSet()
@@ -175,7 +174,7 @@ class Session(PythonCalls):
             connection, self._connection = self._connection, None
             if connection is None or self._thread is None:
                 return
-            for verb_run in self._verb_runs.values():
+            for verb_run in self._verb_runs:
                 verb_run.interrupt()
             self._verb_runs.clear()
             self._changed_pools.clear()
@@ -216,18 +215,14 @@ class Session(PythonCalls):
         if verb == "connect":
             return self._connect(ConnectionOptions(**options))
         if verb in LOCAL_VERBS:
-            return local_verbs.run(verb, options, self._verb_runs.values(), self.background)
+            return local_verbs.run(verb, options, self._verb_runs, self.background)
         connection = self._require_connection()
         entry = load_verb(verb)
         if entry.start is None:
             raise SpecError(f"{verb} is available in a notebook or on the command line only")
         verb_call = entry.start(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
-            self._verb_runs = {
-                key: verb_run
-                for key, verb_run in self._verb_runs.items()
-                if not (verb_run.done() or verb_run.interrupted)
-            }
+            self._verb_runs = [one for one in self._verb_runs if not (one.done() or one.interrupted)]
             verb_run = VerbRun(
                 verb,
                 options,
@@ -236,34 +231,33 @@ class Session(PythonCalls):
                 connection.advancing_time,
                 "checking" if entry.changes else "reading",
             )
-            if (same := self._verb_runs.get(verb_run.resume_line)) is not None:
+            if (same := next(filter(verb_run.is_same, self._verb_runs), None)) is not None:
                 return same
             self._refuse_conflict(verb_run)
-            self._verb_runs[verb_run.resume_line] = verb_run
+            self._verb_runs.append(verb_run)
         verb_run.start(run_verb(connection.azure, verb_call, verb_run.board))
         if entry.changes:
             self._changed_pools.update(pool_names(options))
             for watching in list(self._pool_watches):
-                if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
+                if verb_run.concerns(watching.pool):
                     watching.poll_now()
         return verb_run
 
     def _refuse_conflict(self, new: VerbRun) -> None:
-        name = str(new.options.get("name", "")).lower()
         cleans_up = new.verb == "cleanup" and new.options.get("delete")
-        for verb_run in self._verb_runs.values():
-            both = _changes_pool(verb_run) and _changes_pool(new)
-            other = str(verb_run.options.get("name", "")).lower()
-            same = both and (fnmatchcase(other, name) or fnmatchcase(name, other))
+        for verb_run in filter(_changes_pool, self._verb_runs):
+            same = _changes_pool(new) and any(map(verb_run.concerns, pool_names(new.options)))
             # Resources for a pool that does not exist yet look like leftover resources.
-            if same or (cleans_up and _changes_pool(verb_run)):
+            if same or cleans_up:
+                other_body = verb_run.resume_line == new.resume_line
+                joined_by = "the same command with the same body" if other_body else "the same command"
                 raise ConflictError(
-                    f"`{verb_run.resume_line}` is still running",
-                    hint=f"wait until it ends (the same command joins it), or run `{verb_run.stop_line}` first",
+                    f"`{verb_run.resume_line}` is still running{' with another body' if other_body else ''}",
+                    hint=f"wait until it ends ({joined_by} joins it), or run `{verb_run.stop_line}` first",
                 )
 
     def _connect(self, connection_options: ConnectionOptions) -> VerbRun:
-        if running := [verb_run.label for verb_run in self._verb_runs.values() if not verb_run.done()]:
+        if running := [verb_run.label for verb_run in self._verb_runs if not verb_run.done()]:
             raise ConflictError(f"{', '.join(running)}: still running on this connection", hint="wait until it ends")
         connection.check_options(connection_options)  # before the present connection is closed
         with self._lock:
@@ -367,15 +361,12 @@ class Session(PythonCalls):
 
     def running(self) -> list[VerbRun]:
         """Return the verbs of this session that are running."""
-        return [verb_run for verb_run in list(self._verb_runs.values()) if not verb_run.done()]
+        return [verb_run for verb_run in list(self._verb_runs) if not verb_run.done()]
 
     def find_running(self, name: str) -> VerbRun | None:
         """Return the running verb of this session that changes a pool, or None."""
         # Without the lock: `close` holds it while it waits for the loop, which may call this.
-        verb_runs = [verb_run for verb_run in self.running() if _changes_pool(verb_run)]
-        return next(
-            (verb_run for verb_run in verb_runs if str(verb_run.options.get("name", "")).lower() == name.lower()), None
-        )
+        return next((one for one in self.running() if _changes_pool(one) and one.concerns(name)), None)
 
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.

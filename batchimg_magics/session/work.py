@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import threading
 from contextlib import nullcontext
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import DetachedError
-from batchimg_magics.pool_spec.line import format_line, pool_names
+from batchimg_magics.pool_spec.line import format_line, needs_body, pool_names
 from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
@@ -86,6 +87,21 @@ class VerbRun:
         """The line that resumes it."""
         named = {key: value for key, value in self.options.items() if key != "spec"}
         return format_line(self.verb, named, cell=bool(self.options.get("spec")))
+
+    def is_same(self, other: VerbRun) -> bool:
+        """Tell whether another one is the same work: its line and its body are the same."""
+        return self.resume_line == other.resume_line and self._body == other._body
+
+    def concerns(self, name: str) -> bool:
+        """Tell whether a pool is one of those of its line; both can be patterns."""
+        pairs = ((one.lower(), name.lower()) for one in pool_names(self.options))
+        return any(fnmatchcase(own, other) or fnmatchcase(other, own) for own, other in pairs)
+
+    @property
+    def _body(self) -> dict[str, Any]:
+        """What its line does not show: the body of a cell, and what belongs there."""
+        found = {key: value for key, value in self.options.items() if key == "spec" or needs_body(key, value)}
+        return {key: value.strip() if isinstance(value, str) else value for key, value in found.items()}
 
     @property
     def stop_line(self) -> str:

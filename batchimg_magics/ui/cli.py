@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.display.progress import NoProgress, TerminalProgress
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
+from batchimg_magics.pool_spec.line import unescape_braces
 from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.ui import help_text, line_parser
 from batchimg_magics.ui.shell_completion import ANSWER_COMMAND, SHELLS, answer, completion_script, remember_names
@@ -183,7 +184,8 @@ def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
 
 def _for_command_line(text: str) -> str:
     """Replace words of notebooks in a text: `%batchimg` is the command, and a body is in the file of ``--spec``."""
-    return re.sub(r"\b(?:the|a) body\b", "the --spec file", re.sub("%+batchimg", PROG, text))
+    text = re.sub(r"%+batchimg([^`\n]*)", lambda match: PROG + unescape_braces(match[1]), text)
+    return re.sub(r"\b(?:the|a) body\b", "the --spec file", text)
 
 
 def _json(table: Table) -> str:

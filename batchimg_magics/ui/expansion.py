@@ -73,7 +73,10 @@ def expand_words(words: tuple[Word, ...], variables: Mapping[str, Any], code_opt
         flag = match[0][:-1] if (match := _FLAG.match(word.source)) else expanded[-1] if expanded else ""
         is_code = flag in code_options
         parts = word.parts
-        alone = len(parts) == 1 or (len(parts) == 2 and isinstance(parts[0], str) and bool(_FLAG.fullmatch(parts[0])))
+        *before, last = parts or ("",)
+        alone = isinstance(last, Reference) and (
+            not before or (len(before) == 1 and bool(_FLAG.fullmatch(str(before[0]))))
+        )
         is_strict = alone or not (is_code or word.has_spaces)
         expanded.append("".join(_texts(parts, variables, is_strict=is_strict, is_code=is_code)))
     return expanded

@@ -56,6 +56,17 @@ def test_the_command_line_and_the_panel_tell_it(
         assert connection_text(session.connection) == "LOCAL · emulator, 60x time, scenario quota"
 
 
+def test_a_state_file_keeps_a_scenario_that_was_renamed(tmp_path: Path) -> None:
+    emulator = open_emulator(tmp_path / "state.db", speed=60)
+    with emulator.store.transaction(write=True):
+        emulator.store.set_meta("scenario", "not-deprovisioned")
+    emulator.close()
+    with Session() as session:
+        found = session.connect(state=str(tmp_path / "state.db"), speed=60)
+        assert list(found.scenario) == ["not-generalized"]
+        assert "LOCAL \N{MULTIPLICATION SIGN}60 (scenario not-generalized)" in found.attrs["caption"]
+
+
 def test_scenarios_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
     with ipython(state=":memory:", speed="max") as shell:
         line = "%batchimg connect --scenario "

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.base.views import VIEWS, column_order
-from batchimg_magics.display.cells import make_visible, split_code
+from batchimg_magics.display.cells import split_code
 from batchimg_magics.display.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
 from batchimg_magics.display.layout import shorten
 from batchimg_magics.display.tables import add_label, format_cell, render_html, render_terminal, render_text
+from batchimg_magics.masking import make_visible
 from batchimg_magics.session.frames import to_frame
 
 if TYPE_CHECKING:

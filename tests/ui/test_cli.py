@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.errors import ServiceError
 from batchimg_magics.ui import cli
 from batchimg_magics.ui.cli import main
 from batchimg_magics.verbs.registry import VERB_NAMES
@@ -198,6 +199,32 @@ def test_values_with_tabs_and_line_breaks_stay_in_their_line(
     assert main(["pools", "-o", "tsv"]) == 0
     assert capsys.readouterr().out == "a\\tb\tc\\nd\tC:\\\\x\t\n"
     assert row
+
+
+def test_a_pipe_gets_the_text_of_a_file_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ("first\n  second: \x1b[31m\n\nlast\n", "one line", None)
+    rows = [{"node_id": f"n{number}", "state": "idle", "text": text} for number, text in enumerate(texts)]
+    for some in (rows, rows[:1]):
+        table = Table.from_rows("logs", some, "logs")
+        monkeypatch.setattr(cli, "run_with_progress", lambda *_, table=table: table)
+        assert main(["logs", "p"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        start = lines.index("  text:")
+        assert lines[start + 1 : start + 5] == ["first", "  second: \\x1b[31m", "", "last"]
+    assert "node_id: n0" in lines
+
+
+def test_an_error_of_the_service_does_not_control_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ServiceError("Bad: \x1b]0;title\x07\u202egnp", hint="\x9b2J")
+
+    monkeypatch.setattr(cli, "run_with_progress", fail)
+    assert main(["pools"]) == 1
+    assert capsys.readouterr().err == "ServiceError: Bad: \\x1b]0;title\\x07\\u202egnp\n  -> \\x9b2J\n"
 
 
 def test_a_verb_that_only_shows_what_it_would_do_says_so_by_its_status(

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 SPEC = """
 start_task:
-  command_line: /bin/sh -c 'curl https://s.blob.core.windows.net/x && true'
+  command_line: >-
+    /bin/sh -c 'curl https://s.blob.core.windows.net/x && true' ; TOKEN=hidden sh -c "x --api-key hidden" --port 1
+    AccountKey=hidden= https://ana:hidden@host/x -H "Authorization: Bearer hiddenhiddenhidden"
   environment: {API_KEY: hidden, COLOUR: green}
 """
 
@@ -42,7 +44,14 @@ def test_everything_about_a_pool_is_told_by_stable_names(session: Session) -> No
     text = shown.set_index("property")["value"]
     assert shown.attrs["caption"] == "LOCAL · pool full: 2 idle"
     assert text["dedicated_nodes"] == "2 of 2"
-    assert text["start_task"] == "/bin/sh -c 'curl https://s.blob.core.windows.net/x && true'"
+    assert text["start_task"] == (
+        "/bin/sh -c 'curl https://s.blob.core.windows.net/x && true' ; TOKEN=*** sh -c \"x --api-key ***\" --port 1 "
+        'AccountKey=*** https://***@host/x -H "Authorization: Bearer ***"'
+    )
+    advice = shown.loc[shown["section"] == "next", "value"]
+    assert list(advice) == [
+        'session.nodes("full")', 'session.resize("full", nodes=2)', 'session.delete("full")',
+    ]  # fmt: skip
     assert text["start_task_environment"] == "API_KEY=***, COLOUR=green"
     assert text["image_source_vm"].endswith("/virtualMachines/prep-vm")
     assert text["public_ip_addresses"] == "created by Batch"
@@ -53,8 +62,9 @@ def test_everything_about_a_pool_is_told_by_stable_names(session: Session) -> No
     assert (found["dedicated_idle"], found["vcpus"], found["memory_gib"], found["active_jobs"]) == (2, 4, 16, 0)
     assert found["image_replicas"] == {"eastus": 1}
     assert found["usd_per_hour"] == pytest.approx(float(session.pools().set_index("pool").loc["full", "usd_per_hour"]))
+    assert found["next_delete"] == 'session.delete("full")'
     assert "portal" not in found
-    assert "hidden" not in " ".join(shown["value"])
+    assert "hidden" not in " ".join(shown["value"]) + json.dumps(found)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,13 @@ Source: Batch service, files of a compute node; ``ocp-range`` reads a part of a 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchimg_magics.core.azure import api_versions
 from batchimg_magics.core.azure.documents import dig, parse_time
-from batchimg_magics.masking import mask_tokens
+from batchimg_magics.masking import make_visible, mask_tokens
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,8 +25,6 @@ MAX_LISTED = 5_000
 _CONTINUATION = range(0x80, 0xC0)
 _MAX_CONTINUATION = 3
 _LINE_BREAKS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
-#: Categories of Unicode that a terminal or a browser does not show as a character: control and format characters.
-_UNSHOWN = frozenset({"Cc", "Cf", "Cs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ def as_text(content: bytes) -> str:
     terminal. Shared access signatures are masked.
     """
     text = _LINE_BREAKS.sub("\n", content.decode(_encoding(content), "backslashreplace"))
-    return mask_tokens("".join(map(_shown, text)) if not text.isascii() or not text.isprintable() else text)
+    return mask_tokens(make_visible(text))
 
 
 def _encoding(content: bytes) -> str:
@@ -132,9 +129,3 @@ def _encoding(content: bytes) -> str:
         return "utf-16"
     zeros = content[1::2].count(0)
     return "utf-16-le" if zeros and zeros > len(content) // 4 and not content[::2].count(0) else "utf-8-sig"
-
-
-def _shown(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in _UNSHOWN:
-        return character
-    return character.encode("unicode_escape").decode("ascii")

@@ -28,6 +28,12 @@ __all__ = ["rows"]
 #: Names of environment variables whose values may be secrets.
 _SECRET_NAME = re.compile(r"key|token|secret|password|passwd|pwd|sas|credential|connection", re.IGNORECASE)
 _MASKED = "***"
+#: A value that a command line gives to such a name: ``TOKEN=...``, ``--password ...``.
+_SECRET_VALUE = re.compile(
+    rf"(?P<name>(?:\b[\w-]*(?:{_SECRET_NAME.pattern})[\w-]*=|--[\w-]*(?:{_SECRET_NAME.pattern})[\w-]*\s+))"
+    r"(?:\"[^\"]*\"|'[^']*'|[^\s;&|'\"]+)",
+    re.IGNORECASE,
+)
 #: Property, value for code, and text for people (None: the value as text).
 _Found = tuple[str, Any, str | None]
 
@@ -250,7 +256,7 @@ def _start_task(pool: Json) -> Iterator[_Found]:
     task = pool["properties"].get("startTask")
     if not task:
         return
-    yield "start_task", mask_tokens(str(task.get("commandLine"))), None
+    yield "start_task", _masked_command(str(task.get("commandLine"))), None
     user = dig(task, "userIdentity", "autoUser") or {}
     account = dig(task, "userIdentity", "userName")
     level = "administrator" if str(user.get("elevationLevel")).lower() == "admin" else "not an administrator"
@@ -268,6 +274,10 @@ def _start_task(pool: Json) -> Iterator[_Found]:
 def _file_text(file: Json) -> str:
     source = file.get("httpUrl") or file.get("storageContainerUrl") or file.get("autoStorageContainerName")
     return f"{source} -> {file['filePath']}" if file.get("filePath") else str(source)
+
+
+def _masked_command(command: str) -> str:
+    return _SECRET_VALUE.sub(rf"\g<name>{_MASKED}", mask_tokens(command))
 
 
 def _setting(setting: Json) -> str:

@@ -225,6 +225,8 @@ SCENARIOS: dict[str, Scenario] = {
     ),
 }
 CALM = SCENARIOS["calm"]
+#: Names of earlier versions, which a state file may contain.
+_RENAMED = {"not-deprovisioned": "not-generalized"}
 
 
 def current(store: Store) -> Scenario:
@@ -235,6 +237,7 @@ def current(store: Store) -> Scenario:
 def current_name(store: Store) -> str:
     """Return the name of the current scenario; ``calm`` if there are no failures."""
     name = str(store.meta("scenario"))
+    name = _RENAMED.get(name, name)
     return name if name in SCENARIOS else "calm"
 
 

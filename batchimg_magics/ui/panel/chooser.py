@@ -11,8 +11,8 @@ import anywidget
 import traitlets
 from ipywidgets import widget_serialization
 
-from batchimg_magics.display.cells import make_visible
 from batchimg_magics.errors import BatchImgError
+from batchimg_magics.masking import make_visible
 from batchimg_magics.ui.panel.activity import error_state
 from batchimg_magics.ui.panel.display import display_panel
 from batchimg_magics.ui.panel.head import connection_text

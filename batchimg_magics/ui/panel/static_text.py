@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.display.cells import make_visible
+from batchimg_magics.masking import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
