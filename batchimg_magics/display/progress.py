@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from batchimg_magics.core.base.durations import format_duration
-from batchimg_magics.display.cells import make_visible
+from batchimg_magics.masking import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
