@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from batchimg_magics.display.cells import NO_VALUE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -19,6 +21,8 @@ SHORT_ID_WIDTH = 24
 #: A text that would take more lines stands below its row; in a column that is narrower than this, already half of them.
 MAX_LINES = 8
 READABLE_WIDTH = 30
+#: If more of its texts are as long, all of a column stand below.
+MAX_LONG_SHARE = 0.25
 GAP = "  "
 
 
@@ -33,8 +37,8 @@ class Layout:
     widths
         Their widths.
     below
-        The columns whose values stand on lines of their own below each row: long texts, and code, which is to be
-        copied.
+        The columns whose values stand on lines of their own below each row, if they are not missing: long texts, and
+        code, which is to be copied. A column may be in both, if only some of its texts are long.
     hidden
         The names of the columns that are left out, since they do not matter.
     """
@@ -94,15 +98,19 @@ def lay_out(columns: list[ShownColumn], width: int, measure: Callable[[str], int
     while any(_is_cramped(one, full[one.name], widths[one.name]) for one in shown):
         if not (longest := _longest_text(shown, full)):
             return None
-        below.append(longest)
-        shown.remove(longest)
+        short, long = _split(longest, widths[longest.name], measure)
+        below.append(long)
+        place = shown.index(longest)
+        shown[place : place + 1] = [short] if short else []
+        full[longest.name] = max(map(measure, [longest.name, *(short.cells if short else ())]))
         widths = _spread(shown, full, least, width)
+    names = [one.name for one in columns]
     kept = {one.name for one in (*shown, *below)}
     return Layout(
         [_with_short_ids(one, widths[one.name]) for one in shown],
         [widths[one.name] for one in shown],
-        [one for one in columns if one in below],
-        [one.name for one in columns if one.name not in kept],
+        sorted(below, key=lambda one: names.index(one.name)),
+        [name for name in names if name not in kept],
     )
 
 
@@ -154,8 +162,23 @@ def _least_width(column: ShownColumn, measure: Callable[[str], int]) -> int:
 
 
 def _is_cramped(column: ShownColumn, full: int, width: int) -> bool:
-    lines = MAX_LINES if width >= READABLE_WIDTH else MAX_LINES // 2
-    return column.form != "id" and full > lines * width
+    return column.form != "id" and full > _most(width)
+
+
+def _most(width: int) -> int:
+    """Return the length of the longest text that is readable in a column."""
+    return width * (MAX_LINES if width >= READABLE_WIDTH else MAX_LINES // 2)
+
+
+def _split(column: ShownColumn, width: int, measure: Callable[[str], int]) -> tuple[ShownColumn | None, ShownColumn]:
+    """Return the column of the texts that are readable in it, None if there are few, and that of the long ones."""
+    is_long = [measure(cell) > _most(width) for cell in column.cells]
+    values = sum(cell != NO_VALUE for cell in column.cells)
+    if not 0 < sum(is_long) <= values * MAX_LONG_SHARE:
+        return None, column
+    cells = list(zip(column.cells, is_long, strict=True))
+    short = replace(column, cells=["" if long else cell for cell, long in cells])
+    return short, replace(column, cells=[cell if long else NO_VALUE for cell, long in cells])
 
 
 def _total(widths: Iterable[int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import re
 import weakref
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from batchimg_magics.masking import make_visible
 from batchimg_magics.session.frames import to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/lab/images/genomics/versions/1.0.0"
 NODE = f"tvmps_{'ab12' * 16}_d"
@@ -188,6 +189,17 @@ def test_text_in_a_notebook_fits_its_width() -> None:
     assert shown(70)[4].strip() == "batch.node.ubuntu 24.04"  # then a text wraps,
     assert f"  detail: {STEPS[1]['detail']}" in shown(52)  # then it stands below its row.
     assert all(max(map(len, shown(width)[:5])) <= width for width in (130, 90, 70, 52))
+
+
+@pytest.mark.parametrize("render", [render_text, render_terminal])
+def test_one_long_text_does_not_move_its_column(render: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    values = ["genomics", "steady", "4", "word " * 300, "yes"]
+    rows = [{"section": f"s{n}", "property": "name", "value": value} for n, value in enumerate(values)]
+    said = render(columns_of(rows, "show"), verb="show", width=80)
+    assert re.search(r"\ns2 +name +4\ns3 +name *\n  value: word word", said)
+    assert said.count("word") == 300
+    assert re.search(r"\ns4 +name +yes(\n|$)", said)
 
 
 def test_a_command_stands_below_its_row_in_a_notebook() -> None:
