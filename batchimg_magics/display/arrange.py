@@ -114,7 +114,8 @@ def arrange(
         What happened.
     attrs
         The facts beside the table: ``warnings``, ``text``, ``role`` with ``show_role``, ``all_rows`` (the number of
-        rows where the table has only some), ``more`` (how to see the others).
+        rows where the table has only some), ``more`` (how to see the others), ``empty`` (what to do if there are no
+        rows; by default, that of the verb).
     rows
         The number of all rows of the table, if `columns` has the first ones only.
     """
@@ -126,8 +127,8 @@ def arrange(
     kept, lines = _fold(shown if day is None else [_without_day(one, columns[one.name]) for one in shown], view)
     if count < total:
         lines.insert(0, f"rows shown: {count} of {total}" + (f"; {facts['more']}" if facts.get("more") else ""))
-    elif not count:
-        lines = [view.empty] if view.empty else []
+    elif not count and (hint := str(facts.get("empty", view.empty))):
+        lines = [hint]
     return ShownTable(
         caption=make_visible(caption if day is None else f"{caption} · {day:%Y-%m-%d}".removeprefix(" · ")),
         columns=kept if count else [],

@@ -86,6 +86,12 @@ def _step_text(step: Activity, now: float) -> str:
     return " · ".join([*parts, *([step.detail] if step.detail else [])])
 
 
+def _steps_to_show(progress: Progress) -> list[Activity]:
+    """Return the running steps of which there is more to tell than the line of the whole work has."""
+    known = (progress.label, None, None, "")
+    return [one for one in progress.running if (one.name, one.expected_s, one.total, one.detail or "") != known]
+
+
 def head_text(progress: Progress) -> str:
     """Return the line of the whole work: the step that it is at, and the time."""
     if not progress.activities:
@@ -105,12 +111,15 @@ def head_text(progress: Progress) -> str:
 
 def running_steps(progress: Progress) -> list[tuple[str, float | None, str]]:
     """Return (name, done share or None, text) of each running step, for a display that draws the bars itself."""
-    return [(step.name, _done_share(step, progress.now), _step_text(step, progress.now)) for step in progress.running]
+    return [
+        (step.name, _done_share(step, progress.now), _step_text(step, progress.now))
+        for step in _steps_to_show(progress)
+    ]
 
 
 def progress_text(progress: Progress) -> str:
     """Return how far the work is, as one line of text."""
-    running = "; ".join(f"{step.name} {_step_text(step, progress.now)}" for step in progress.running)
+    running = "; ".join(f"{step.name} {_step_text(step, progress.now)}" for step in _steps_to_show(progress))
     note = f" ({progress.note})" if progress.note else ""
     return f"{head_text(progress)}{note}{': ' if running else ''}{running}"
 
@@ -128,7 +137,7 @@ def steps_html(progress: Progress, as_of: str = "") -> str:
     as_of
         The time of day, where the HTML may be looked at later; empty: it is not shown.
     """
-    bars = "".join(_bar(step, progress.now) for step in progress.running)
+    bars = "".join(_bar(step, progress.now) for step in _steps_to_show(progress))
     small = " · ".join(filter(None, [progress.note, f"as of {as_of}" if as_of else ""]))
     below = f'<div style="opacity:.75;font-size:90%">{escape(small)}</div>' if small else ""
     return f'<div role="status"><div>{escape(head_text(progress))}</div>{bars}{below}</div>'
@@ -211,7 +220,7 @@ def _terminal_lines(progress: Progress, width: int) -> RenderableType:
         bar = ProgressBar(total=None if share is None else 1.0, completed=share or 0.0, width=_BAR)
         steps.add_row(text(name), *([bar] if width >= MIN_BAR_WIDTH else []), text(said))
     note = [text(progress.note, "dim")] if progress.note else []
-    return Group(text(head_text(progress)), *([steps] if progress.running else []), *note)
+    return Group(text(head_text(progress)), *([steps] if steps.rows else []), *note)
 
 
 def _time_of_day() -> str:

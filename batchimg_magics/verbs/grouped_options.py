@@ -62,6 +62,12 @@ def group_options(options: tuple[Option, ...]) -> dict[str, list[Option]]:
     if len(named) < _MIN_OPTIONS:
         return {"options": named} if named else {}
     by_flag = {option.flag: option for option in named}
-    groups = {title: [by_flag.pop(flag) for flag in flags if flag in by_flag] for title, flags in _GROUPS.items()}
+    # A flag that is in several groups belongs to the one that has most of the verb's options.
+    sizes = {title: len(by_flag.keys() & {*flags}) for title, flags in _GROUPS.items()}
+    largest = {flag: title for title in sorted(_GROUPS, key=sizes.__getitem__) for flag in _GROUPS[title]}
+    groups = {
+        title: [by_flag.pop(flag) for flag in flags if flag in by_flag and largest[flag] == title]
+        for title, flags in _GROUPS.items()
+    }
     groups[OTHER] = list(by_flag.values())
     return {title: listed for title, listed in groups.items() if listed}

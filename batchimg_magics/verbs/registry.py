@@ -46,7 +46,7 @@ VERB_NAMES = (*SESSION_VERBS, *_FRONT_END_VERBS)
 
 
 def unknown_verb_error(name: str, others: tuple[str, ...] = ()) -> SpecError:
-    """Return the error for an unknown verb: its hint has what it may mean, and all verbs, the nearest first.
+    """Return the error for an unknown verb: its hint has what it may mean, and all verbs in the order of help.
 
     Parameters
     ----------
@@ -62,12 +62,7 @@ def unknown_verb_error(name: str, others: tuple[str, ...] = ()) -> SpecError:
     similar = [one for one in renamed.SIMILAR.get(low, "").split(", ") if one in known]
     first = similar or difflib.get_close_matches(low, known, n=1, cutoff=0.6)
     hint = f"did you mean {' or '.join(filter(None, (', '.join(first[:-1]), first[-1])))}? " if first else ""
-    rest = sorted(
-        (one for one in known if one not in first), key=lambda one: -difflib.SequenceMatcher(None, low, one).ratio()
-    )
-    return SpecError(
-        f"there is no verb {name!r}", hint=f"{hint}The verbs are: {', '.join(dict.fromkeys([*first, *rest]))}"
-    )
+    return SpecError(f"there is no verb {name!r}", hint=f"{hint}The verbs are: {', '.join(known)}")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import SpecError
@@ -90,11 +91,11 @@ def start(
 
 VERB = Verb(
     "resize",
-    "Scale a pool, retrying until it has the requested number of nodes",
+    "Grow or shrink a pool, retrying until it has the requested number of nodes",
     (
         POOL_OR_PATTERN,
-        NODES,
-        SPOT,
+        replace(NODES, help="Set the number of dedicated nodes (default: unchanged)"),
+        replace(SPOT, help="Set the number of Spot nodes, which Azure can evict (default: unchanged)"),
         RESIZE_TIMEOUT,
         UNTIL,
         *LIMIT_OPTIONS,

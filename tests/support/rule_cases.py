@@ -459,8 +459,13 @@ CASES = [
     Case("source-disks", "ephemeral", lambda lab: lab.storage["osDisk"].update(diffDiskSettings={"option": "Local"})),
     kept("data-disk-size", "256 GiB"),
     warned("data-disk-size", "LUN 2 has 2048 GiB", data_disk(diskSizeGB=2048)),
-    warned("data-disks", "at LUN 2, and does not mount them", fix="for l in 2; do"),
-    warned("data-disks", "at LUN 2", lambda lab: lab.storage["osDisk"].update(osType="Windows"), fix="Set-Disk"),
+    warned("data-disks", "at LUN 2, and does not mount them", fix="--mount-data-disks mounts them in /mnt"),
+    warned(
+        "data-disks",
+        "at LUN 2",
+        lambda lab: lab.storage["osDisk"].update(osType="Windows"),
+        fix="--mount-data-disks mounts them",
+    ),
     kept("data-disks", "every node mounts its data disks at LUN 2 in /mnt", **ask(mount_data_disks=True)),
     kept("data-disks", "the start task mounts disks", **ask(start_task="/bin/sh -c 'mount /dev/sdc1 /data'")),
     Case(

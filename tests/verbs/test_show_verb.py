@@ -112,7 +112,8 @@ def test_the_cost_grows_and_is_known_after_the_pool_is_gone(session: Session) ->
     assert 0 < first < later
     listed = session.pools().set_index("pool")["usd_so_far"]
     assert float(listed["brief"]) == pytest.approx(later, rel=0.2)
-    session.delete("brief", yes=True)
+    gone = session.delete("brief", yes=True)
+    assert "pool brief: deleted; it cost about $0." in gone.attrs["caption"]
     told = session.history("brief")
     (cost,) = told.attrs["costs"]
     assert (cost["deleted"], cost["usd"] >= later) == (True, True)

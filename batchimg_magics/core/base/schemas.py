@@ -262,7 +262,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     ),
     "delete": (
         Column("resource", "text", "name of the resource"),
-        Column("type", "text", "resource type"),
+        Column("type", "text", "what it is, for example image version"),
         Column("action", "word", "what was done", ACTIONS),
         Column("seconds", "float", "duration in seconds of service time"),
         Column("detail", "text", "details"),

@@ -61,6 +61,8 @@ class Step:
         Tells whether the step is already done, without changing anything; None: that cannot be known before.
     leaves
         What a user is told who interrupts the work after this step began; empty for nothing.
+    kind
+        What the resource is, in words, for tables that show it.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Step:
     planned_action: str = "would create"
     is_done: Callable[[], Awaitable[bool]] | None = None
     leaves: str = ""
+    kind: str = ""
 
 
 def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "created") -> StepResult:  # noqa: FBT001 - one word says it

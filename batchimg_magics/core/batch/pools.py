@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Azure
@@ -119,11 +119,20 @@ def not_found_error(azure: Azure, name: str, existing: Iterable[Json], message: 
     what = f"no pool matches {name!r}" if is_pattern(name) else f"there is no pool {name!r}"
     return NotFoundError(
         message or f"{what} in account {azure.scope.account!r}",
-        hint=suggest_name(name, [str(pool["name"]) for pool in existing])
+        hint=_deletion_text(azure, name)
+        or suggest_name(name, [str(pool["name"]) for pool in existing])
         or "`%batchimg pools` lists the pools; `%batchimg create` creates one",
         status_code=404,
         code="PoolNotFound",
     )
+
+
+def _deletion_text(azure: Azure, name: str) -> str:
+    """Return when a pool was deleted, as far as this tool saw it; empty if it did not."""
+    if not (at := azure.ledger.deleted_at(name)):
+        return ""
+    when = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
+    return f"it was deleted on {when}; `%batchimg history {name}` shows what it cost"
 
 
 async def require(azure: Azure, name: str) -> Json:

@@ -15,6 +15,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import disks, galleries, image_versions, managed_images, snapshots
+from batchimg_magics.core.estimates import spending
 from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations.runner import StepRunner
@@ -102,9 +103,19 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
         found = await read_pool_deletion(azure, name, image=image, blindly=blindly or dry_run)
         what = f"pool {name}"
     table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
+    if found.pool is not None and not dry_run:
+        table.caption += _cost_text(azure, name)
     if "/" not in name and not image:
         table.caption += "; its image, if any, is kept (see `%batchimg cleanup`)"
     return table
+
+
+def _cost_text(azure: Azure, pool: str) -> str:
+    """Return what a pool has cost, for the caption; empty where that is not known."""
+    costs = spending.costs_of(azure, pool, exists=False)
+    if not costs or costs[-1].usd is None:
+        return ""
+    return f"; it cost about ${costs[-1].usd:.2f}, as seen from this computer"
 
 
 async def read_pool_deletion(azure: Azure, name: str, *, image: bool, blindly: bool = True) -> Deletion:
@@ -313,7 +324,7 @@ def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tupl
             return StepResult("kept", "in use", "contains other images")
         return StepResult("deleted", "gone")
 
-    return Step(name, one, run, after, _EXPECTED_S.get(kind))
+    return Step(name, one, run, after, _EXPECTED_S.get(kind), kind=KINDS[kind][0] if kind in KINDS else kind)
 
 
 async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:

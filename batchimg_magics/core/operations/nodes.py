@@ -150,7 +150,14 @@ async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
     if test is not None:
         caption.append(f"{len(columns['node_id']):,} of {count_text(rows, 'node')} match")
     costs = _cost_attrs(found) if query.prices else {}
-    return Table(query.verb, shown, "; ".join([*caption, *(_cost_sentences(found, costs) if costs else [])]), costs)
+    if costs:
+        caption += _cost_sentences(found, costs)
+    no_match = (
+        {"empty": "no node matches the filter; without it, all nodes are shown"}
+        if rows and not columns["node_id"]
+        else {}
+    )
+    return Table(query.verb, shown, "; ".join(caption), costs | no_match)
 
 
 async def _read(azure: Azure, pool: Json, query: NodeQuery) -> _PoolNodes:

@@ -141,7 +141,7 @@ class StepRunner:
 
     def _row(self, step: Step) -> dict[str, Any]:
         outcome = self.results.get(step.name)
-        row: dict[str, Any] = {"step": step.name, "resource": step.resource.label, "type": step.resource.type}
+        row: dict[str, Any] = {"step": step.name, "resource": step.resource.label, "type": step.kind}
         if step.name in self.seconds:
             row["seconds"] = round(self.seconds[step.name], 1)
         if outcome is None:

@@ -186,7 +186,9 @@ SCENARIOS: dict[str, Scenario] = {
     "preemption": Scenario(
         "Spot nodes are preempted, and are restored later", allocation={"preempted_per_h": _PREEMPTED_PER_H}
     ),
-    "bad-start-task": Scenario("every start task fails", allocation={"start_tasks_fail": True}),
+    "bad-start-task": Scenario(
+        "every start task fails (a pool without a start task is not affected)", allocation={"start_tasks_fail": True}
+    ),
     "no-replica": Scenario(
         "replication of a gallery image version to the region of a Batch account fails",
         replication="fails-in-account-regions",

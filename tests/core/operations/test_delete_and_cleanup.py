@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -260,9 +261,13 @@ def test_only_resources_with_the_tags_of_this_pool_are_deleted(session: Session,
     session.create("genomics", **EMPTY)
     gone = session.delete("genomics", image=True)
     assert set(gone.action) == {"deleted"}
-    assert [kind.rpartition("/")[2] for kind in gone.type] == [
-        "pools", "versions", "images", "galleries", "images", "disks", "snapshots", "snapshots",
+    assert list(gone.type) == [
+        "pool", "image version", "image definition", "gallery", "managed image", "disk", "snapshot", "snapshot",
     ]  # fmt: skip
+    for verb in (session.nodes, session.logs, session.show, session.delete):
+        with pytest.raises(NotFoundError) as caught:
+            verb("genomics")
+        assert re.search("it was deleted on .*session.history", str(caught.value.__notes__))
     left = {item.key.rpartition("/")[2] for kind in ("snapshots", "galleries") for item in items(session, kind)}
     assert left == {"theirs", "other", "far", "adopted"}
 

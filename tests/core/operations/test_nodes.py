@@ -11,6 +11,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from batchimg_magics.core.base.schemas import SCHEMAS
+from batchimg_magics.display.dataframe import mime_bundle
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.pool_spec.words import NODE_STATES
 from batchimg_magics.session.frames import DTYPES
@@ -123,6 +124,9 @@ def test_only_nodes_in_a_state_or_that_fit(two_pools: Session) -> None:
     assert len(none) == 0
     assert [str(dtype) for dtype in none.dtypes] == [DTYPES[column.kind] for column in SCHEMAS["nodes"]]
     assert "0 of 4 nodes match" in none.attrs["caption"]
+    shown = mime_bundle(none)["text/plain"]
+    assert "no node matches the filter" in shown
+    assert "add nodes" not in shown
     spot = two_pools.nodes("sim-*", where="not dedicated and running_tasks == 0 and pool == 'sim-a'")
     assert list(spot.dedicated) == [False]
     counts = two_pools.nodes("sim-a", counts=True, where="dedicated")

@@ -501,7 +501,7 @@ def test_a_first_node_that_cannot_run_tasks_is_no_success(scene: Scene) -> None:
     said = scene.session.history("p").iloc[-1]
     assert (said["class"], said.action) == ("unusable", "stop")
     assert said.message == "the first node is not usable (1 starttaskfailed); no more nodes were requested"
-    assert "batchimg nodes p" in said.hint
+    assert "batchimg logs p" in said.hint
     assert classes(caught.value.table) == ["done", "unusable"]
     assert said.seconds > 0
     assert said.started == scene.session.history("p").iloc[-2].ended

@@ -107,10 +107,13 @@ def data_disks(facts: Facts) -> RuleResults:
     own = facts.spec.start_task.command_line if facts.spec.start_task else dig(facts.pool, *_START_TASK)
     if (own and _MOUNTS.search(str(own))) or (windows and own and "EncodedCommand" in str(own)):
         return passed(f"every node gets {at}; the start task mounts disks")
+    # A pool that exists can only get another start task.
+    paste = f", or a start task as administrator: {start_task_to_paste(system.os_type, luns)}" if facts.pool else ""
+    where = "" if windows else f" in {DEFAULT_MOUNT_PATH}"
     # An image alone is not wrong: its pools decide.
     return (passed if facts.kind == "image" and not facts.pool_named else warned)(
         f"every node gets {at}, and does not mount them",
-        f"--mount-data-disks, or a start task as administrator: {start_task_to_paste(system.os_type, luns)}",
+        f"--mount-data-disks mounts them{where}{paste}",
     )
 
 
