@@ -1278,16 +1278,16 @@ class Verbs(_Methods, metaclass=ABCMeta):
         yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """Scale a pool, retrying until it has the requested number of nodes.
+        """Grow or shrink a pool, retrying until it has the requested number of nodes.
 
         Parameters
         ----------
         name : str
             Name of the pool, or a pattern such as 'sim-*'.
         nodes : int | None
-            Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
+            Set the number of dedicated nodes (default: unchanged).
         spot : int | None
-            Set the number of Spot nodes, which Azure can evict (default: 0 for a new pool, otherwise unchanged).
+            Set the number of Spot nodes, which Azure can evict (default: unchanged).
         timeout : str | float | None
             Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         until : Literal["ready", "steady"] | None
@@ -2606,14 +2606,14 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """Scale a pool, retrying until it has the requested number of nodes.
+        """Grow or shrink a pool, retrying until it has the requested number of nodes.
 
         Parameters
         ----------
         nodes : int | None
-            Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
+            Set the number of dedicated nodes (default: unchanged).
         spot : int | None
-            Set the number of Spot nodes, which Azure can evict (default: 0 for a new pool, otherwise unchanged).
+            Set the number of Spot nodes, which Azure can evict (default: unchanged).
         timeout : str | float | None
             Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         until : Literal["ready", "steady"] | None
