@@ -127,8 +127,8 @@ def arrange(
     kept, lines = _fold(shown if day is None else [_without_day(one, columns[one.name]) for one in shown], view)
     if count < total:
         lines.insert(0, f"rows shown: {count} of {total}" + (f"; {facts['more']}" if facts.get("more") else ""))
-    elif not count and (hint := str(facts.get("empty", view.empty))):
-        lines = [hint]
+    elif not count:
+        lines = list(filter(None, [str(facts.get("empty", view.empty))]))
     return ShownTable(
         caption=make_visible(caption if day is None else f"{caption} · {day:%Y-%m-%d}".removeprefix(" · ")),
         columns=kept if count else [],

@@ -67,9 +67,7 @@ VIEWS: dict[str, View] = {
         "create an image and a pool with `%batchimg create NAME --from-vm VM --vm-size SIZE --nodes N`",
     ),
     "pools": View(
-        ("pool", "allocation", "errors", "dedicated", "dedicated_target", "spot", "spot_target", "usd_per_hour",
-         "usd_so_far",
-         "vm_size", "expires", "image_state"),
+        ("pool", "errors", "dedicated", "spot", "usd_per_hour", "usd_so_far"),
         ("image", "created", "managed"),
         "create one with `%batchimg create NAME --from-vm VM --vm-size SIZE --nodes N`; "
         "`%batchimg vms` lists the VMs",
