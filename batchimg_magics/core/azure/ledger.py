@@ -12,7 +12,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 _LAYOUT = """
@@ -34,8 +34,20 @@ CREATE INDEX IF NOT EXISTS costs_of ON costs (account, pool, at);
 """
 #: Seconds that a write waits for the lock of another process.
 _LOCK_TIMEOUT_S = 10.0
+#: The part of an error code of SQLite that tells its kind.
+_PRIMARY_CODE = 0xFF
 #: In place of node states: the pool was deleted at that time.
 POOL_DELETED = "pool deleted"
+
+
+def _in_memory(file: sqlite3.Connection | None = None) -> sqlite3.Connection:
+    """Return a history in memory, with that of a file if it can be read."""
+    base = sqlite3.connect(":memory:", check_same_thread=False)
+    with contextlib.suppress(sqlite3.Error):
+        if file is not None:
+            file.backup(base)
+        base.executescript(_LAYOUT)
+    return base
 
 
 class Ledger:
@@ -45,7 +57,7 @@ class Ledger:
     ----------
     file
         The SQLite file, shared by processes; None: in memory. It is created by the first write. Where it cannot be
-        written, history is kept in memory: a missing history never makes a verb fail.
+        read or written, history is kept in memory: a missing history never makes a verb fail.
     account
         The Batch account's resource id.
     """
@@ -55,27 +67,37 @@ class Ledger:
         self._account = account.lower()
         self._opened: sqlite3.Connection | None = None
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _execute(self, statement: str, values: tuple[object, ...]) -> list[Any]:
+        """Execute a statement and return its rows. If the file fails, history goes on in memory."""
+        try:
+            return self._execute_once(statement, values)
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+            if code == sqlite3.SQLITE_BUSY:
+                return []  # another process writes for long: this entry is lost
+            can_be_read = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL)
+            failed, self._opened = self._opened, _in_memory(self._opened if can_be_read else None)
+            if failed is not None:
+                failed.close()
+            return self._execute(statement, values) if can_be_read else self._execute_once(statement, values)
+
+    def _execute_once(self, statement: str, values: tuple[object, ...]) -> list[Any]:
         if self._opened is None:
             self._opened = self._connect()
-        with self._opened:
-            yield self._opened
+        with self._opened as base:
+            return base.execute(statement, values).fetchall()
 
     def _connect(self) -> sqlite3.Connection:
         # The session's loop thread writes; another thread may close the connection.
-        path = ":memory:"
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                path = str(self._file)
+        if self._file is None:
+            return _in_memory()
         try:
-            base = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            base = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
             base.execute("PRAGMA synchronous = OFF")  # a power failure can lose the last entries, and nothing else
             base.executescript(_LAYOUT)
-        except sqlite3.Error:
-            base = sqlite3.connect(":memory:", check_same_thread=False)
-            base.executescript(_LAYOUT)
+        except (OSError, sqlite3.Error):
+            return _in_memory()
         return base
 
     def close(self) -> None:
@@ -88,17 +110,15 @@ class Ledger:
 
     def add_round(self, pool: str, started: float, row: Mapping[str, Any]) -> None:
         """Add a resize attempt as a row of its table, with times in ISO 8601."""
-        with self._connection() as base:
-            text = json.dumps(row, default=lambda time: time.isoformat())
-            base.execute("INSERT INTO rounds VALUES (?, ?, ?, ?)", (self._account, pool.lower(), started, text))
+        text = json.dumps(row, default=lambda time: time.isoformat())
+        self._execute("INSERT INTO rounds VALUES (?, ?, ?, ?)", (self._account, pool.lower(), started, text))
 
     def rounds(self, pool: str | None = None) -> list[dict[str, Any]]:
         """Return all resize attempts of one pool or of all pools, oldest first."""
-        with self._connection() as base:
-            found = base.execute(
-                "SELECT row FROM rounds WHERE account = ? AND (? IS NULL OR pool = ?) ORDER BY started, rowid",
-                (self._account, pool, pool and pool.lower()),
-            ).fetchall()
+        found = self._execute(
+            "SELECT row FROM rounds WHERE account = ? AND (? IS NULL OR pool = ?) ORDER BY started, rowid",
+            (self._account, pool, pool and pool.lower()),
+        )
         return [json.loads(row) for (row,) in found]
 
     # -- costs ---------------------------------------------------------------------------------------------------
@@ -115,61 +135,56 @@ class Ledger:
         created
             When the pool was created: entries before that time are of an earlier pool of the name. None: not known.
         """
-        with self._connection() as base:
-            last = self._last_cost(base, pool)
-            if last is not None and created is not None and last[1] < created and not last[3]:
-                base.execute(
-                    "INSERT INTO costs VALUES (?, ?, ?, ?, 0, 1)", (self._account, pool.lower(), last[1], last[1])
-                )
-                last = None
-            if last is not None and last[2] == usd_per_hour and not last[3]:
-                base.execute("UPDATE costs SET seen = max(seen, ?) WHERE rowid = ?", (at, last[0]))
-            elif last is None or at >= last[1]:
-                base.execute(
-                    "INSERT INTO costs VALUES (?, ?, ?, ?, ?, 0)", (self._account, pool.lower(), at, at, usd_per_hour)
-                )
+        last = self._last_cost(pool)
+        if last is not None and created is not None and last[1] < created and not last[3]:
+            self._execute(
+                "INSERT INTO costs VALUES (?, ?, ?, ?, 0, 1)", (self._account, pool.lower(), last[1], last[1])
+            )
+            last = None
+        if last is not None and last[2] == usd_per_hour and not last[3]:
+            self._execute("UPDATE costs SET seen = max(seen, ?) WHERE rowid = ?", (at, last[0]))
+        elif last is None or at >= last[1]:
+            self._execute(
+                "INSERT INTO costs VALUES (?, ?, ?, ?, ?, 0)", (self._account, pool.lower(), at, at, usd_per_hour)
+            )
 
     def end_costs(self, pool: str, at: float) -> None:
         """Note that a pool was deleted; nothing where no cost of it is known."""
-        with self._connection() as base:
-            last = self._last_cost(base, pool)
-            if last is not None and not last[3]:
-                base.execute("INSERT INTO costs VALUES (?, ?, ?, ?, 0, 1)", (self._account, pool.lower(), at, at))
+        last = self._last_cost(pool)
+        if last is not None and not last[3]:
+            self._execute("INSERT INTO costs VALUES (?, ?, ?, ?, 0, 1)", (self._account, pool.lower(), at, at))
 
-    def _last_cost(self, base: sqlite3.Connection, pool: str) -> tuple[int, float, float | None, int] | None:
+    def _last_cost(self, pool: str) -> tuple[int, float, float | None, int] | None:
         """Return row id, time when it was last seen, cost per hour, and whether the pool was deleted."""
-        found: tuple[int, float, float | None, int] | None = base.execute(
+        found = self._execute(
             "SELECT rowid, seen, usd_per_hour, deleted FROM costs WHERE account = ? AND pool = ? ORDER BY rowid DESC",
             (self._account, pool.lower()),
-        ).fetchone()
-        return found
+        )
+        return found[0] if found else None
 
     def costs(self, pool: str) -> list[tuple[float, float, float | None, bool]]:
         """Return a pool's costs, oldest first: since when, last seen, USD per hour (None: not known), deleted."""
-        with self._connection() as base:
-            found = base.execute(
-                "SELECT at, seen, usd_per_hour, deleted FROM costs WHERE account = ? AND pool = ? ORDER BY rowid",
-                (self._account, pool.lower()),
-            ).fetchall()
+        found = self._execute(
+            "SELECT at, seen, usd_per_hour, deleted FROM costs WHERE account = ? AND pool = ? ORDER BY rowid",
+            (self._account, pool.lower()),
+        )
         return [(at, seen, usd, bool(deleted)) for at, seen, usd, deleted in found]
 
     def pools_with_costs(self) -> list[str]:
         """Return the names in lower case of all pools of which a cost is known, also of deleted ones."""
-        with self._connection() as base:
-            found = base.execute(
-                "SELECT pool FROM costs WHERE account = ? GROUP BY pool ORDER BY min(rowid)", (self._account,)
-            ).fetchall()
+        found = self._execute(
+            "SELECT pool FROM costs WHERE account = ? GROUP BY pool ORDER BY min(rowid)", (self._account,)
+        )
         return [name for (name,) in found]
 
     # -- node counts and images ----------------------------------------------------------------------------------
 
     def add_sample(self, pool: str, at: float, states: Mapping[str, int]) -> None:
         """Add the number of nodes by state at a time (seconds since 1970)."""
-        with self._connection() as base:
-            base.execute(
-                "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
-                (self._account, pool.lower(), at, json.dumps(states)),
-            )
+        self._execute(
+            "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
+            (self._account, pool.lower(), at, json.dumps(states)),
+        )
 
     def add_deletion(self, pool: str, at: float) -> None:
         """Note that a pool was deleted: a later pool of this name is another one."""
@@ -181,42 +196,36 @@ class Ledger:
 
     def samples(self, pool: str, most: int = -1) -> list[tuple[float, dict[str, int]]]:
         """Return the times and node counts by state of a pool, oldest first; of all, or of the last ones."""
-        with self._connection() as base:
-            found = base.execute(
-                "SELECT at, states FROM samples WHERE account = ? AND pool = ? ORDER BY at DESC LIMIT ?",
-                (self._account, pool.lower(), most),
-            ).fetchall()
+        found = self._execute(
+            "SELECT at, states FROM samples WHERE account = ? AND pool = ? ORDER BY at DESC LIMIT ?",
+            (self._account, pool.lower(), most),
+        )
         return [(at, json.loads(states)) for at, states in reversed(found)]
 
     def add_working_image(self, image: str, at: float) -> None:
         """Note that a node of an image version was ready."""
-        with self._connection() as base:
-            base.execute("INSERT OR IGNORE INTO proven VALUES (?, ?, ?)", (self._account, image.lower(), at))
+        self._execute("INSERT OR IGNORE INTO proven VALUES (?, ?, ?)", (self._account, image.lower(), at))
 
     def is_working_image(self, image: str) -> bool:
         """Tell whether this file has a ready node of an image version."""
-        with self._connection() as base:
-            found = base.execute("SELECT 1 FROM proven WHERE account = ? AND image = ?", (self._account, image.lower()))
-            return found.fetchone() is not None
+        found = self._execute("SELECT 1 FROM proven WHERE account = ? AND image = ?", (self._account, image.lower()))
+        return bool(found)
 
     # -- replacement of nodes ------------------------------------------------------------------------------------
 
     def set_wanted_size(self, pool: str, dedicated: int, spot: int) -> None:
         """Store the size that a pool must get again after bad nodes are removed: removing them lowers its target."""
-        with self._connection() as base:
-            base.execute(
-                "INSERT OR REPLACE INTO wanted VALUES (?, ?, ?, ?)", (self._account, pool.lower(), dedicated, spot)
-            )
+        self._execute(
+            "INSERT OR REPLACE INTO wanted VALUES (?, ?, ?, ?)", (self._account, pool.lower(), dedicated, spot)
+        )
 
     def wanted_size(self, pool: str) -> tuple[int, int] | None:
         """Return the size that a pool must get again, where a replacement was interrupted; else None."""
-        with self._connection() as base:
-            found: tuple[int, int] | None = base.execute(
-                "SELECT dedicated, spot FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower())
-            ).fetchone()
-        return found
+        found = self._execute(
+            "SELECT dedicated, spot FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower())
+        )
+        return found[0] if found else None
 
     def clear_wanted_size(self, pool: str) -> None:
         """Delete the stored size: the pool has it, or another size was requested."""
-        with self._connection() as base:
-            base.execute("DELETE FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower()))
+        self._execute("DELETE FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower()))
