@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS costs (
 CREATE INDEX IF NOT EXISTS costs_of ON costs (account, pool, at);
 """
 #: Seconds that a write waits for the lock of another process.
-_LOCK_TIMEOUT_S = 10.0
+LOCK_TIMEOUT_S = 10.0
 #: The part of an error code of SQLite that tells its kind.
 _PRIMARY_CODE = 0xFF
 #: In place of node states: the pool was deleted at that time.
@@ -93,7 +93,7 @@ class Ledger:
             return _in_memory()
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            base = sqlite3.connect(self._file, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
+            base = sqlite3.connect(self._file, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
             base.execute("PRAGMA synchronous = OFF")  # a power failure can lose the last entries, and nothing else
             base.executescript(_LAYOUT)
         except (OSError, sqlite3.Error):

@@ -91,7 +91,7 @@ def test_a_damaged_file_is_replaced_by_memory(tmp_path: Path, damage: str) -> No
 def test_an_entry_is_lost_rather_than_a_verb_while_another_process_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "_LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(ledger_module, "LOCK_TIMEOUT_S", 0.0)
     ledger = Ledger(tmp_path / "ledger.db", "account")
     add_all(ledger)
     with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as other:
