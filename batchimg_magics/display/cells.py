@@ -1,9 +1,10 @@
-"""Format the values of a table: times, numbers, money; characters that would control a terminal are made visible."""
+"""Format the values of a table: times, numbers, money; what would control a terminal or a notebook is made visible."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from html import escape
 from typing import TYPE_CHECKING
 
 from batchimg_magics.masking import make_visible
@@ -11,15 +12,26 @@ from batchimg_magics.masking import make_visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NO_VALUE", "format_cell", "format_money", "split_code"]
+__all__ = ["NO_VALUE", "escape_html", "format_cell", "format_money", "split_code"]
 
 #: Text of a missing value.
 NO_VALUE = "-"
+#: What begins and ends a formula.
+_FORMULA = re.compile(r"\$|\\(?=[()\[\]]|begin|end)")
 #: Commands in a text: in backticks, or a line of this tool, of the Azure CLI or of a shell up to the next part.
 _CODE = re.compile(
     r"`(?P<quoted>[^`\n]+)`"
     r"|(?P<bare>%batchimg [^;\n]+|(?<![\w-])az [a-z][a-z-]+ [^;\n]*--[^;\n]+|/bin/(?:ba)?sh -c '.*'|powershell .*\S)"
 )
+
+
+def escape_html(text: str) -> str:
+    r"""Return a text as HTML, outside attributes.
+
+    Front ends typeset what stands between two dollar signs, or after ``\(``, as a formula, such as prices and shell
+    commands. They look for it in text without tags only, so that each sign is in an element of its own.
+    """
+    return _FORMULA.sub(r"<span>\g<0></span>", escape(text))
 
 
 def format_cell(value: object, *, time_format: str = "%Y-%m-%d %H:%M:%SZ") -> str:

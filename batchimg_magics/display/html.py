@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchimg_magics.display.arrange import arrange
-from batchimg_magics.display.cells import NO_VALUE, split_code
+from batchimg_magics.display.cells import NO_VALUE, escape_html, split_code
 from batchimg_magics.display.labels import caption_html
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _LINE = "white-space:nowrap;"
 _WRAP = "white-space:normal;overflow-wrap:break-word;max-width:36em;"
 _WIDE = "min-width:10em;min-width:min(16em,22vw);"
 _CODE = (
-    "margin:0;padding:.2em .4em;white-space:pre-wrap;overflow-wrap:break-word;text-align:left;"
+    "margin:0;padding:.2em .4em;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word;text-align:left;"
     "font-family:monospace;font-family:var(--jp-code-font-family,monospace);max-width:60em;"
 )
 # The button is of no use without its event handler: where that is removed, so is the second `display`.
@@ -111,7 +111,7 @@ def _table(columns: list[ShownColumn]) -> str:
         tag = 'th scope="row"' if place == 0 else "td"
         long = column.is_text and max(map(len, column.cells)) > ONE_LINE and column.form != "id"
         head = style + (_WIDE if long else "")
-        heads.append(f'<th scope="col" style="{head}">{escape(column.name).replace("_", "_<wbr>")}</th>')
+        heads.append(f'<th scope="col" style="{head}">{escape_html(column.name).replace("_", "_<wbr>")}</th>')
         content, close = _content(column), tag[:2]
         weight = "font-weight:normal;" if place == 0 else ""
         wraps = ' class="wrap"' if long or column.form in ("id", "code") else ""
@@ -128,7 +128,7 @@ def _list(columns: list[ShownColumn]) -> str:
     """Return the only row as one line per column."""
     value = f'<td class="wrap" style="{_ALIGN}{_WRAP}max-width:60em">'
     rows = "".join(
-        f'<tr><th scope="row" style="{_ALIGN}{_LINE}">{escape(column.name)}</th>'
+        f'<tr><th scope="row" style="{_ALIGN}{_LINE}">{escape_html(column.name)}</th>'
         f"{value}{_content(column, whole=True)(column.cells[0])}</td></tr>"
         for column in columns
     )
@@ -139,7 +139,7 @@ def _content(column: ShownColumn, *, whole: bool = False) -> Callable[[str], str
     """Return the function that makes the HTML of a column's cells."""
     match column.form:
         case "id":
-            return escape if whole else _id
+            return escape_html if whole else _id
         case "code":
             return _code
         case "advice":
@@ -149,23 +149,23 @@ def _content(column: ShownColumn, *, whole: bool = False) -> Callable[[str], str
         case "problem":
             return _problem
         case _:
-            return escape
+            return escape_html
 
 
 def _id(text: str) -> str:
     """Return an ID that the browser shortens, and of which all is there to be copied: of a path, the end is shown."""
     if len(text) <= ONE_LINE:
-        return escape(text)
+        return escape_html(text)
     box = "display:inline-block;vertical-align:bottom;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;"
-    title = escape(text)
+    title, shown = escape(text), escape_html(text)
     if not text.startswith("/"):
-        return f'<span title="{title}" style="{box}max-width:13em">{title}</span>'
-    inner = f'<span style="direction:ltr;unicode-bidi:embed">{title}</span>'
+        return f'<span title="{title}" style="{box}max-width:13em">{shown}</span>'
+    inner = f'<span style="direction:ltr;unicode-bidi:embed">{shown}</span>'
     return f'<span title="{title}" style="{box}max-width:24em;direction:rtl;text-align:left">{inner}</span>'
 
 
 def _code(text: str) -> str:
-    return escape(text) if text == NO_VALUE else _code_block(text)
+    return text if text == NO_VALUE else _code_block(text)
 
 
 def _code_block(text: str) -> str:
@@ -177,7 +177,7 @@ def _code_block(text: str) -> str:
 def _text(text: str) -> str:
     """Return advice: its commands are code, the long ones with a button to copy them."""
     return "".join(
-        escape(part)
+        escape_html(part)
         if not is_code
         else _code_block(part)
         if len(part) > INLINE_CODE
@@ -187,13 +187,13 @@ def _text(text: str) -> str:
 
 
 def _problem(text: str) -> str:
-    return escape(text) if text == NO_VALUE else f'<span style="{_PROBLEM}">{escape(text)}</span>'
+    return text if text == NO_VALUE else f'<span style="{_PROBLEM}">{escape_html(text)}</span>'
 
 
 def _badge(severity: str) -> str:
     back, front = _SEVERITIES.get(severity, _SEVERITIES["info"])
     look = f"background-color:{back};color:{front};padding:.05em .5em;border-radius:3px;font-weight:bold;{_LINE}"
-    return f'<span style="{look}">{escape(severity)}</span>'
+    return f'<span style="{look}">{escape_html(severity)}</span>'
 
 
 def _note(note: Note) -> str:

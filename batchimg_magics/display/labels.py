@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from html import escape
+
+from batchimg_magics.display.cells import escape_html
 
 __all__ = ["caption_html", "split_label"]
 
@@ -22,4 +23,4 @@ def split_label(caption: str) -> tuple[str, str]:
 def caption_html(caption: str) -> str:
     """Return a caption as HTML; its text is escaped, and the label of a connection to Azure is in colour."""
     label, rest = split_label(caption)
-    return (f'<span style="{_LOUD}">{escape(label)}</span>' if label else "") + escape(rest)
+    return (f'<span style="{_LOUD}">{escape_html(label)}</span>' if label else "") + escape_html(rest)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.display.cells import escape_html
 from batchimg_magics.masking import make_visible
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ def steps_html(progress: Progress, as_of: str = "") -> str:
     """
     bars = "".join(_bar(step, progress.now) for step in _steps_to_show(progress))
     small = " · ".join(filter(None, [progress.note, f"as of {as_of}" if as_of else ""]))
-    below = f'<div style="opacity:.75;font-size:90%">{escape(small)}</div>' if small else ""
-    return f'<div role="status"><div>{escape(head_text(progress))}</div>{bars}{below}</div>'
+    below = f'<div style="opacity:.75;font-size:90%">{escape_html(small)}</div>' if small else ""
+    return f'<div role="status"><div>{escape_html(head_text(progress))}</div>{bars}{below}</div>'
 
 
 def _bar(step: Activity, now: float) -> str:
@@ -152,9 +152,9 @@ def _bar(step: Activity, now: float) -> str:
     rail = "flex:0 0 12em;height:.6em;background:var(--jp-layout-color3,#ccc);border-radius:.3em;overflow:hidden"
     return (
         '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 .8em">'
-        f'<span style="flex:0 0 16em">{escape(step.name)}</span>'
+        f'<span style="flex:0 0 16em">{escape_html(step.name)}</span>'
         f'<div style="{rail}"><div style="{fill}"></div></div>'
-        f"<span>{escape(_step_text(step, now))}</span></div>"
+        f"<span>{escape_html(_step_text(step, now))}</span></div>"
     )
 
 
@@ -251,7 +251,7 @@ class NotebookProgress:
     def close(self, last: str, *, kept: bool = True) -> None:
         """Show the final line. An output can be emptied but not removed: what was shown is always replaced."""
         if kept or self._handle is not None:
-            self._update_output(f"<div>{escape(last)}</div>", last)
+            self._update_output(f"<div>{escape_html(last)}</div>", last)
 
     def _update_output(self, html: str, plain: str) -> None:
         from IPython.display import display

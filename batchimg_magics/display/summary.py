@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
+from batchimg_magics.display.cells import escape_html
 from batchimg_magics.display.labels import caption_html
 from batchimg_magics.masking import make_visible
 
@@ -21,7 +21,7 @@ def summary_bundle(caption: str, facts: Mapping[str, str]) -> dict[str, str]:
     width = max(map(len, facts), default=0)
     lines = [caption, *(f"  {name:<{width}}  {text}" for name, text in facts.items())]
     rows = "".join(
-        f'<tr><th scope="row" {_STYLE}>{escape(name)}</th><td {_STYLE}>{escape(make_visible(text))}</td></tr>'
+        f'<tr><th scope="row" {_STYLE}>{escape_html(name)}</th><td {_STYLE}>{escape_html(make_visible(text))}</td></tr>'
         for name, text in facts.items()
     )
     head = f'<div style="margin:2px 0 6px"><b>{caption_html(make_visible(caption))}</b></div>'

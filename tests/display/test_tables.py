@@ -19,6 +19,7 @@ from batchimg_magics.core.base.views import VIEWS, column_order
 from batchimg_magics.display.cells import split_code
 from batchimg_magics.display.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
 from batchimg_magics.display.layout import shorten
+from batchimg_magics.display.summary import summary_bundle
 from batchimg_magics.display.tables import add_label, format_cell, render_html, render_terminal, render_text
 from batchimg_magics.masking import make_visible
 from batchimg_magics.session.frames import to_frame
@@ -252,6 +253,15 @@ def test_every_text_in_html_is_escaped() -> None:
     for verb, schema in SCHEMAS.items():
         rows = [{column.name: EVIL for column in schema if column.kind in ("text", "word")}] * 2
         assert "script" not in read(render_html(columns_of(rows, verb), verb=verb)).tags
+
+
+def test_no_text_in_html_is_typeset_as_a_formula() -> None:
+    price, script = "$1.06/h, at most $32.00", r"a=$1; \(b\); \[c\]; \begin{d}"
+    columns = columns_of([{"message": f"{price}; {script}"}, {"message": price}], "resize")
+    table = render_html(columns, verb="resize", caption=price, attrs={"warnings": [{"found": script}]})
+    for page in (table, summary_bundle(price, {script: script})["text/html"]):
+        assert not [text for text in read(page).said if text.count("$") + text.count("\\") and len(text) > 1]
+        assert script in "".join(read(page).said)
 
 
 def test_texts_are_whole_in_html() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.scaling import timeline
 from batchimg_magics.core.scaling.rounds import live_counts
+from batchimg_magics.display.cells import escape_html
 from batchimg_magics.display.tables import NO_VALUE
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.ui.panel.static_html import HAIR
@@ -79,7 +79,7 @@ class AttemptsSection:
         parts = [_html_row("th", _HEADS, styles)]
         for group in self._groups:
             if group["title"]:
-                parts.append(f'<tr><td colspan="{len(_HEADS)}" style="{cell}">{escape(group["title"])}</td></tr>')
+                parts.append(f'<tr><td colspan="{len(_HEADS)}" style="{cell}">{escape_html(group["title"])}</td></tr>')
             parts += [_html_row("td", row, styles) for row in group["rows"]]
         return f'<table style="border-collapse:collapse;margin-top:8px">{"".join(parts)}</table>'
 
@@ -89,7 +89,7 @@ class AttemptsSection:
 
 
 def _html_row(tag: str, cells: Sequence[str], styles: Sequence[str]) -> str:
-    made = [f'<{tag} style="{style}">{escape(text)}</{tag}>' for text, style in zip(cells, styles, strict=True)]
+    made = [f'<{tag} style="{style}">{escape_html(text)}</{tag}>' for text, style in zip(cells, styles, strict=True)]
     return f"<tr>{''.join(made)}</tr>"
 
 

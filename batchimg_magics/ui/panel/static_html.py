@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.display.cells import escape_html
 from batchimg_magics.ui.widgets.colours import state_colour
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def legend_html(counts: Mapping[str, tuple[int, int]]) -> str:
         of_spot = f" ({spot} spot)" if spot else ""
         swatch = f'<span style="display:inline-block;width:.8em;height:.8em;background:{state_colour(state)}"></span>'
         keys.append(
-            f'<span style="margin-right:1em">{swatch} {escape(state)} <b>{dedicated + spot}</b>{of_spot}</span>'
+            f'<span style="margin-right:1em">{swatch} {escape_html(state)} <b>{dedicated + spot}</b>{of_spot}</span>'
         )
     paler = "<span>paler: spot nodes</span>" if any(spot for _, spot in counts.values()) else ""
     return f"<div>{''.join(keys) or 'no nodes'}{paler}</div>"
@@ -54,20 +55,23 @@ def panel_html(head: Mapping[str, Any], line: str, sections: Iterable[str] = ())
     """
     real = "background:#c62828;color:#fff" if head["real"] else "background:rgba(128,128,128,.2)"
     pills = "".join(
-        f'<span style="{_PILL};{style}">{escape(text)}</span> '
+        f'<span style="{_PILL};{style}">{escape_html(text)}</span> '
         for text, style in ((head["state"], "border-color:#888"), (head["connection"], real))
     )
-    facts = " \N{MIDDLE DOT} ".join(f"<b>{escape(one['value'])}</b> {escape(one['unit'])}" for one in head["facts"])
-    problem = f'<div role="alert" style="color:#b3261e">{escape(head["problem"])}</div>' if head["problem"] else ""
+    facts = " \N{MIDDLE DOT} ".join(
+        f"<b>{escape_html(one['value'])}</b> {escape_html(one['unit'])}" for one in head["facts"]
+    )
+    problem = f'<div role="alert" style="color:#b3261e">{escape_html(head["problem"])}</div>' if head["problem"] else ""
     tiles = "".join(
-        f'<td style="{_TILE}"><b style="font-size:18px">{escape(one["value"])}</b> {escape(one["of"])}'
-        f"<br>{escape(one['label'])}</td>"
+        f'<td style="{_TILE}"><b style="font-size:18px">{escape_html(one["value"])}</b> {escape_html(one["of"])}'
+        f"<br>{escape_html(one['label'])}</td>"
         for one in head["tiles"]
     )
     body = "".join(f'<div style="margin:8px 0">{one}</div>' for one in sections if one)
     return (
         f'<div style="max-width:{MAX_WIDTH_PX}px">'
-        f'<div style="margin-bottom:4px"><b style="font-size:18px">{escape(head["name"])}</b> {pills} {facts}</div>'
+        f'<div style="margin-bottom:4px"><b style="font-size:18px">{escape_html(head["name"])}</b> {pills} '
+        f"{facts}</div>"
         f'{problem}<table style="border-collapse:separate;border-spacing:6px"><tr>{tiles}</tr></table>{body}'
         f'<pre style="{_LINE}">{escape(line)}</pre>'
         "</div>"
@@ -83,11 +87,11 @@ def pools_html(head: Mapping[str, Any], pools: Iterable[Mapping[str, Any]]) -> s
         The states of the chooser.
     """
     rows = "".join(
-        f"<li><b>{escape(one['pool'])}</b> nodes {escape(one['nodes'])} \N{MIDDLE DOT} "
-        f"{escape(_dots([*one['facts'], *one['warnings']]))}</li>"
+        f"<li><b>{escape_html(one['pool'])}</b> nodes {escape_html(one['nodes'])} \N{MIDDLE DOT} "
+        f"{escape_html(_dots([*one['facts'], *one['warnings']]))}</li>"
         for one in pools
     )
-    return f"<div>{escape(head['connection'])}<ul>{rows or '<li>no pools</li>'}</ul></div>"
+    return f"<div>{escape_html(head['connection'])}<ul>{rows or '<li>no pools</li>'}</ul></div>"
 
 
 def _dots(parts: Iterable[str]) -> str:
