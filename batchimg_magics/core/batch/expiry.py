@@ -31,6 +31,7 @@ FORMULA_PREFIX = "// batchimg: all nodes leave at "
 INTERVAL_S = 300.0
 #: Source: Batch service, EnableAutoScale: "at most once every 30 seconds".
 MIN_ENABLE_INTERVAL_S = 30.0
+MAX_ENABLE_TRIES = 4
 #: Seconds after which a resize that a formula began is expected to end. Source: Batch service, resizeTimeout "applies
 #: only to manual scaling"; its default.
 RESIZE_TIMEOUT_S = 900.0
@@ -228,10 +229,11 @@ async def enable_autoscale(azure: Azure, name: str, text: str, interval_s: float
     """Enable autoscale of a pool with a formula, which Azure evaluates at once."""
     client = await azure.batch()
     body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": format_iso_duration(interval_s)}
-    try:
-        await azure.call(client.enable_pool_auto_scale(name, wire(body)))
-    except ServiceError as error:
-        if error.code != "TooManyEnableAutoScaleRequests":
-            raise
+    for tries_left in reversed(range(MAX_ENABLE_TRIES)):
+        try:
+            return await azure.call(client.enable_pool_auto_scale(name, wire(body)))
+        except ServiceError as error:
+            if error.code != "TooManyEnableAutoScaleRequests" or not tries_left:
+                raise
+        # The verb that ended another verb's resize, and that verb, may both enable it.
         await azure.sleep(MIN_ENABLE_INTERVAL_S)
-        await azure.call(client.enable_pool_auto_scale(name, wire(body)))

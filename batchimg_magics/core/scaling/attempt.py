@@ -66,6 +66,15 @@ class AskedSize:
         newer = state.state_since != before.state_since if self.expires is None else state.formula != before.formula
         return newer and not self.is_kept(state)
 
+    def is_stopped(self, state: PoolState) -> bool:
+        """Return whether somebody stopped the resize of a formula: its time stays, and it keeps the nodes there are."""
+        if self.expires is None or self.goal is None:
+            return False
+        found = expiry.parse_formula(state.formula)
+        if found is None:  # between the requests of a stop, the formula is off, and the targets stay
+            return not state.autoscale and state.target == self.goal
+        return found.expires == self.expires and found.counts == state.current.minimum(self.goal)
+
     def has_ended(self, before: PoolState, state: PoolState) -> bool:
         """Return whether the resize that followed `before` has ended."""
         changed = state.state_since != before.state_since and state.allocation == "steady"
@@ -194,6 +203,8 @@ def resize_outcome(before: PoolState, after: PoolState, asked: AskedSize, held: 
         text = "Azure accepted the request, and the pool did not change"
         return ResizeOutcome(OutcomeClass.TRANSIENT, "NotTaken", text)
     if not asked.is_kept(after):
+        if asked.is_stopped(after):
+            return ResizeOutcome(OutcomeClass.STOPPED, None, OutcomeClass.STOPPED.text)
         return external_change(after)
     if not asked.has_ended(before, after):
         error = f": {after.evaluation_error}" if after.evaluation_error else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_right
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.durations import format_duration
@@ -31,6 +32,8 @@ _HEADS = ("Started", "Outcome", "What happened", "Dedicated", "Spot", "Took", "C
 _NUMBERS = frozenset({"Dedicated", "Spot", "Took", "Cost"})
 #: Outcomes in other words than those of the table.
 _OUTCOMES = {"done": "complete"}
+#: Node counts that the panel keeps of those that it has seen itself.
+_MAX_SEEN = 2000
 _ARROW = "\N{RIGHTWARDS ARROW}"
 
 
@@ -48,6 +51,7 @@ class AttemptsSection:
         self._groups: list[dict[str, Any]] = []
         self._chart: dict[str, Any] = {}
         self._before: Counts | None = None
+        self._seen: list[tuple[float, dict[str, int]]] = []
         self._set_state()
 
     def show(self, snapshot: PoolSnapshot) -> None:
@@ -62,10 +66,18 @@ class AttemptsSection:
         ends = timeline.boundaries(snapshot.samples, rows)
         running = _running_row(snapshot, self._before, live) if pool.allocation == "resizing" else None
         self._groups = _groups(rows, ends, snapshot.at, running)
-        samples = [*snapshot.samples, (snapshot.at, snapshot.census.states())]
-        spells = timeline.spells(samples, rows)
+        # A running resize is recorded when it has ended, and a stop or a formula changes the target, too.
+        kinds = {"dedicated_target": pool.target.dedicated, "spot_target": pool.target.spot}
+        spells = timeline.spells(self._samples(snapshot), [*rows, {"started": pool.state_since, **kinds}])
         self._chart = _chart(spells, pool.target.total, snapshot.at) if snapshot.samples else {}
         self._set_state()
+
+    def _samples(self, snapshot: PoolSnapshot) -> list[tuple[float, dict[str, int]]]:
+        """Return the recorded node counts, those that the panel has seen since, and the counts now."""
+        now = (snapshot.at, snapshot.census.states())
+        if not self._seen or self._seen[-1][1] != now[1]:
+            self._seen = [*self._seen, now][-_MAX_SEEN:]
+        return sorted([*snapshot.samples, *self._seen, now], key=itemgetter(0))
 
     def on_message(self, content: dict[str, Any]) -> None:
         """Ignore a message: the section asks for nothing."""

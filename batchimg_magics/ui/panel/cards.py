@@ -90,7 +90,7 @@ def forecast_state(form: ResizeForm, result: Forecast, *, age: str, problem: str
         "rows": _rows(form, context, result),
         "warnings": list(result.warnings),
         "age": age,
-        "problem": problem and f"reading them again failed: {problem}",
+        "problem": problem and f"Quotas and prices could not be read again: {problem}",
     }
 
 

@@ -126,8 +126,9 @@ class PoolWork:
         try:
             table = verb_run.result()
         except BatchImgError as error:
-            self.lines.add(now, f"{verb_run.label} failed: {error.message}")
-            self._set(error_state(error))
+            failure = f"{verb_run.label} failed: {error.message}"
+            self.lines.add(now, failure)
+            self._set(error_state(error) | {"message": failure})
         else:
             self.lines.add(now, table.caption)
             self._set(message_state(table.caption, tone="ask" if table.attrs.get("withheld") else "calm"))

@@ -26,11 +26,12 @@ export function render({ model, element, send }) {
   asking.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); ask(false); } });
 
   const age = h("span", { class: "bi-muted bi-num" });
+  const problem = h("div", { class: "bi-loud bi-refresh-problem", role: "status" });
   const refresh = h("button", { type: "button", class: "bi-quiet", title: "Read nodes, quotas and prices again",
     "aria-label": "Refresh nodes, quotas and prices", text: "\u21bb Refresh", onclick: () => send({ kind: "refresh" }) });
   element.append(
     h("div", { class: "bi-actions" }, h("div", { class: "bi-row" }, ...Object.values(buttons)), reasons,
-      h("div", { class: "bi-row bi-age" }, age, refresh)),
+      h("div", { class: "bi-row bi-age" }, age, refresh), problem),
     asking);
 
   /* The command. */
@@ -73,8 +74,8 @@ export function render({ model, element, send }) {
     setText(question, state.delete);
     if (state.reasons.delete) asking.hidden = true;
     if (code.textContent !== state.line) { setText(code, state.line); setText(copy, "Copy"); setText(said, ""); }
-    setText(age, [forecast.age, forecast.problem].filter(Boolean).join("; "));
-    age.classList.toggle("bi-loud", Boolean(forecast.problem));
+    setText(age, forecast.age ?? "");
+    setText(problem, forecast.problem ?? "");
   });
   const stopActivity = renderActivity(model, element);
   return () => { stopFollowing(); stopActivity(); };

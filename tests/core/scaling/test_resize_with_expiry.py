@@ -236,3 +236,16 @@ def test_a_timeout_beside_a_ttl_is_said_to_have_no_effect(scene: Scene) -> None:
     assert "--timeout has no effect with an expiry" in made.attrs["caption"]
     rounds = scene.session.resize("p", nodes=2, timeout="30m")
     assert "--timeout has no effect with an expiry" in rounds.attrs["caption"]
+
+
+def test_a_resize_that_is_stopped_says_so(scene: Scene) -> None:
+    scene.session.create("p", nodes=2, **LINE)
+    scene.happens(slowed=50)
+    run = scene.session.begin("resize", name="p", nodes=40)
+    while scene.somebody.ask("GET", "/pools/p")[1]["allocationState"] != "resizing":
+        scene.session.call(lambda azure: azure.sleep(5))
+    scene.session.stop_resize("p")
+    with pytest.raises(ResizeError, match="somebody stopped the resize"):
+        run.result()
+    assert classes(scene.session.history("p"))[-1] == "stopped"
+    assert scene.nodes_after_expiry() == (0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,7 +83,18 @@ def test_a_resize_that_is_going_on_is_the_first_row() -> None:
         row = rows(panel)[0]
         assert (row[1], row[2]) == ("running", "9 dedicated + 1 spot requested")
         assert row[3].startswith("3")
+        assert panel.attempts["chart"]["parts"][-1]["target"][-1][1] == 10
         run.wait(60)
+
+
+def test_the_chart_keeps_what_the_panel_saw_and_no_attempt_recorded() -> None:
+    with open_panel() as panel:
+        seen = panel.snapshot
+        assert seen is not None
+        for later_s in (60.0, 120.0, 180.0):
+            panel.attempts_section.show(replace(seen, at=seen.at + later_s, nodes=seen.nodes[:2]))
+        (part,) = panel.attempts["chart"]["parts"]
+        assert part["live"][-2:] == [[seen.at + 60.0, 2], [seen.at + 180.0, 2]]
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_a_failed_refresh_is_shown_and_the_forecast_is_kept(panel: Panel, sessio
     set_faults(session, path="providers/Microsoft.Batch", status=403, times=None)
     send(panel, kind="refresh")
     advance_time(session, 1)
-    assert "reading them again failed" in shown(panel, "forecast")
+    assert "could not be read again" in shown(panel, "forecast")
     assert forecast_rows(panel)[FAMILY] == "12 of 1,000 \N{MIDDLE DOT} 988 free"
 
 
