@@ -231,9 +231,11 @@ async def enable_autoscale(azure: Azure, name: str, text: str, interval_s: float
     body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": format_iso_duration(interval_s)}
     for tries_left in reversed(range(MAX_ENABLE_TRIES)):
         try:
-            return await azure.call(client.enable_pool_auto_scale(name, wire(body)))
+            await azure.call(client.enable_pool_auto_scale(name, wire(body)))
         except ServiceError as error:
             if error.code != "TooManyEnableAutoScaleRequests" or not tries_left:
                 raise
+        else:
+            return
         # The verb that ended another verb's resize, and that verb, may both enable it.
         await azure.sleep(MIN_ENABLE_INTERVAL_S)

@@ -203,9 +203,8 @@ def resize_outcome(before: PoolState, after: PoolState, asked: AskedSize, held: 
         text = "Azure accepted the request, and the pool did not change"
         return ResizeOutcome(OutcomeClass.TRANSIENT, "NotTaken", text)
     if not asked.is_kept(after):
-        if asked.is_stopped(after):
-            return ResizeOutcome(OutcomeClass.STOPPED, None, OutcomeClass.STOPPED.text)
-        return external_change(after)
+        stopped = ResizeOutcome(OutcomeClass.STOPPED, None, OutcomeClass.STOPPED.text)
+        return stopped if asked.is_stopped(after) else external_change(after)
     if not asked.has_ended(before, after):
         error = f": {after.evaluation_error}" if after.evaluation_error else ""
         return ResizeOutcome(OutcomeClass.TRANSIENT, NOT_EVALUATED, f"Azure does not evaluate the formula{error}")
