@@ -20,6 +20,7 @@ CELLS = (
     "%batchimg packer tools",
     "%batchimg estimate --tasks 1000 --minutes 12 --deadline 4h --rows 5",
     "%batchimg check desk-vm --vm-size Standard_D4_v3",
+    "%batchimg plan sim --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2",
 )
 #: How far the table of VMs is scrolled, and by how much its first column and the next one have moved.
 SCROLL = """() => {
@@ -62,6 +63,8 @@ def test_tables_in_lab_and_in_exports(tmp_path: Path) -> None:
                 expect(cell).to_have_css("white-space", "normal")
                 expect(page.get_by_text(vm_id).first).to_have_css("direction", "ltr")
                 expect(page.get_by_text("error", exact=True).first).to_have_css("background-color", "rgb(179, 38, 30)")
+                page.get_by_text("plan of pool sim").last.scroll_into_view_if_needed()
+                expect(page.locator("mjx-container")).to_have_count(0)  # two costs are no formula
                 scrolled, first, second = page.evaluate(SCROLL)
                 assert scrolled == second == 80
                 assert first == (0 if trusted else 80), "the first column stays where its position is not removed"

@@ -5,7 +5,7 @@ A DataFrame has the columns of `schemas` in their order; a view is for displays 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batchimg_magics.core.base.schemas import SCHEMAS
 
@@ -109,7 +109,9 @@ VIEWS: dict[str, View] = {
     "help": View(("command", "does"), ("verb",)),
 }  # fmt: skip
 VIEWS["stop-resize"] = _WAITS
-VIEWS["repair"] = VIEWS["history"] = _ATTEMPTS
+VIEWS["repair"] = _ATTEMPTS
+# What to do was said when it happened.
+VIEWS["history"] = replace(_ATTEMPTS, first=_ATTEMPTS.first[:-1], last=("hint", *_ATTEMPTS.last))
 VIEWS["migrate"] = _STEPS
 VIEWS["panel"] = View()
 

@@ -125,7 +125,8 @@ async def bad_nodes_error(run: ResizeRun, what: str, *, records: bool = True) ->
         f"these nodes are billed; to remove them: `%batchimg resize {run.pool} --nodes 0 --spot 0`; if all nodes fail, "
         f"the VM was not generalized: create the image again; if only some fail: `%batchimg repair {run.pool}`"
         if unusable
-        else f"their start task failed: `%batchimg logs {run.pool}` shows its output"
+        else f"their start task failed: `%batchimg logs {run.pool}` shows its output; after a passing failure: "
+        f"`%batchimg repair {run.pool}`; otherwise run `create` with another --start-task and --replace"
     )
     if records:
         start = RoundStart(run.rounds[-1].ended if run.rounds else run.started_at, run.live, run.target)
