@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.display.cells import escape_html
 from batchimg_magics.masking import make_visible
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,7 @@ def head_text(progress: Progress) -> str:
     if progress.plan:
         parts.append(f"step {min(progress.ended_count + 1, len(progress.plan))} of {len(progress.plan)}")
     elif progress.ended_count:
-        parts.append(f"{progress.ended_count} step{'s'[: progress.ended_count > 1]} done")
+        parts.append(f"{count_text(progress.ended_count, 'step')} done")
     late = any(_is_late(step, progress.now) for step in progress.running)
     expected_s = None if late else progress.expected_s
     parts.append(_elapsed_text(progress.elapsed_s, expected_s))

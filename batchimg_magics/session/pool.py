@@ -189,7 +189,8 @@ class Pool(PoolVerbs):
     def _remove_nodes(self) -> str:
         """Remove all nodes, wait until they are removed, and return what was done; empty: nothing was to be done."""
         session = self._session
-        if session.connection is None and self._connection is None:
+        self._connection = self._connection or session.connection  # opened by another call within the block
+        if self._connection is None:
             return ""
         if session.connection is not self._connection:
             raise BatchImgError("the connection was closed or changed within the block")
@@ -224,7 +225,7 @@ class Pool(PoolVerbs):
     def _say(self, text: str) -> None:
         from batchimg_magics.masking import make_visible
 
-        if text:
+        if text and sys.stderr is not None:
             sys.stderr.write(f"pool {self._name}: {make_visible(text)}\n")
             sys.stderr.flush()
 

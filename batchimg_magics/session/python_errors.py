@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.session.python_words import in_python_words
 
 if TYPE_CHECKING:
@@ -39,5 +40,5 @@ def to_python_error(
     if error.table is not None:
         made.frame = to_frame(error.table)
         if count := len(made.frame):
-            made.add_note(f"Until then: {count} row{'s'[: count > 1]} in the attribute `frame` of this error")
+            made.add_note(f"Until then: {count_text(count, 'row')} in the attribute `frame` of this error")
     return made

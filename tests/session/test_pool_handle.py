@@ -180,6 +180,15 @@ def test_a_block_takes_the_nodes_away_and_keeps_the_pool(
     assert capsys.readouterr().err == "", "nothing was to be done"
 
 
+def test_a_block_knows_the_connection_that_opens_within_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with Session() as session:
+        with session.pool("genomics"):
+            session.connect(state=":memory:", speed="max")
+            session.create("genomics", **LINE, nodes=1)
+        assert session.nodes("genomics").empty
+    assert "1 dedicated removed" in capsys.readouterr().err
+
+
 def test_nodes_that_remain_are_told_loudly_and_the_first_error_stays(
     session: Session, pool: Pool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,8 +1,10 @@
-"""Durations as text."""
+"""Durations and times as text."""
 
 from __future__ import annotations
 
-__all__ = ["format_duration"]
+import datetime as dt
+
+__all__ = ["format_duration", "format_time"]
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
@@ -20,3 +22,9 @@ def format_duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     hours = round(whole / _HOUR_S)
     return f"{hours // 24} d {hours % 24:02d} h"
+
+
+def format_time(moment: dt.datetime | float) -> str:
+    """Return a time, or seconds since 1970, with date, hour and minute in UTC: ``2026-07-01 09:30Z``."""
+    time = moment if isinstance(moment, dt.datetime) else dt.datetime.fromtimestamp(moment, dt.UTC)
+    return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M}Z"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache, resources
 from batchimg_magics.core.azure.documents import dig, document, format_iso_duration, parse_time, seconds_of, wire
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.base.node_counts import Counts, current_counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Azure
@@ -131,8 +132,7 @@ def _deletion_text(azure: Azure, name: str) -> str:
     """Return when a pool was deleted, as far as this tool saw it; empty if it did not."""
     if not (at := azure.ledger.deleted_at(name)):
         return ""
-    when = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
-    return f"it was deleted on {when}; `%batchimg history {name}` shows what it cost"
+    return f"it was deleted on {format_time(at)}; `%batchimg history {name}` shows what it cost"
 
 
 async def require(azure: Azure, name: str) -> Json:

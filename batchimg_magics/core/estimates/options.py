@@ -114,7 +114,7 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     """
     if query.deadline_s is not None and query.deadline_s <= workload.start_s(1):
         raise SpecError(
-            f"a deadline of {query.deadline_s / 60:.1f} min is shorter than a node takes to start: "
+            f"a deadline of {_duration(query.deadline_s)} is shorter than a node takes to start: "
             f"about {workload.start_s(1) / 60:.0f} min",
             hint="give a later --deadline",
         )

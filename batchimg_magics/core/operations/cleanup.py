@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import read_cache, tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.base.node_counts import allocated_counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
@@ -296,7 +297,7 @@ def _expired_text(pool: Json, now: float) -> str:
     if evaluated is None:
         return f"{text}, and no formula removes its nodes"
     if expiry.is_evaluation_overdue(pool, now):
-        return f"{text}, and Azure has not evaluated its formula since {evaluated:%Y-%m-%d %H:%MZ}"
+        return f"{text}, and Azure has not evaluated its formula since {format_time(evaluated)}"
     return text
 
 

@@ -42,8 +42,8 @@ class CopyCost:
 
     def leftovers_text(self, pool: str, vm: str) -> str:
         """Return what is left after an interruption, what it costs, and the command that removes it."""
-        running = "" if self.usd_per_hour is None else f", ${self.usd_per_hour:.2f}/h until it is deallocated"
-        disks = "" if self.disks_usd_per_month is None else f", ${self.disks_usd_per_month:.2f} a month"
+        running = "" if self.usd_per_hour is None else f", ${self.usd_per_hour:,.2f}/h until it is deallocated"
+        disks = "" if self.disks_usd_per_month is None else f", ${self.disks_usd_per_month:,.2f} a month"
         return (
             f"temporary resources are left: VM {vm} ({self.size}{running}), copies of the disks{disks}, and snapshots; "
             f"`%batchimg cleanup --delete --pool {pool} --older-than 0h` removes them"

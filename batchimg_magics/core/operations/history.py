@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.estimates import spending
 from batchimg_magics.core.scaling import rounds
@@ -67,8 +68,8 @@ def _text(costs: list[dict[str, Any]], *, named: bool) -> str:
         return ""
     parts = []
     for one in costs[-_MAX_SHOWN:]:
-        usd = "price not available" if one["usd"] is None else f"${one['usd']:.2f}"
-        when = dt.datetime.fromisoformat(one["until"]).strftime("%Y-%m-%d %H:%MZ")
+        usd = "price not available" if one["usd"] is None else f"${one['usd']:,.2f}"
+        when = format_time(dt.datetime.fromisoformat(one["until"]))
         ended = f"deleted {when}" if one["deleted"] else f"until {when}"
         parts.append(f"{'' if named else one['pool'] + ': '}{usd} ({ended})")
     earlier = f"; {count_text(len(costs) - _MAX_SHOWN, 'earlier pool')} in attrs" if len(costs) > _MAX_SHOWN else ""

@@ -223,5 +223,5 @@ def _cost_sentences(found: list[_PoolNodes], costs: dict[str, Any]) -> list[str]
     for name, states in (("idle", _IDLE), ("unusable", BAD)):
         if any(pool.census.count(states) for pool in found):
             usd = costs[f"{name}_usd_per_hour"]
-            parts.append(f"cost of {name} nodes: {'price not available' if usd is None else f'${usd:.2f}/h'}")
+            parts.append(f"cost of {name} nodes: {'price not available' if usd is None else f'${usd:,.2f}/h'}")
     return parts

@@ -113,7 +113,7 @@ def _hourly_text(rates: prices.Rates, cost: float | None) -> str:
     if cost is None:
         unknown = "their disks is" if rates.dedicated_usd_per_hour is not None else "the nodes is"
         return f"an unknown cost per hour: the size or price of {unknown} not known"
-    return f"{prices.included_text([rates])}: ${cost:.2f}/h"
+    return f"{prices.included_text([rates])}: ${cost:,.2f}/h"
 
 
 def _monthly_text(usd: float | None) -> str:
@@ -148,7 +148,9 @@ def _add_first_node(row: dict[str, Any], spec: PoolSpec, os_type: str, rates: pr
         return
     took_s = workload.start_s(1, os_type)
     usd = prices.usd_for(rates.cost(1, 0) if spec.nodes else rates.cost(0, 1), took_s)
-    row["why"] = f"{row['why']}; one node first, about {took_s / 60:.0f} min{'' if usd is None else f' and ${usd:.2f}'}"
+    row["why"] = (
+        f"{row['why']}; one node first, about {took_s / 60:.0f} min{'' if usd is None else f' and ${usd:,.2f}'}"
+    )
 
 
 async def _image_sizes(azure: Azure, found: Creation) -> list[int] | None:

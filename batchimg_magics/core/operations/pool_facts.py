@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.partial_reads import PartialReader
 from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.batch import node_agents, nodes, pool_jobs, pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import prices, spending
 from batchimg_magics.core.images import health
@@ -169,7 +169,7 @@ def _with_past_cost(azure: Azure, name: str, error: NotFoundError) -> NotFoundEr
     if not past:
         return error
     last = past[-1]
-    when = dt.datetime.fromtimestamp(last.until, dt.UTC).strftime("%Y-%m-%d %H:%MZ")
     what = "it was deleted" if last.deleted else "it was last seen"
-    hint = f"{what} on {when} and cost about ${last.usd:.2f}; `%batchimg history {name}` lists its resize attempts"
+    cost = f"{what} on {format_time(last.until)} and cost about ${last.usd:,.2f}"
+    hint = f"{cost}; `%batchimg history {name}` lists its resize attempts"
     return NotFoundError(error.message, hint=hint, status_code=error.status_code, code=error.code)

@@ -135,7 +135,7 @@ def _cost(facts: PoolFacts) -> Iterator[_Found]:
     yield "node_disks_usd_per_hour", disks, None if disks is None else f"${disks:.3f} an hour for the disks of a node"
     usd = facts.usd_so_far
     if usd is not None:
-        yield "usd_so_far", usd, f"${usd:.2f} {_since_text(facts)}"
+        yield "usd_so_far", usd, f"${usd:,.2f} {_since_text(facts)}"
     yield ("prices_as_of", *_time(facts.rates.as_of))
 
 

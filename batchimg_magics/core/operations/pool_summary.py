@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.base.node_counts import current_counts, target_counts
 from batchimg_magics.core.batch import expiry, machine_settings, pools
 from batchimg_magics.core.batch.vm_size_names import canonical_size
@@ -64,7 +64,7 @@ def _expires(facts: PoolFacts) -> str:
     expires = expiry.expires_of(facts.pool)
     if expires is None:
         return ""
-    text = expires.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%MZ")
+    text = format_time(expires)
     return f"{text}, not enforced" if expiry.is_unenforced(facts.pool, facts.now) else text
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, parse_time
 from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.batch.vm_size_names import canonical_size
@@ -37,7 +38,7 @@ async def list_pools(azure: Azure) -> Table:
     text = f"pools in account {azure.scope.account}: {len(rows)}"
     if rows:
         text += f"; usd_per_hour: {prices.included_text(rates)}"
-    overdue = [f"{row['pool']} {row['evaluated']:%Y-%m-%d %H:%MZ}" for row in rows if row["evaluation_overdue"]]
+    overdue = [f"{row['pool']} {format_time(row['evaluated'])}" for row in rows if row["evaluation_overdue"]]
     if overdue:
         text += f"; formula overdue, not evaluated since: {', '.join(overdue)}"
     unenforced = [row["pool"] for row in rows if row["expiry_enforced"] is False]

@@ -54,8 +54,8 @@ class ResizeBudget:
         spent = self.spent_usd + sum(usd for pool, usd in self._reserved.items() if pool != name)
         if spent + worst > self._max_usd:
             raise BudgetError(
-                f"{goal.text} cost ${rate:.2f} per hour: up to ${worst:.2f} in the {allowed_s / 60:.0f} min of an "
-                f"attempt{f', after ${spent:.2f}' if spent else ''}; --max-cost is ${self._max_usd:.2f}",
+                f"{goal.text} cost ${rate:,.2f} per hour: up to ${worst:,.2f} in the {allowed_s / 60:.0f} min of an "
+                f"attempt{f', after ${spent:,.2f}' if spent else ''}; --max-cost is ${self._max_usd:,.2f}",
                 hint="request fewer nodes or a shorter --timeout, or increase --max-cost",
             )
         self._reserved[name] = worst
@@ -99,7 +99,7 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
             raise BudgetError(
-                f"the account has a limit of ${limit:.2f} per hour, and the price of pool {name!r} is not known",
+                f"the account has a limit of ${limit:,.2f} per hour, and the price of pool {name!r} is not known",
                 hint=f"the price list has no price for {_unpriced(rates)}; to remove the limit: "
                 "`%batchimg connect` without --max-cost-per-hour",
             )
@@ -107,8 +107,8 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
     if total > limit:
         text = ", ".join(f"{name} with {goal}" for name, goal in goals.items())
         raise BudgetError(
-            f"the account would cost ${total:.2f} per hour ({text}, and all other pools); "
-            f"--max-cost-per-hour is ${limit:.2f}",
+            f"the account would cost ${total:,.2f} per hour ({text}, and all other pools); "
+            f"--max-cost-per-hour is ${limit:,.2f}",
             hint="request fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour; it counts "
             f"{prices.INCLUDED}",
         )

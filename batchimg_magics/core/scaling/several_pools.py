@@ -74,7 +74,7 @@ async def preview(azure: Azure, names: Sequence[str], request: ResizeRequest, wh
     async for pool_context, goal, text in _read_targets(azure, names, request):
         current = allocated_counts(pool_context.pool)
         cost = pool_context.rates.known_cost(goal.dedicated, goal.spot)
-        price = "price not known" if cost is None else f"${cost:.2f} per hour"
+        price = "price not known" if cost is None else f"${cost:,.2f} per hour"
         outcome = ResizeOutcome(OutcomeClass.PLANNED, None, f"{price}; over quota: {text}" if text else price)
         made.append(Round(names[len(made)], len(made) + 1, now, now, current, current, goal, outcome, "would resize"))
     return rounds.rounds_table(

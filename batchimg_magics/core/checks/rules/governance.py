@@ -63,7 +63,7 @@ def _not_deletable(facts: Facts) -> Iterator[RuleResult]:
             usd = gib * (DISK_USD_PER_GIB_MONTH + SNAPSHOT_USD_PER_GIB_MONTH)
             yield warned(
                 f"lock {lock['name']!r} on {_scope_name(scope)}: the temporary copy (VM, network interface, disks and "
-                f"snapshots of {gib} GiB) cannot be deleted, and costs about ${usd:.2f} a month until it is",
+                f"snapshots of {gib} GiB) cannot be deleted, and costs about ${usd:,.2f} a month until it is",
                 f"{_remove(lock)}; or remove it afterwards, and run `%batchimg cleanup --delete`",
             )
 

@@ -66,12 +66,12 @@ def cost(facts: Facts) -> RuleResults:
     if own is None or facts.others_usd is None:
         what = "these nodes" if own is None else "other pools"
         return failed(
-            f"the cost limit is ${limit:.2f} per hour, and the cost of {what} is unknown",
+            f"the cost limit is ${limit:,.2f} per hour, and the cost of {what} is unknown",
             f"the price list has no price for {facts.rates.not_in_cost or 'a size, operating system or disk'}: "
             "`%batchimg connect` without --max-cost-per-hour",
         )
     text = (
-        f"${own:.2f}/h for {target}, ${facts.others_usd:.2f}/h for other pools; --max-cost-per-hour is ${limit:.2f} "
+        f"${own:,.2f}/h for {target}, ${facts.others_usd:,.2f}/h for other pools; --max-cost-per-hour is ${limit:,.2f} "
         f"and counts {prices.INCLUDED}"
     )
     if own + facts.others_usd <= limit:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, parse_time
+from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.batch import distributions, node_agents, pools, vm_sizes
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
@@ -110,13 +111,13 @@ def image_age(facts: Facts) -> RuleResults:
     command = fixes.create_command(facts, new_image=True, **({"replace": True} if facts.pool else {}))
     if changed is None:
         return unchecked("Azure does not report when the VM was last started", command)
-    image_time = format_day(parse_time(created))
+    image_time = format_time(parse_time(created))
     if changed <= parse_time(created):
         return passed(f"image is from {image_time}, after the VM was last started or deallocated")
     if facts.spec.stop and changed <= parse_time(created) + _RESTART:
         return passed(f"image is from {image_time}; then --stop started the VM again")
     return warned(
-        f"image is from {image_time}; the VM was started or deallocated later, on {format_day(changed)}",
+        f"image is from {image_time}; the VM was started or deallocated later, on {format_time(changed)}",
         f"if the VM has changed: {command}",
     )
 
@@ -127,11 +128,6 @@ def _last_changed_at(facts: Facts) -> dt.datetime | None:
         return parse_time(str(time))
     seconds = virtual_machines.changed_at(facts.vm or {})
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
-
-
-def format_day(time: dt.datetime) -> str:
-    """Return a time as text: date, hour and minute in UTC."""
-    return f"{time:%Y-%m-%d %H:%M}Z"
 
 
 @rule("extensions", "error", sources.DOCUMENT, acceptable=True)
