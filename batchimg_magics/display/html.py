@@ -37,6 +37,7 @@ _STICKY = f"position:sticky;left:0;z-index:1;background:{_PAGE};"
 _LINE = "white-space:nowrap;"
 _WRAP = "white-space:normal;overflow-wrap:break-word;max-width:36em;"
 _WIDE = "min-width:10em;min-width:min(16em,22vw);"
+_WIDE_CODE = "min-width:18em;min-width:min(32em,40vw);"
 _CODE = (
     "margin:0;padding:.2em .4em;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word;text-align:left;"
     "font-family:monospace;font-family:var(--jp-code-font-family,monospace);max-width:60em;"
@@ -110,7 +111,7 @@ def _table(columns: list[ShownColumn]) -> str:
         style = f"{_ALIGN}{_STICKY}" if place == 0 else _ALIGN.replace("left", "right") if column.is_number else _ALIGN
         tag = 'th scope="row"' if place == 0 else "td"
         long = column.is_text and max(map(len, column.cells)) > ONE_LINE and column.form != "id"
-        head = style + (_WIDE if long else "")
+        head = style + ("" if not long else _WIDE_CODE if column.form == "code" else _WIDE)
         heads.append(f'<th scope="col" style="{head}">{escape_html(column.name).replace("_", "_<wbr>")}</th>')
         content, close = _content(column), tag[:2]
         weight = "font-weight:normal;" if place == 0 else ""
