@@ -359,5 +359,8 @@ def test_the_static_form_is_hidden_where_the_widget_runs_and_shown_where_its_ker
     opened.load()
     expect(static.first).to_be_visible()
     expect(static.first).to_contain_text("%batchimg resize genomics")
+    missing = page.get_by_text("Error displaying widget").first
+    missing.wait_for(state="attached")
+    expect(missing).to_be_hidden()
     static.first.scroll_into_view_if_needed()
     page.screenshot(path=str(SHOTS / "10-static.png"))
