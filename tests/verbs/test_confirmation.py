@@ -105,8 +105,10 @@ def test_the_label_of_azure_has_the_account_and_what_it_costs(
     session.delete("p", yes=True)
     assert session.label.endswith("$0.00/h")
     html = caption_html("AZURE · labbatch · $1,041.20/h · pools in <account>: 3")
-    assert re.match(r'<span style="[^"]*var\(--jp-error-color1,#d32f2f\);[^"]*">AZURE · labbatch · <span>\$</span>1,041', html)
-    assert html.endswith("$1,041.20/h</span> · pools in &lt;account&gt;: 3")
+    assert re.match(
+        r'<span style="[^"]*var\(--jp-error-color1,#d32f2f\);[^"]*">AZURE · labbatch · <span>\$</span>1,041', html
+    )
+    assert html.endswith("1,041.20/h</span> · pools in &lt;account&gt;: 3")
     assert caption_html("AZURE · labbatch · VMs: 4").endswith("AZURE · labbatch</span> · VMs: 4")
     assert "span" not in caption_html("LOCAL · pools: 3")
 
