@@ -79,7 +79,9 @@ def missing_origin_error() -> SpecError:
     """Return the error of a spec without an image source."""
     known = ", ".join(option_flag(name) for name in ORIGIN_FIELDS[1:])
     return SpecError(
-        "from_vm is missing", hint=f"specify --from-vm (`from_vm:` in a body), or another image source: {known}"
+        "from_vm is missing",
+        hint=f"specify --from-vm (`from_vm:` in a body), or another image source: {known}; "
+        "optional: --vm-size (default: that of the VM), --nodes and --spot (default: 0)",
     )
 
 

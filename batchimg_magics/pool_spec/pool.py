@@ -197,8 +197,8 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
                 f"the pool name is {name!r} in the command and {body_name!r} in the body", hint="specify it once"
             )
         values.update({key: value for key, value in options.items() if value is not None})
-        if values.get("from_vm"):
-            values.setdefault("vm_size", OWN_VM_SIZE)
+        if values.get("from_vm") or not any(values.get(field) is not None for field in ORIGIN_FIELDS):
+            values.setdefault("vm_size", OWN_VM_SIZE)  # without any source, the source is what is missing
         try:
             spec = cls.model_validate(values)
         except ValidationError as error:
@@ -220,10 +220,7 @@ def _missing_inputs(values: Mapping[str, Any]) -> list[SpecError]:
         return []  # a misspelt key may be the missing one
     if any(values.get(name) is not None for name in ORIGIN_FIELDS):
         return [] if values.get("vm_size") else stated_fact_errors(values)
-    found = [missing_origin_error()]
-    if not values.get("vm_size") and not {"nodes", "spot"} & values.keys():
-        found[0].hint += "; and the number of nodes: --nodes or --spot (default 0)"
-    return found
+    return [missing_origin_error()]
 
 
 def _replaced_fields(options: set[str]) -> tuple[str, ...]:

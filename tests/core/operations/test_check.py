@@ -469,7 +469,7 @@ def test_an_unmanaged_definition_is_reported_with_all_other_errors(lab: Callable
 @pytest.mark.parametrize(
     ("options", "message", "hints"),
     [
-        ({}, "vm_size and from_vm are missing", ("--vm-size", "--from-vm", "--nodes or --spot (default 0)")),
+        ({}, "from_vm is missing", ("--from-vm", "--vm-size (default: that of the VM)", "--nodes and --spot")),
         (
             {"from_vhd": "https://labvhds.blob.core.windows.net/v/a.vhd", "nodes": -1},
             "vm_size is missing; nodes is -1: expected a number of at least 0; Azure does not record whether the OS",
