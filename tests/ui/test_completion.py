@@ -91,7 +91,7 @@ BODY = "%%batchimg create g\nfrom_vm: prep-vm\n"
         ("%batchimg nodes ", "genomics", "pool", "prep-vm"),
         ("%batchimg check pr", "prep-vm", "resource", "genomics"),
         ("%batchimg wait genomics --until=st", "steady", "value", "ready"),
-        ("%batchimg connect --scenario qu", "quota", "scenario", "calm"),
+        ("%batchimg connect --scenario qu", "quota", "the core quotas of Batch accounts are small", "calm"),
         ("%batchimg connect --cloud AzureU", "AzureUSGovernment", "cloud", "AzureCloud"),
         ("%batchimg create g --accept re", "retiring", "rule", "policies"),
         ("%batchimg resize genomics --ttl ", "8h", "duration", "yield"),
