@@ -30,7 +30,7 @@ def panel(target: Path, root: Path, home: Path) -> None:
         box.fill("240")
         box.press("Enter")
         page.get_by_role("button", name="Resize to 240").click()
-        page.wait_for_function("() => document.querySelectorAll('.bi-chip[data-state]').length > 2")
+        page.wait_for_function("() => document.querySelectorAll('.bi-chip[data-state]').length > 1")
         page.locator(".batchimg-panel").first.screenshot(path=str(target / "panel.png"))
 
 
