@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import api_versions, pages, polling
+from batchimg_magics.core.azure import api_versions, pages, polling, resources
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
 
@@ -25,8 +25,8 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
     interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
     interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
     for interface in interfaces[:1]:
-        answer = await azure.get(f"{interface['id']}?api-version={api_versions.NETWORK}")
-        subnet = dig(answer.json(), "properties", "ipConfigurations", 0, "properties", "subnet", "id")
+        found = await resources.read(azure, interface["id"])
+        subnet = dig(found, "properties", "ipConfigurations", 0, "properties", "subnet", "id")
         if subnet:
             return str(subnet)
     raise SpecError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import api_versions, pages, polling
+from batchimg_magics.core.azure import api_versions, pages, polling, resources
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -45,10 +45,10 @@ def fence_body(region: str, tags: dict[str, str]) -> Json:
 
 async def create_security_group(azure: Azure, group: ResourceId, body: Json) -> bool:
     """Create a network security group unless it exists, and wait for it; return whether it was created."""
-    url = f"{group}?api-version={api_versions.NETWORK}"
-    if await azure.call_or_none(azure.get(url)) is not None:
+    if await resources.read_or_none(azure, group) is not None:
         return False
-    operation = polling.Operation.from_response(await azure.send("PUT", url, body))
+    answer = await azure.send("PUT", f"{group}?api-version={api_versions.NETWORK}", body)
+    operation = polling.Operation.from_response(answer)
     await polling.wait_for_operation(
         azure, operation, what=f"network security group {group.name}", resource_id=str(group)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import api_versions
+from batchimg_magics.core.azure import resources
 from batchimg_magics.core.azure.documents import dig
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 async def read_subnet(azure: Azure, subnet: str) -> Json | None:
     """Return a subnet's document by its id; None where it does not exist."""
-    answer = await azure.call_or_none(azure.get(f"{subnet}?api-version={api_versions.NETWORK}"))
-    return None if answer is None else dict(answer.json())
+    return await resources.read_or_none(azure, subnet)
 
 
 def ways_out(subnet: Json) -> list[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure import resources
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute.image_versions import ImageState, image_state
 from batchimg_magics.core.compute.lineage import source_ids
-from batchimg_magics.errors import NotFoundError, ServiceError
+from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -59,10 +59,4 @@ def _is_disk(resource: str) -> bool:
 
 async def read_resource(azure: Azure, resource: str) -> Json | None:
     """Return the document of a Microsoft.Compute resource in any subscription; None where it does not exist."""
-    where = ResourceId.parse(resource)
-    try:  # by its id: an image may be in another subscription
-        answer = await azure.get(f"{where}?api-version={api_version(where)}")
-    except NotFoundError:
-        return None
-    found: Json = answer.json()
-    return found
+    return await resources.read_or_none(azure, ResourceId.parse(resource))
