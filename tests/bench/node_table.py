@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -155,9 +156,22 @@ def _beside_tool(tool: str, goal: float, count: int, runs: int, pages: list[byte
     )
 
 
+class Bodies:
+    """Answers the requests for the pages of a pool with these bodies, one after the other."""
+
+    def __init__(self, pages: list[bytes]) -> None:
+        self._pages = iter(pages)
+
+    async def get(self, _: str, *, plane: str) -> Any:
+        """Return the next page, as a response of the data plane."""
+        assert plane == "batch"
+        return SimpleNamespace(content=next(self._pages))
+
+
 def decoded(pages: list[bytes]) -> pd.DataFrame:
     """Return the table of the bodies of pages."""
-    return to_frame(Table("nodes", node_pages.decode_columns(pages)))
+    bodies: Any = Bodies(pages)
+    return to_frame(Table("nodes", asyncio.run(node_pages.read_columns(bodies, "sim"))))
 
 
 def ours(connection: Connection) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from batchimg_magics.core.base.table import TimeColumn, concatenate
 from batchimg_magics.core.batch.vm_size_names import canonical_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from batchimg_magics.core.azure.client import Azure
 
@@ -153,21 +153,11 @@ async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) ->
     return await _read_stacked(azure, pool, Node, _node_columns)
 
 
-def decode_columns(contents: Iterable[bytes]) -> dict[str, Sequence[Any]]:
-    """Return the columns of the table of nodes from the bodies of pages, in the schema's order."""
-    once, reader = _TextCache(), _READERS[Node]
-    return _stack([_node_columns(reader.decode(content).value, once) for content in contents])
-
-
 async def _read_stacked(
     azure: Azure, pool: str, kind: type[N], to_columns: Callable[[list[N], _TextCache], dict[str, Sequence[Any]]]
 ) -> dict[str, Sequence[Any]]:
     once = _TextCache()
     parts = [to_columns(nodes, once) async for nodes in read_pages(azure, pool, kind)]
-    return _stack(parts)
-
-
-def _stack(parts: Sequence[dict[str, Sequence[Any]]]) -> dict[str, Sequence[Any]]:
     return {name: concatenate(part[name] for part in parts) for name in parts[0]}
 
 
