@@ -110,7 +110,9 @@ def test_a_reboot_begins_at_once_unless_tasks_run_on_the_node(panel: Panel) -> N
 
 def test_nodes_that_need_attention_are_listed_with_their_errors_and_logs() -> None:
     with open_panel(scenario="calm") as panel:
-        emulator_of(panel.session).store.set_meta("allocation", {"unusable": 1.0})
+        store = emulator_of(panel.session).store
+        with store.transaction(write=True):  # the panel reads at the same time, on another thread
+            store.set_meta("allocation", {"unusable": 1.0})
         panel.session.resize("genomics", nodes=5, until="steady")
         panel.session.wait("genomics")
         poll(panel)
