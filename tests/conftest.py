@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from batchimg_magics.session.session import Session
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 # A worker and the many processes that tests start would each compile all modules again, if none may keep them.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# The examples of Hypothesis are the same in every run, so a failure fails again.
+# `--hypothesis-profile=random` tries others.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random")
+settings.load_profile("same")
 
 
 def pytest_collection_finish() -> None:

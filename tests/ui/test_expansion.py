@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -347,9 +348,10 @@ def test_values_reach_a_body_as_they_are(values: dict[str, str], text: str) -> N
     variables = {f"v_{key}": value for key, value in values.items()}
     body = "".join(f"{key}: {{v_{key}}}\n{key}_2: |\n  x {{v_{key}}}\n  y\n" for key in values) + "end: 1"
     read = yaml.safe_load(expand_body(body, variables)) | {"end": 1}
-    digits = {key: value for key, value in values.items() if value.isdecimal()}
-    assert {key: read[key] for key in values if key not in digits} == {
-        key: value for key, value in values.items() if key not in digits
+    # Text that is an integer is a number in a body, as on a line.
+    integers = {key for key, value in values.items() if re.fullmatch(r"-?(0|[1-9][0-9]*)", value)}
+    assert {key: read[key] for key in values} == {
+        key: int(value) if key in integers else value for key, value in values.items()
     }
     assert {key: read[f"{key}_2"] for key in values} == {key: f"x {value}\ny\n" for key, value in values.items()}
     # What is no YAML, and text without references, is left as it is.
