@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from platformdirs import user_config_path
 
-from batchimg_magics.errors import NotConnectedError
+from batchimg_magics.core.base.files import make_private_folder, write_file
+from batchimg_magics.errors import NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
@@ -108,9 +108,11 @@ def delete_profile(name: str) -> None:
 
 def _write(found: dict[str, Profile]) -> None:
     path = _profiles_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({key: asdict(one) for key, one in found.items()}, indent=1) + "\n"
-    # In one step: a process that is interrupted must not leave half a file.
-    new = path.with_suffix(f".{os.getpid()}.new")
-    new.write_text(text, "utf-8")
-    new.replace(path)
+    try:
+        make_private_folder(path.parent)
+        write_file(path, text, force=True, private=True)
+    except (OSError, SpecError) as error:
+        raise NotConnectedError(
+            f"the connection cannot be saved: {error}", hint="set XDG_CONFIG_HOME to a folder that can be written"
+        ) from error

@@ -151,10 +151,11 @@ def _output_format(parsed: line_parser.ParsedLine) -> str:
 
 def _write_plot(table: Table, pool: str) -> None:
     """Write the plot of the nodes by state over time into the current directory."""
+    from batchimg_magics.core.base.files import write_file
     from batchimg_magics.ui.plot import plot_nodes
 
     file = Path(f"{pool}-nodes.png")
-    file.write_bytes(plot_nodes(table, pool))
+    write_file(file, plot_nodes(table, pool), force=True)
     print(f"written: {file}", file=sys.stderr)
 
 

@@ -171,10 +171,12 @@ def remember_names(table: Table, profile: str) -> None:
     if kept.get(key, {}).get(column) == names:
         return
     kept.setdefault(key, {})[column] = names
+    from batchimg_magics.core.base.files import make_private_folder, write_file
+
     try:
-        _names_path().parent.mkdir(parents=True, exist_ok=True)
-        _names_path().write_text(json.dumps(kept), "utf-8")
-    except OSError as error:  # completion is not worth an error
+        make_private_folder(_names_path().parent)
+        write_file(_names_path(), json.dumps(kept), force=True, private=True)
+    except (OSError, BatchImgError) as error:  # completion is not worth an error
         sys.stderr.write(f"the names for completion cannot be kept: {error}\n")
 
 

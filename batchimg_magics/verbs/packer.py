@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.errors import SpecError
 from batchimg_magics.verbs.verb import Option, Verb, VerbCall, check_choice
 
 if TYPE_CHECKING:
@@ -26,32 +24,29 @@ def start(
     generation: str | None = None,
     to: str = "gallery",
     output: str | None = None,
+    force: bool = False,
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
+    from batchimg_magics.core.base import files
     from batchimg_magics.core.images import packer
     from batchimg_magics.pool_spec.values import pool_name
 
     system, end = check_choice(os, "--os", packer.SYSTEMS), check_choice(to, "--to", packer.ENDS)
     image = pool_name(name)
     boots = None if generation is None else check_choice(generation, "--generation", packer.GENERATIONS)
+    if output is not None:
+        files.check_new_file(output, force=force)
 
     async def run(_: Board) -> Table:
         table = await packer.make_template(
             connection.azure, image, os_type=system, base=base, end=end, generation=boots
         )
         if output is not None:
-            _write(Path(output), table.attrs["text"])
+            files.write_file(output, table.attrs["text"], force=force)
             return replace(table, caption=f"{table.caption}, written to {output}")
         return table
 
     return run
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.expanduser().write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"{file} cannot be written: {error.strerror}", hint="give --output another file") from error
 
 
 VERB = Verb(
@@ -80,9 +75,15 @@ VERB = Verb(
             choices=("gallery", "vhd", "managed-image"),
         ),
         Option("--output", "Write the template to this file as well", metavar="FILE", completion="file"),
+        Option("--force", "Replace the file of --output if it exists"),
     ),
     ("packer tools", "packer tools --os Windows --output tools.pkr.hcl"),
     start,
     returns='One row; ``attrs["text"]`` has the template.',
-    raises=(("SpecError", "The pools of the account do not support such an image."),),
+    raises=(
+        (
+            "SpecError",
+            "The pools of the account do not support such an image, or the file exists or cannot be written.",
+        ),
+    ),
 )

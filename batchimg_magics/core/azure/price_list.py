@@ -6,8 +6,8 @@ No SDK client is used for it: an SDK client sends its bearer token to any host (
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -19,7 +19,8 @@ from azure.core.rest import HttpRequest
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC
 from batchimg_magics.core.azure.documents import parse_time
 from batchimg_magics.core.azure.pipeline import USER_AGENT
-from batchimg_magics.errors import ServiceError
+from batchimg_magics.core.base.files import make_private_folder, write_file
+from batchimg_magics.errors import ServiceError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -139,10 +140,10 @@ class PriceList:
         known = self._load()
         known[key] = {"read": self._now(), "rows": rows}
         if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._file.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(known), "utf-8")
-            temporary.replace(self._file)  # atomic: other processes read the old file or the new one
+            # A cache that cannot be kept is read from the service again.
+            with contextlib.suppress(OSError, SpecError):
+                make_private_folder(self._file.parent)
+                write_file(self._file, json.dumps(known), force=True, private=True)
 
 
 # -- reading rows ------------------------------------------------------------------------------------------------

@@ -252,3 +252,11 @@ def test_what_a_template_cannot_be(session: Session, tmp_path: Path) -> None:
         session.packer("tools", os="BeOS")
     with pytest.raises(SpecError, match="cannot be written"):
         session.packer("tools", output=str(tmp_path / "no" / "where"))
+    file = tmp_path / "tools.pkr.hcl"
+    file.write_text("mine")
+    with pytest.raises(SpecError, match="exists already") as caught:
+        session.packer("tools", output=str(file))
+    assert "force=True" in "".join(caught.value.__notes__)
+    assert file.read_text() == "mine"
+    session.packer("tools", output=str(file), force=True)
+    assert "packer" in file.read_text()
