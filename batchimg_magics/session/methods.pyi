@@ -240,6 +240,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         generation: Literal["V1", "V2"] | None = None,
         to: Literal["gallery", "vhd", "managed-image"] | None = None,
         output: str | None = None,
+        force: bool = False,
     ) -> pd.DataFrame:
         """Print a Packer template that builds an image for the pools of the account.
 
@@ -257,6 +258,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Set the output: gallery (default), vhd, or managed-image (accounts in user subscription mode only).
         output : str | None
             Write the template to this file as well.
+        force : bool
+            Replace the file of `output` if it exists.
 
         Returns
         -------
@@ -266,7 +269,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         Raises
         ------
         SpecError
-            The pools of the account do not support such an image.
+            The pools of the account do not support such an image, or the file exists or cannot be written.
         """
         ...
 
