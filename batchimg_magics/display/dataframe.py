@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.display import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 __all__ = ["attach_display", "mime_bundle"]
@@ -20,18 +22,27 @@ MAX_SHOWN_ROWS = 60
 DEFAULT_TERMINAL_SIZE = (150, 24)
 
 
-def attach_display(frame: pd.DataFrame) -> pd.DataFrame:
+def attach_display(frame: pd.DataFrame, extra: Callable[[], dict[str, Any]] | None = None) -> pd.DataFrame:
     """Let IPython show this frame with its caption, without its index, and with long ids shortened.
 
     The frame remains a plain `pandas.DataFrame`: only this object gets a display method, which IPython calls. Whatever
     is computed from it, such as a selection or a copy, is displayed by pandas, and no formatter of the user is changed.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+    extra
+        Returns further forms of it by mime type, for programs.
     """
     # A strong reference would create a cycle, and a large frame would stay in memory after its last use.
     frame_ref = weakref.ref(frame)
 
-    def _repr_mimebundle_(**_: object) -> dict[str, str]:
+    def _repr_mimebundle_(**_: object) -> dict[str, Any]:
         live_frame = frame_ref()
-        return {} if live_frame is None else mime_bundle(live_frame)
+        if live_frame is None:
+            return {}
+        return {**mime_bundle(live_frame), **(extra() if extra is not None else {})}
 
     # Setting it on a frame would make pandas look for a column of that name, and warn about some values.
     object.__setattr__(frame, "_repr_mimebundle_", _repr_mimebundle_)

@@ -11,7 +11,7 @@ from batchimg_magics.masking import make_visible
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rich.console import RenderableType
     from rich.live import Live
@@ -253,6 +253,13 @@ class NotebookProgress:
         """Show the final line. An output can be emptied but not removed: what was shown is always replaced."""
         if kept or self._handle is not None:
             self._update_output(f"<div>{escape_html(last)}</div>", last)
+
+    def attach(self, extra: Mapping[str, Any]) -> bool:
+        """Add other forms of it, by mime type, to what is shown, and return True; False: nothing is shown."""
+        if self._handle is None:
+            return False
+        self._handle.update({**self._shown, **extra}, raw=True)
+        return True
 
     def _update_output(self, html: str, plain: str) -> None:
         from IPython.display import display

@@ -151,6 +151,11 @@ class Emulator:
         return None if self.speed is None else stored_speed(self.store)
 
     @property
+    def seed(self) -> int:
+        """The random seed of the state, which it has had from the beginning."""
+        return int(self.store.meta("seed") or 0)
+
+    @property
     def scenario(self) -> str:
         """The name of the current scenario; another process with the same state may set it. ``calm``: no failures."""
         return scenarios.current_name(self.store)

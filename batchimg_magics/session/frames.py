@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.columns import Column
     from batchimg_magics.core.base.table import Table
+    from batchimg_magics.session.record_output import Result
 
 __all__ = ["DTYPES", "to_displayed_frame", "to_frame", "with_words"]
 
@@ -57,7 +58,7 @@ def to_frame(table: Table) -> pd.DataFrame:
     return made
 
 
-def to_displayed_frame(table: Table, label: str) -> pd.DataFrame:
+def to_displayed_frame(table: Table, label: str, result: Result | None = None) -> pd.DataFrame:
     """Return the DataFrame of a table that IPython shows with its caption.
 
     Parameters
@@ -66,13 +67,15 @@ def to_displayed_frame(table: Table, label: str) -> pd.DataFrame:
         The table of a verb.
     label
         The label of its connection, which the caption begins with; empty for a table without one.
+    result
+        Its record, which an output that shows the table contains beside text and HTML.
     """
     from batchimg_magics.display.dataframe import attach_display
     from batchimg_magics.display.tables import add_label
 
     made = to_frame(table)
     made.attrs["caption"] = add_label(table.caption, label)
-    return attach_display(made)
+    return attach_display(made, None if result is None else result.bundle)
 
 
 def with_words(table: Table, say: Callable[[str], str]) -> Table:

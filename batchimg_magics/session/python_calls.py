@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.errors import BatchImgError
     from batchimg_magics.session.progress import ProgressSetting
+    from batchimg_magics.session.record_output import Result
     from batchimg_magics.session.work import VerbRun
 
 T = TypeVar("T")
@@ -82,22 +83,27 @@ class PythonCalls(Verbs):
         return self._run_frame(verb, options)
 
     def _run_frame(self, verb: str, options: dict[str, Any], pool: str = "") -> pd.DataFrame:
-        wait = options.pop("wait", True)
-        if not wait:
-            return self._to_frame(self.begin_in_background(verb, options), pool)
         from batchimg_magics.session import foreground, progress
+        from batchimg_magics.session.record_output import Recorder
 
-        if callable(self._progress):
-            verb_run = self.begin(verb, **options)
-            table = foreground.wait_with_progress(verb_run, progress.CallbackProgress(self._progress, verb_run))
-        else:
-            display = progress.bars(shown=self._progress is not False)
-            table = foreground.run_with_progress(self, verb, options, display)
-        return self._to_frame(table, pool)
+        display = progress.bars(shown=self._progress is not False and not callable(self._progress))
+        with Recorder(self, verb, options, display) as recorder:
+            if not options.pop("wait", True):
+                table = self.begin_in_background(verb, options)
+            elif callable(self._progress):
+                verb_run = recorder.begin(verb, **options)
+                table = foreground.wait_with_progress(verb_run, progress.CallbackProgress(self._progress, verb_run))
+            else:
+                table = foreground.run_with_progress(recorder, verb, options, display)
+            result = recorder.done(table)
+        return self._to_frame(table, pool, result)
 
     def begin_in_background(self, verb: str, options: dict[str, Any]) -> Table:
         """Start a verb without waiting for it, and return the table that says so; `status` shows what comes of it."""
+        from batchimg_magics.session.record_output import record_at_its_end
+
         self.background.append(self.begin(verb, **options))
+        record_at_its_end(self, self.background[-1])
         return self.background[-1].started_table()
 
     def _say(self, text: str, verb: str = "", pool: str = "") -> str:  # noqa: ARG002 - for a subclass
@@ -114,11 +120,11 @@ class PythonCalls(Verbs):
         """
         return text
 
-    def _to_frame(self, table: Table, pool: str = "") -> pd.DataFrame:
+    def _to_frame(self, table: Table, pool: str = "", result: Result | None = None) -> pd.DataFrame:
         from batchimg_magics.session import frames  # pandas, which the command line does without
 
         said = frames.with_words(table, lambda text: self._say(text, table.verb, pool))
-        return frames.to_displayed_frame(said, self.label)
+        return frames.to_displayed_frame(said, self.label, result)
 
     def _python_error(self, error: BatchImgError, verb: str, pool: str = "") -> BatchImgError:
         from batchimg_magics.session.python_errors import to_python_error

@@ -51,6 +51,8 @@ class VerbRun:
         Whether it was interrupted; it cannot be joined then.
     is_told
         Whether somebody has got its result.
+    is_recorded
+        Whether the result of somebody who waited for it has its record.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class VerbRun:
         self.interrupted = False
         self._status = status
         self.is_told = False
+        self.is_recorded = False
         self._loop = loop
         self._advancing_time = advancing_time
         self._task: asyncio.Task[Table] | None = None
@@ -131,6 +134,11 @@ class VerbRun:
     def error(self) -> BaseException | None:
         """Why it failed; None while it runs, and after success."""
         return self._error
+
+    @property
+    def table(self) -> Table | None:
+        """Its table; None before its end, and if it failed."""
+        return self._table
 
     @property
     def caption(self) -> str:

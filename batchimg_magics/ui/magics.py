@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ipywidgets import DOMWidget
 
     from batchimg_magics.core.base.table import Table
+    from batchimg_magics.session.record_output import Result
     from batchimg_magics.ui.notebook_session import Session
 
 __all__ = ["BatchImgMagics", "load", "unload"]
@@ -84,11 +86,15 @@ class BatchImgMagics(Magics):
         variables = {**self._shell.user_ns, **(local_ns or {})}
         try:
             parsed = line_parser.parse_line(expand_words(words, variables, _code_options(words)))
+            options = {**parsed.options, **_body(parsed, cell or "", variables)}
         except line_parser.HelpRequested as answer:
             print(answer)  # noqa: T201 - IPython's way to show text
             return None
+        except BatchImgError as error:
+            _record_refused(words, error)
+            raise
         self._tell_news()
-        frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell or "", variables)})
+        frame = self._dispatch(parsed.verb.name, options)
         if target is None:
             return frame
         self._shell.user_ns[target] = frame
@@ -108,7 +114,7 @@ class BatchImgMagics(Magics):
 
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
-            return _to_frame(help_text.help_table(options.get("verb")))
+            return _help(options)
         from batchimg_magics.connection.options import ConnectionOptions  # not when the extension is loaded
 
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
@@ -117,25 +123,37 @@ class BatchImgMagics(Magics):
         elif verb not in ("connect", *LOCAL_VERBS) and settings and not self.session.connected:
             self._run_verb("connect", settings)
         if verb == "panel":
-            return self.session.open_panel(**options)
-        table = self._run_verb(verb, options)
+            return self._open_panel(options)
+        table, result = self._run_verb(verb, options)
         if options.get("plot"):
             _display_plot(table, str(options.get("name")))
-        return _to_frame(table, self.session.label)
+        return _to_frame(table, self.session.label, result)
 
-    def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
-        if not options.pop("wait", True):
-            return self.session.begin_in_background(verb, options)
-        tell = self._notifier(" ".join([verb, *pool_names(options)]))
-        try:
-            table = run_with_progress(self.session, verb, options, bars(shown=self.show_progress))
-        except BatchImgError as error:
-            tell(f"failed: {error}")
-            if error.table is not None:
-                display(_to_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
-            raise
-        tell(f"done: {table.caption}")
-        return table
+    def _open_panel(self, options: dict[str, Any]) -> DOMWidget:
+        from batchimg_magics.session.record_output import Recorder  # not when the extension is loaded
+
+        with Recorder(self.session, "panel", options):  # of an error only: the actions of a panel have their records
+            return self.session.open_panel(**options)
+
+    def _run_verb(self, verb: str, options: dict[str, Any]) -> tuple[Table, Result | None]:
+        from batchimg_magics.session.record_output import Recorder  # not when the extension is loaded
+
+        progress = bars(shown=self.show_progress)
+        with Recorder(self.session, verb, options, progress) as recorder:
+            if not options.pop("wait", True):
+                table = self.session.begin_in_background(verb, options)
+                return table, recorder.done(table)
+            tell = self._notifier(" ".join([verb, *pool_names(options)]))
+            try:
+                table = run_with_progress(recorder, verb, options, progress)
+            except BatchImgError as error:
+                tell(f"failed: {error}")
+                if error.table is not None:
+                    shown = _to_frame(error.table, self.session.label, recorder.failed(error))
+                    display(shown)  # type: ignore[no-untyped-call] # untyped upstream
+                raise
+            tell(f"done: {table.caption}")
+            return table, recorder.done(table)
 
     def _notifier(self, label: str) -> Callable[[str], None]:
         """Return what tells the outcome of a verb that begins now; it does nothing unless `notify` is set."""
@@ -194,6 +212,21 @@ def _body(parsed: line_parser.ParsedLine, cell: str, variables: Mapping[str, Any
     return {keyword: cell if verb.text_body else expand_body(cell, variables)}
 
 
+def _record_refused(words: tuple[Word, ...], error: BatchImgError) -> None:
+    """Store the record of a line that is not valid; its options are not known."""
+    from batchimg_magics.session.record_output import Recorder  # not when the extension is loaded
+
+    if words and words[0].source in VERB_NAMES:
+        Recorder(None, words[0].source, {}).store_failed(error)
+
+
+def _help(options: dict[str, Any]) -> pd.DataFrame:
+    from batchimg_magics.session.record_output import Recorder  # not when the extension is loaded
+
+    table = help_text.help_table(options.get("verb"))
+    return _to_frame(table, result=Recorder(None, "help", options).done(table))
+
+
 def _display_plot(table: Table, pool: str) -> None:
     """Display the plot of the nodes by state over time as an image, which is stored in the notebook."""
     from IPython.display import Image
@@ -203,10 +236,10 @@ def _display_plot(table: Table, pool: str) -> None:
     display(Image(plot_nodes(table, pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
 
 
-def _to_frame(table: Table, label: str = "") -> pd.DataFrame:
+def _to_frame(table: Table, label: str = "", result: Result | None = None) -> pd.DataFrame:
     from batchimg_magics.session.frames import to_displayed_frame  # pandas
 
-    return to_displayed_frame(table, label)
+    return to_displayed_frame(table, label, result)
 
 
 def load(shell: InteractiveShell) -> None:
@@ -224,6 +257,8 @@ def unload(shell: InteractiveShell) -> None:
     if magics is None:
         return
     magics.close()
+    if (records := sys.modules.get("batchimg_magics.session.record_output")) is not None:
+        records.forget(shell)
     shell.Completer.custom_matchers.remove(magics.complete)
     # By name, as the magic: after a reload of the module, the function is another object.
     transformers = shell.input_transformers_post

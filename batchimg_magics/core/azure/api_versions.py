@@ -56,3 +56,9 @@ def api_version(resource: ResourceId | str) -> str:
     if provider == "microsoft.compute":
         return _COMPUTE[path.partition("/")[0]]
     return _OTHER_PROVIDERS[provider]
+
+
+def sent_api_versions() -> dict[str, str]:
+    """Return the api-version of each resource provider or type that is requested, for a record of what was done."""
+    compute = {f"Microsoft.Compute/{name}": version for name, version in _COMPUTE.items()}
+    return {"Microsoft.Batch": BATCH, **compute, "Microsoft.Network": NETWORK, "Microsoft.Authorization": PERMISSIONS}

@@ -152,6 +152,7 @@ class Board:
         self._pending_cleanup: dict[str, str] = {}
         self._began: float | None = None
         self._seconds: float | None = None
+        self._ended: float | None = None
 
     # -- the duration of the whole work --------------------------------------------------------------------------
 
@@ -159,6 +160,16 @@ class Board:
         """Note that the work begins now, unless it has begun. The service must have told its time."""
         if self._began is None:
             self._began = self.now()
+
+    @property
+    def began(self) -> float | None:
+        """When the work began, in the time of the service; None: it has not begun."""
+        return self._began
+
+    @property
+    def ended(self) -> float | None:
+        """When the work ended, in the time of the service; None: it has not ended."""
+        return self._ended
 
     @property
     def has_started(self) -> bool:
@@ -177,6 +188,7 @@ class Board:
         There is one duration: captions, tables and the final line all show this one.
         """
         if self._seconds is None:
+            self._ended = self.now()
             self._seconds = round(self.elapsed_s(), 1)
         return self._seconds
 

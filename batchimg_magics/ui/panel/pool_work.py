@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.pool_spec.line import format_line
+from batchimg_magics.session.record_output import record_at_its_end
 from batchimg_magics.ui.panel.activity import ActivityLog, error_state, format_time, message_state, running_state
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class PoolWork:
             self._problem = error_state(error)
             self.show()
             return None
+        record_at_its_end(self._session, verb_run)
         # A resize that is being stopped reports its own outcome.
         if self.running is None:
             self._follow(verb_run)
