@@ -30,6 +30,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"batch"},
         {"estimates", "images"},
         {"scaling", "checks"},
+        {"lock"},
         {"operations"},
     ),
     f"{PACKAGE}.emulator": (

@@ -1,7 +1,7 @@
 """What is done to Azure: async, without notebook, terminal or pandas.
 
 The wings, each on its floor: ``base`` < ``azure`` < ``compute`` < ``batch`` < ``estimates``, ``images`` < ``scaling``,
-``checks`` < ``operations``.
+``checks`` < ``lock`` < ``operations``.
 
 May import: ``pool_spec`` and below.
 """

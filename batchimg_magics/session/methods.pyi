@@ -1593,6 +1593,69 @@ class Verbs(_Methods, metaclass=ABCMeta):
         """
         ...
 
+    def lock(
+        self,
+        name: str,
+        file: str | None = None,
+        *,
+        force: bool = False,
+    ) -> pd.DataFrame:
+        """Write down what a pool is made of in a lock file, to verify it later or to create it again.
+
+        Parameters
+        ----------
+        name : str
+            Name of the pool.
+        file : str | None
+            Lock file (default: NAME.lock.toml); a lock of the same pool is replaced.
+        force : bool
+            Replace the file also if it is not a lock of this pool.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per fact, and one per fact that could not be read. ``attrs["lock"]`` has the whole lock,
+            ``attrs["resources"]`` the resource IDs by role. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool; nothing was written.
+        SpecError
+            The file exists and is no lock of this pool, or it cannot be written.
+        """
+        ...
+
+    def verify(
+        self,
+        file: str,
+        *,
+        strict: bool = False,
+    ) -> pd.DataFrame:
+        """Compare a lock file with Azure: what is the same, changed, gone, newer or ends soon.
+
+        Parameters
+        ----------
+        file : str
+            Lock file that `lock` wrote.
+        strict : bool
+            Fail if something changed, is gone or cannot be read (default: show the table).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per fact, problems first. On the command line, the exit status is 1 if something changed or is
+            gone. ``attrs["differing"]`` is the number of such facts. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        SpecError
+            The file cannot be read, or is no lock file.
+        ConflictError
+            With `strict`: something differs; the table of the error has all facts.
+        """
+        ...
+
     def status(
         self,
     ) -> pd.DataFrame:

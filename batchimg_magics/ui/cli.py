@@ -40,8 +40,8 @@ WITHHELD = 3
 #: The exit status of a shell for a program that Ctrl-C ended, and for one whose output nobody reads.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 EXIT_STATUS = (
-    "Exit status: 0 done, 1 failed, 2 the line is not valid and nothing was done, 3 nothing was done because --yes was "
-    "missing, 130 after Ctrl-C."
+    "Exit status: 0 done, 1 failed, or `verify` found a difference, 2 the line is not valid and nothing was done, "
+    "3 nothing was done because --yes was missing, 130 after Ctrl-C."
 )
 
 
@@ -56,8 +56,9 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0: success. 1: failure. 2: the line is not valid and nothing was done. 3: nothing was done because ``--yes``
-        was missing. 130: Ctrl-C. 141: whoever reads the output stopped before its end.
+        0: success. 1: failure, or a lock that differs from Azure. 2: the line is not valid and nothing was done.
+        3: nothing was done because ``--yes`` was missing. 130: Ctrl-C. 141: whoever reads the output stopped before
+        its end.
     """
     try:
         status = _run_line([*(sys.argv[1:] if words is None else words)])
@@ -138,7 +139,7 @@ def _run(parsed: line_parser.ParsedLine) -> int:
         remember_names(table, str(parsed.shared.get("profile", "")))
         if parsed.options.get("plot"):
             _write_plot(table, str(parsed.options["name"]))
-        return WITHHELD if table.attrs.get("withheld") else 0
+        return WITHHELD if table.attrs.get("withheld") else 1 if table.attrs.get("differing") else 0
 
 
 def _output_format(parsed: line_parser.ParsedLine) -> str:

@@ -22,7 +22,8 @@ __all__ = ["LOCAL_VERBS", "SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb
 #: The order of help. A verb that is not named here comes after these.
 _ORDER = (
     "connect", "profiles", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan",
-    "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "status",
+    "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "lock",
+    "verify", "status",
 )  # fmt: skip
 #: The verbs that need no connection; the session runs them itself.
 LOCAL_VERBS = ("profiles", "status")

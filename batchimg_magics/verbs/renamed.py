@@ -27,7 +27,7 @@ SIMILAR = {
     "abort": "stop-resize", "clean": "cleanup", "gc": "cleanup", "prune": "cleanup", "new": "create",
     "make": "create", "add": "create", "build": "create", "deploy": "create", "start": "create, resize",
     "launch": "create", "run": "create", "snapshot": "create", "capture": "create", "clone": "create",
-    "validate": "check", "preflight": "check", "verify": "check", "test": "check", "doctor": "check",
+    "validate": "check", "preflight": "check", "test": "check", "doctor": "check",
     "quota": "check", "cost": "show, history, estimate", "costs": "show, history, estimate", "bill": "history",
     "spent": "history", "price": "estimate, show", "budget": "estimate", "login": "connect, vms",
     "ssh": "vms, nodes", "account": "connect", "configure": "connect", "use": "connect", "profile": "profiles, connect",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batchimg_magics.core.base.columns import Column
 from batchimg_magics.core.base.kernel_schemas import KERNEL_SCHEMAS
+from batchimg_magics.core.base.lock_schemas import LOCK_SCHEMAS
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.pool_spec.words import NODE_ACTIONS, NODE_KINDS, NODE_STATES
 
@@ -19,6 +20,7 @@ OUTCOMES = tuple(one.value for one in OutcomeClass)
 
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     **KERNEL_SCHEMAS,
+    **LOCK_SCHEMAS,
     "vms": (
         Column("vm", "text", "name of the VM"),
         Column("resource_group", "text", "its resource group"),

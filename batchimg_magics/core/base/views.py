@@ -106,6 +106,8 @@ VIEWS: dict[str, View] = {
         ("region", "created", "expired", "id"),
         "there are no leftover resources and no expired pools",
     ),
+    "lock": View(("field", "value", "unknown"), ("about",)),
+    "verify": View(("field", "status", "found", "locked", "meaning", "next"), ("days",), "the lock has no facts"),
     "help": View(("command", "does"), ("verb",)),
 }  # fmt: skip
 VIEWS["stop-resize"] = _WAITS

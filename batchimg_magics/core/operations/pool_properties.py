@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, parse_time, region_key
 from batchimg_magics.core.base.node_counts import current_counts, target_counts
 from batchimg_magics.core.batch import expiry, machine_settings, node_agents, pools, vm_sizes
+from batchimg_magics.core.batch.secret_settings import MASKED, SECRET_NAME, mask_command
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.core.estimates import prices
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["rows"]
 
-#: Names of environment variables whose values may be secrets.
-_SECRET_NAME = re.compile(r"key|token|secret|password|passwd|pwd|sas|credential|connection", re.IGNORECASE)
-_MASKED = "***"
-#: A value that a command line gives to such a name: ``TOKEN=...``, ``--password ...``.
-_SECRET_VALUE = re.compile(
-    rf"(?P<name>(?:\b[\w-]*(?:{_SECRET_NAME.pattern})[\w-]*=|--[\w-]*(?:{_SECRET_NAME.pattern})[\w-]*\s+))"
-    r"(?:\"[^\"]*\"|'[^']*'|[^\s;&|'\"]+)",
-    re.IGNORECASE,
-)
 #: Property, value for code, and text for people (None: the value as text).
 _Found = tuple[str, Any, str | None]
 
@@ -256,7 +247,7 @@ def _start_task(pool: Json) -> Iterator[_Found]:
     task = pool["properties"].get("startTask")
     if not task:
         return
-    yield "start_task", _masked_command(str(task.get("commandLine"))), None
+    yield "start_task", mask_command(str(task.get("commandLine"))), None
     user = dig(task, "userIdentity", "autoUser") or {}
     account = dig(task, "userIdentity", "userName")
     level = "administrator" if str(user.get("elevationLevel")).lower() == "admin" else "not an administrator"
@@ -276,13 +267,9 @@ def _file_text(file: Json) -> str:
     return f"{source} -> {file['filePath']}" if file.get("filePath") else str(source)
 
 
-def _masked_command(command: str) -> str:
-    return _SECRET_VALUE.sub(rf"\g<name>{_MASKED}", mask_tokens(command))
-
-
 def _setting(setting: Json) -> str:
-    hidden = _SECRET_NAME.search(str(setting["name"])) is not None
-    return _MASKED if hidden else mask_tokens(str(setting.get("value") or ""))
+    hidden = SECRET_NAME.search(str(setting["name"])) is not None
+    return MASKED if hidden else mask_tokens(str(setting.get("value") or ""))
 
 
 def _access(pool: Json) -> Iterator[_Found]:

@@ -1,0 +1,96 @@
+"""`verify`: compare the lock of a pool with what Azure shows now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import read_cache
+from batchimg_magics.core.base import files
+from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.lock import lock_file
+from batchimg_magics.core.lock.comparing import PROBLEMS, compare_lock
+from batchimg_magics.core.lock.observation import NodeNeeds, observe
+from batchimg_magics.core.lock.resources_read import ResourceReader
+from batchimg_magics.core.lock.subjects import locked_subjects
+from batchimg_magics.errors import ConflictError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
+
+#: Problems that a caption names.
+_NAMED = 3
+
+
+def read_lock_file(path: str) -> Json:
+    """Return the lock in a file.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be read, or is no lock file.
+    """
+    return lock_file.parse_lock(files.read_file(path), Path(path).name)
+
+
+async def verify(azure: Azure, path: str, *, strict: bool = False) -> Table:
+    """Compare a lock with Azure.
+
+    Parameters
+    ----------
+    azure, path
+        The connection, and the lock file.
+    strict
+        Whether to fail if something is not as it was locked, or is not readable.
+
+    Returns
+    -------
+    Table
+        One row per fact, problems first. ``attrs["differing"]`` is the number of problems.
+
+    Raises
+    ------
+    SpecError
+        The file is no lock file.
+    ConflictError
+        Something differs, and `strict` is set; the error has the table.
+    """
+    lock = read_lock_file(path)
+    name = Path(path).name
+    subjects = locked_subjects(lock)
+    reader = ResourceReader(azure)
+    needs = NodeNeeds(str(lock["node"]["vm_size"]), str(lock["node"].get("node_agent_sku") or ""))
+    with read_cache.share_reads():
+        seen = await observe(reader, subjects, needs)
+    rows = compare_lock(lock, seen, path)
+    problems = [row for row in rows if str(row["status"]).startswith(PROBLEMS)]
+    unread = [row for row in rows if row["status"] == "not readable"]
+    table = Table.from_rows("verify", rows, _caption(name, rows, problems), differing=len(problems))
+    table.attrs["resources"] = {"pool": subjects.pool, **({"image_version": subjects.image} if subjects.image else {})}
+    if strict and (problems or unread):
+        error = ConflictError(
+            f"{name}: {_named([*problems, *unread])}",
+            hint="the table above says what each means; without --strict, the same line only shows it",
+            status_code=409,
+        )
+        error.table = table
+        raise error
+    return table
+
+
+def _caption(name: str, rows: list[dict[str, Any]], problems: list[dict[str, Any]]) -> str:
+    others = [row for row in rows if row["status"] != "ok" and row not in problems]
+    told = f"; to note: {_named(others)}" if others else ""
+    if not problems:
+        return (
+            f"{name}: all {len(rows)} facts are as they were locked{told}"
+            if not others
+            else f"{name}: nothing differs{told}"
+        )
+    return f"{name}: {len(problems)} of {len(rows)} facts differ: {_named(problems)}{told}"
+
+
+def _named(rows: list[dict[str, Any]]) -> str:
+    parts = [f"{row['field']} {row['status']}" for row in rows[:_NAMED]]
+    return ", ".join(parts) + (f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")

@@ -1,0 +1,60 @@
+"""`verify`: a lock file compared with Azure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.ui.cli import main
+from tests.support.locked_pools import locked_pool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchimg_magics.session.session import Session
+
+
+def test_nothing_differs_until_the_pool_is_deleted(tmp_path: Path) -> None:
+    with locked_pool(tmp_path) as pool:
+        assert pool.drifts() == {}
+        assert "all 4" in pool.verify(strict=True).attrs["caption"]
+        pool.session.delete("genomics")
+        assert pool.drifts() == {"pool": "gone"}
+        with pytest.raises(ConflictError, match=r"^genomics.lock.toml: pool gone") as raised:
+            pool.verify(strict=True)
+        assert raised.value.frame.status[0] == "gone"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "it has no format"),
+        ("format = 1\n", r"it has no \[tool\]"),
+        ("format = 2\n", "has format 2, and this version of batchimg_magics reads format 1"),
+        ("format = 1\nnew = 3\n", "has an unknown key, new"),
+        ("format = 1\na = [" + "[" * 5000 + "]" * 5000 + "]", "is nested too deeply"),
+        (f"format = {'9' * 5000}", "Exceeds the limit"),
+        ("\x00", "is not a lock file"),
+    ],
+)
+def test_a_file_that_is_no_lock_is_refused_in_one_line(
+    session: Session, tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(text)
+    with pytest.raises(SpecError, match=message) as raised:
+        session.verify(str(file))
+    assert "\n" not in raised.value.message
+
+
+def test_the_exit_status_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHIMG_STATE", str(tmp_path / "world.db"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["create", "genomics", "--from-vm", "prep-vm", "--vm-size", "Standard_D4s_v5"]) == 0
+    assert main(["lock", "genomics"]) == 0
+    assert main(["verify", "genomics.lock.toml"]) == 0
+    assert main(["delete", "genomics"]) == 0
+    assert main(["verify", "genomics.lock.toml"]) == 1
+    assert main(["verify", "nope.toml"]) == 2
