@@ -220,6 +220,8 @@ class Session(PythonCalls):
         entry = load_verb(verb)
         if entry.start is None:
             raise SpecError(f"{verb} is available in a notebook or on the command line only")
+        if entry.complete is not None:
+            options = entry.complete(options)
         verb_call = entry.start(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
             self._verb_runs = [one for one in self._verb_runs if not (one.done() or one.interrupted)]

@@ -110,7 +110,7 @@ def _parameter(name: str, options: list[Option]) -> Parameter:
         return Parameter(name, f"{_annotation(first)} | None", f"{_plain(first.help)}. One of: {', '.join(values)}")
     if first.is_positional:
         annotation = _annotation(first)
-        if first.optional:
+        if first.optional or first.told_by:
             return Parameter(name, f"{annotation} | None", first.help, None, positional=True)
         return Parameter(name, annotation, first.help, inspect.Parameter.empty, positional=True)
     if first.metavar:

@@ -93,7 +93,7 @@ def _add(parser: argparse._ActionsContainer, option: Option) -> None:
         settings["metavar"] = option.metavar
         if option.combine:
             settings |= {"nargs": "+"} if option.is_positional else {"action": "append"}
-    if option.optional:
+    if option.optional or option.told_by:
         settings["nargs"] = "?"
     parser.add_argument(*([option.short] if option.short else []), option.flag, **settings)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.errors import SpecError
 from batchimg_magics.verbs.node_options import NODE_OPTIONS
 from batchimg_magics.verbs.origin_options import FROM_VM, ORIGIN_OPTIONS
 from batchimg_magics.verbs.resize_options import CANARY, FALLBACK, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
@@ -26,29 +28,61 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.connection.connection import Connection
+    from batchimg_magics.core.operations.plan_file import SavedPlan
 
 __all__ = ["VERB"]
 
 
 def start(
     connection: Connection,
-    name: str,
+    name: str | None = None,
     *,
     spec: Mapping[str, Any] | str | None = None,
+    plan: str | None = None,
     replace: bool = False,
     yes: bool = False,
     dry_run: bool = False,
     **options: Any,
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
-    from batchimg_magics.core.operations import create, plan
+    from batchimg_magics.core.operations import create
+    from batchimg_magics.core.operations.plan import plan_table
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-    pool_spec = PoolSpec.build(name, spec, **options)
+    if name is None:
+        raise SpecError("the following arguments are required: NAME", hint=f"usage: %batchimg {VERB.usage}")
+    saved = None if plan is None else _read_plan(connection, name, plan)
+    if saved is None:
+        pool_spec = PoolSpec.build(name, spec, **options)
+    else:
+        pool_spec = saved.spec(options, None if spec is None else PoolSpec.build(name, spec, **options))
+        replace = saved.replace
     if dry_run:
-        return lambda board: plan.plan_table(connection.azure, pool_spec, board, replace=replace)
+        return lambda board: plan_table(connection.azure, pool_spec, board, replace=replace, saved=saved)
     consent = connection.consent(yes=yes)
-    return lambda board: create.create(connection.azure, pool_spec, board, consent, replace=replace)
+    return lambda board: create.create(connection.azure, pool_spec, board, consent, replace=replace, saved=saved)
+
+
+def _read_plan(connection: Connection, name: str, file: str) -> SavedPlan:
+    """Return a saved plan, if it is of this pool and of this connection."""
+    from batchimg_magics.core.operations import plan_file
+
+    saved = plan_file.read_plan(file)
+    if saved.name != name:
+        raise SpecError(
+            f"plan {file} is of pool {saved.name!r}, not of {name!r}", hint="leave out the name of the pool"
+        )
+    saved.refuse_other_connection(plan_file.connection_of(connection.azure, billed=connection.is_billed))
+    return saved
+
+
+def _complete(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the name of the pool, which a plan has."""
+    if options.get("name") is not None or options.get("plan") is None:
+        return options
+    from batchimg_magics.core.operations.plan_file import read_plan
+
+    return {"name": read_plan(options["plan"]).name, **options}
 
 
 ACCEPT = Option(
@@ -62,7 +96,7 @@ VERB = Verb(
     "create",
     "Build an image from a VM or another source and create a pool; run it again to resume",
     (
-        NAME,
+        dataclasses.replace(NAME, told_by="--plan"),
         FROM_VM,
         Option(
             "--vm-size",
@@ -94,6 +128,12 @@ VERB = Verb(
             completion="file",
             annotation="Mapping[str, Any] | str",
         ),
+        Option(
+            "--plan",
+            "Do exactly what this plan of `plan --out` says, or say what has changed since",
+            metavar="FILE",
+            completion="file",
+        ),
         Option("--replace", "Delete and re-create an existing pool that differs (default: fail); on Azure, add --yes"),
         RESIZE_TIMEOUT,
         UNTIL,
@@ -115,6 +155,7 @@ VERB = Verb(
         "create genomics --from-vm desk-vm --stop --vm-size Standard_D4s_v5 --nodes 20",
         "create genomics --from-version $version --vm-size Standard_D4s_v5 --nodes 20",
         "create genomics --spec genomics.yaml --nodes 50",
+        "create --plan genomics-plan.toml",
     ),
     start,
     returns="One row per step.",
@@ -124,4 +165,6 @@ VERB = Verb(
     ),
     takes_body=True,
     changes=True,
+    complete=_complete,
+    extra_tables=(("plan differences", "The error of `--plan`, if facts have changed since the plan was made, has:"),),
 )

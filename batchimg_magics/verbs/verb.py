@@ -83,6 +83,8 @@ class Option:
         Whether its value is a command line or a formula, in which ``$`` has a meaning of its own.
     short
         A short form with one dash.
+    told_by
+        The option whose file has its value; the argument can be omitted beside it.
     describe
         Returns the allowed values with a description of each, for help and completion; read only when it is needed.
     implied
@@ -103,6 +105,7 @@ class Option:
     implied: str = ""
     is_code: bool = False
     short: str = ""
+    told_by: str = ""
     describe: Callable[[], Mapping[str, str]] | None = None
 
     @property
@@ -171,6 +174,8 @@ class Verb:
         The option whose value can be the body of a cell instead, as it is.
     changes
         Whether it changes a pool: such verbs run one at a time per pool.
+    complete
+        Returns the options with those that a file among them has, for example the name of the pool.
     extra_tables
         Further schemas that it can return, each with the text that introduces it on the reference page.
     """
@@ -185,6 +190,7 @@ class Verb:
     takes_body: bool = False
     text_body: str = ""
     changes: bool = False
+    complete: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     extra_tables: tuple[tuple[str, str], ...] = ()
 
     @property

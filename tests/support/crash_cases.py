@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.session.session import Session
+from tests.support.connections import emulator_of
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import GROUP
 from tests.support.prepared_vms import StateFileClient, connect_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 #: Before pools on managed images were retired.
 EARLY = dt.datetime(2025, 6, 2, tzinfo=dt.UTC)
 SIZE = "Standard_D4s_v5"
+_PLAN = "plan.toml"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,25 @@ class _Create:
 
     def __call__(self, session: Session) -> object:
         return session.create(self.name, **{"vm_size": SIZE, "nodes": 2, **self.options})
+
+
+@dataclass
+class _Plan:
+    """Save a plan beside the state before `create --plan` is interrupted."""
+
+    name: str
+    options: dict[str, Any]
+
+    def __call__(self, client: StateFileClient, session: Session) -> object:
+        file = client.path.with_name(_PLAN)
+        return connect_to(session, client).plan(self.name, vm_size=SIZE, nodes=2, out=str(file), **self.options)
+
+
+def _create_as_planned(session: Session) -> object:
+    """Carry out the plan beside the state; a state that is interrupted is in a folder inside that one."""
+    folder = Path(str(emulator_of(session).state_path)).parent
+    file = next(one for one in (folder / _PLAN, folder.parent / _PLAN) if one.exists())
+    return session.create(plan=str(file), yes=True)
 
 
 def _pool(client: StateFileClient, session: Session) -> None:
@@ -128,6 +149,9 @@ CASES = (
     Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS), tries=4),
     Case("create by copy", _Create("desk", {"from_vm": "desk-vm", "stop": True})),
     Case("create in place", _Create("desk", {"from_vm": "desk-vm", "capture": "in-place", "yes": True})),
+    Case("create --plan", _create_as_planned, _Plan("genomics", {"from_vm": "prep-vm"})),
+    Case("create --plan by copy", _create_as_planned, _Plan("desk", {"from_vm": "desk-vm", "stop": True}), tries=3),
+    Case("create --plan in place", _create_as_planned, _Plan("desk", {"from_vm": "desk-vm", "capture": "in-place"})),
     Case("create --via managed-image", _Create("desk", {"from_vm": "desk-vm", "via": "managed-image"})),
     Case(
         "create --from-snapshot",

@@ -135,6 +135,11 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("usd_per_month", "float", "cost of the stored snapshots or replicas in USD per month, at most"),
         Column("id", "text", "resource ID", form="id"),
     ),
+    "plan differences": (
+        Column("fact", "text", "what the plan depends on"),
+        Column("planned", "text", "what was so when the plan was made"),
+        Column("now", "text", "what is so now"),
+    ),
     "nodes": (
         Column("node_id", "text", "ID of the node", form="id"),
         Column("state", "word", "node state", NODE_STATES),

@@ -77,6 +77,7 @@ VIEWS: dict[str, View] = {
     "plan": View(
         ("step", "action", "resource", "minutes", "usd_per_hour", "usd_per_month", "why"), ("id",), "nothing is to do"
     ),
+    "plan differences": View(("fact", "planned", "now")),
     "nodes": View(_NODES_FIRST, _NODES_LAST, _NO_NODES),
     "node login": View(("node_id", "command", "state", "next", "user", "expires", "address", "port")),
     "node actions": View(("node_id", "outcome", "action", "state", "exit_code"), ("pool",), "no node was named"),

@@ -20,7 +20,7 @@ from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import workload
 from batchimg_magics.core.images import build
 from batchimg_magics.core.operations import copies
-from batchimg_magics.core.operations.runner import StepRunner
+from batchimg_magics.core.operations.runner import StepRunner, step_rows
 from batchimg_magics.core.scaling import context, controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
@@ -42,11 +42,20 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.build import ImageBuild
     from batchimg_magics.core.images.origins.origin import ImageOrigin
     from batchimg_magics.core.operations.copies import CopyCost
+    from batchimg_magics.core.operations.plan_file import SavedPlan
     from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.resource_ids import ResourceId
 
 
-async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool = False) -> Table:
+async def create(
+    azure: Azure,
+    spec: PoolSpec,
+    board: Board,
+    consent: Consent,
+    *,
+    replace: bool = False,
+    saved: SavedPlan | None = None,
+) -> Table:
     """Create a pool and the image of its nodes, or resume an earlier run.
 
     Parameters
@@ -57,6 +66,8 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *
         Whether the VM itself may be generalized and, with `replace`, a pool deleted.
     replace
         Whether an existing pool that differs is deleted and created again.
+    saved
+        The plan that is carried out; None: there is none.
 
     Returns
     -------
@@ -71,12 +82,15 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *
         A step failed in Azure.
     """
     with read_cache.share_reads():
-        return await _create_pool(azure, spec, board, consent, replace=replace)
+        found = await read_creation(azure, spec, yes=consent.yes, replace=replace, saved=saved)
+        run = StepRunner("create", creation_steps(azure, found, board), board)
+        if saved is not None:
+            saved.refuse_other_steps(await step_rows(run.steps))
+        return await _run_steps(run, found, board, consent)
 
 
-async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool) -> Table:
-    found = await read_creation(azure, spec, yes=consent.yes, replace=replace)
-    run = StepRunner("create", creation_steps(azure, found, board), board)
+async def _run_steps(run: StepRunner, found: Creation, board: Board, consent: Consent) -> Table:
+    spec = found.spec
     if consent.withheld and found.decision == "replaced":
         run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
         run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
@@ -121,8 +135,8 @@ class Creation:
         Node agent SKU, and the VM size as Azure spells it.
     account, in_subscription
         The Batch account's id, and whether its nodes are VMs in the user's subscription.
-    pool
-        The existing pool, if any.
+    facts, pool
+        What the preflight checks read; the existing pool, if any.
     findings
         The findings of the rules, without errors.
     pool_decision
@@ -141,6 +155,7 @@ class Creation:
     size: str
     account: ResourceId
     in_subscription: bool
+    facts: Facts
     pool: Json | None
     findings: Sequence[Finding]
     pool_decision: PoolDecision | None = None
@@ -192,7 +207,9 @@ class Creation:
         return f"{count_text(current_counts(self.pool).total, 'node')}; {self.pool_decision.why}"
 
 
-async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False) -> Creation:
+async def read_creation(
+    azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False, saved: SavedPlan | None = None
+) -> Creation:
     """Read everything that `create` depends on, and raise if it cannot succeed. Nothing is changed.
 
     Parameters
@@ -203,6 +220,8 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
         Whether the user confirmed that the VM itself is generalized.
     replace
         Whether an existing pool that differs may be deleted and created again.
+    saved
+        The plan that is carried out; None: there is none.
 
     Raises
     ------
@@ -210,10 +229,14 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
         Something does not exist, does not match, or exists and differs: all of it in one error.
     """
     check_resource_tags(tags.combined(azure.resource_tags, spec.tags))
+    if saved is not None:
+        saved.refuse_if_expired(azure)
     facts, origin = await reader.read_for_creation(azure, spec, yes=yes)
     facts, found = await examine_facts(azure, facts, origin, replace=replace)
     findings = preflight.run_rules(facts)
     if found is None or any(one.is_error for one in findings):
+        if saved is not None:
+            saved.refuse_if_moved(facts, None, findings)
         raise preflight.refusal(facts, findings)
     # What could not be read before is read again: if that fails, Azure's own error is raised.
     images = facts.supported_images or await node_agents.read_supported_images(azure)
@@ -224,7 +247,10 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
     found = dataclasses.replace(
         found, agent=agent, size=str(size["name"]), findings=findings, copy_cost=cost, counts=counts
     )
-    return dataclasses.replace(found, first_node=await _is_first_node_wanted(azure, found))
+    found = dataclasses.replace(found, first_node=await _is_first_node_wanted(azure, found), facts=facts)
+    if saved is not None:
+        saved.refuse_if_moved(facts, found, findings)
+    return found
 
 
 async def examine_facts(
@@ -248,7 +274,7 @@ async def examine_facts(
         return dataclasses.replace(facts, problem=error), None
     size = str((facts.size or {}).get("name") or spec.vm_size)
     account = (azure.scope.account_id, facts.user_subscription)
-    found = Creation(spec, image_build, _agent(facts, origin), size, *account, facts.pool, ())
+    found = Creation(spec, image_build, _agent(facts, origin), size, *account, facts, facts.pool, ())
     wanted = found.body(PoolImage(image_build.known_id or f"a new one of {found.source.description}", image_build.hash))
     if spec.direct:
         try:

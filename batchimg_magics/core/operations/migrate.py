@@ -22,8 +22,8 @@ from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build
 from batchimg_magics.core.images.origins import registry
-from batchimg_magics.core.operations import create, plan
-from batchimg_magics.core.operations.runner import StepRunner
+from batchimg_magics.core.operations import create
+from batchimg_magics.core.operations.runner import StepRunner, step_rows
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import SpecError
@@ -306,7 +306,7 @@ async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: b
     found = await read_migration(azure, name, new)
     steps = migration_steps(azure, found, board, delete_old=delete_old)
     if dry_run:
-        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.step_rows(steps)]
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await step_rows(steps)]
         return Table.from_rows("migrate", rows, f"pool {name}: plan of {count_text(len(rows), 'step')} (dry run)")
     run = StepRunner("migrate", steps, board)
     table = await run.run_with_cleanup(found.build, "")

@@ -17,23 +17,43 @@ from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.estimates import prices, storage_prices, workload
 from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import create
-from batchimg_magics.core.operations.runner import known_id
+from batchimg_magics.core.operations.runner import known_id, step_rows
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.operations.create import Creation
+    from batchimg_magics.core.operations.plan_file import SavedPlan
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-__all__ = ["plan_table", "step_rows"]
+__all__ = ["plan_table"]
 
 
-async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
+async def plan_table(
+    azure: Azure,
+    spec: PoolSpec,
+    board: Board,
+    *,
+    replace: bool = False,
+    saved: SavedPlan | None = None,
+    save: Callable[[Table, Creation], None] | None = None,
+) -> Table:
     """Return what `create` would do, one step per row.
+
+    Parameters
+    ----------
+    azure, spec, board
+        The connection, the requested pool, and the progress display.
+    replace
+        Whether an existing pool that differs would be deleted and created again.
+    saved
+        The plan that would be carried out; None: there is none.
+    save
+        Writes the plan to a file; None: it is only shown.
 
     Raises
     ------
@@ -41,9 +61,11 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
         `create` could not succeed.
     """
     with read_cache.share_reads():
-        found = await create.read_creation(azure, spec, yes=True, replace=replace)
+        found = await create.read_creation(azure, spec, yes=True, replace=replace, saved=saved)
         steps = create.creation_steps(azure, found, board)
         planned, sizes = await concurrency.gather(step_rows(steps), _image_sizes(azure, found))
+        if saved is not None:
+            saved.refuse_other_steps(planned)
         rates, stored = await concurrency.gather(
             _node_rates(azure, found, sizes), _add_monthly_costs(azure, found, planned, sizes)
         )
@@ -60,28 +82,10 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     price = f", then {_monthly_text(stored)}{_hourly_text(rates, cost)}"
     steps_text = f"{count_text(todo, 'step')}, about {whole_s / 60:.0f} min"
     caption = f"plan of pool {spec.name}: {steps_text}{price} (dry run){create.timeout_hint(spec)}"
-    return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
-
-
-async def step_rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return one row per step: what it would do, and how long that takes."""
-    done = await concurrency.gather(*(_is_done(step) for step in steps))
-    return [_step_row(step, done=one) for step, one in zip(steps, done, strict=True)]
-
-
-async def _is_done(step: Step) -> bool:
-    return step.is_done is not None and await step.is_done()
-
-
-def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
-    return {
-        "step": step.name,
-        "resource": step.resource.label,
-        "action": "exists" if done else step.planned_action,
-        "why": step.why or None,
-        "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
-        "id": str(step.resource),
-    }
+    table = Table.from_rows("plan", planned, caption)
+    if save is not None:
+        save(table, found)
+    return preflight.with_warnings(table, found.findings)
 
 
 def _total_s(steps: Sequence[Step], done: Collection[str]) -> float:

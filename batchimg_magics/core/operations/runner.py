@@ -29,6 +29,27 @@ def known_id(resource_id: str) -> str | None:
     return None if ResourceId.parse(resource_id).is_planned else resource_id
 
 
+async def step_rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return one row per step: what it would do, and how long that takes."""
+    done = await concurrency.gather(*(_is_done(step) for step in steps))
+    return [_step_row(step, done=one) for step, one in zip(steps, done, strict=True)]
+
+
+async def _is_done(step: Step) -> bool:
+    return step.is_done is not None and await step.is_done()
+
+
+def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "resource": step.resource.label,
+        "action": "exists" if done else step.planned_action,
+        "why": step.why or None,
+        "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
+        "id": str(step.resource),
+    }
+
+
 class StepRunner:
     """One run of the steps of a plan.
 
