@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
-    from batchimg_magics.core.operations.create import Creation
+    from batchimg_magics.core.operations.creation import Creation
     from batchimg_magics.core.operations.plan_file import SavedPlan
     from batchimg_magics.pool_spec.pool import PoolSpec
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import Finding
-    from batchimg_magics.core.operations.create import Creation
+    from batchimg_magics.core.operations.creation import Creation
 
 __all__ = ["Fact", "read_facts"]
 

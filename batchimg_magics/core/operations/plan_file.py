@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import Finding
-    from batchimg_magics.core.operations.create import Creation
+    from batchimg_magics.core.operations.creation import Creation
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 __all__ = ["SavedPlan", "connection_of", "read_plan", "save_plan", "seal"]
