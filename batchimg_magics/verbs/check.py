@@ -45,7 +45,8 @@ def start(
 #: Options of `create` that a check does not need, and those that name another source: here NAME is the source.
 _EXCLUDED_OPTIONS = frozenset(
     {
-        "name", "wait", "until", "yes", "replace", "dry_run", "data_snapshots", "storage_account", "os_type",
+        "name", "wait", "until", "plan",
+        "yes", "replace", "dry_run", "data_snapshots", "storage_account", "os_type",
         "generation", "security_type", "architecture",
     }
 )  # fmt: skip

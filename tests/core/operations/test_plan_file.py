@@ -259,7 +259,7 @@ def test_a_plan_that_fits_its_hash_is_still_checked(session: Session, plan: Path
     assert "'steps' is not as expected" in tried(steps=[{"step": "pool"}])
     assert "is not known" in tried(spec={**document["spec"], "rootkit": True})
     assert "step gallery: planned none, now would create" in tried(steps=document["steps"][:2])
-    assert "VM size: planned none" in tried(facts={})
+    assert "pool quota: planned none, now 100" in tried(facts={})
 
 
 def test_the_name_of_the_pool_is_that_of_the_plan(session: Session, plan: Path) -> None:
