@@ -563,7 +563,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
 
     def create(
         self,
-        name: str,
+        name: str | None = None,
         *,
         from_vm: str | None = None,
         vm_size: str | None = None,
@@ -626,6 +626,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
+        plan: str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -655,7 +656,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
 
         Parameters
         ----------
-        name : str
+        name : str | None
             Name of the pool.
         from_vm : str | None
             Build the image from this VM (name or resource ID).
@@ -783,6 +784,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
+        plan : str | None
+            Do exactly what this plan of `session.plan(out=...)` says, or say what has changed since.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
@@ -926,6 +929,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
         accept: Sequence[str] | None = None,
+        out: str | None = None,
+        force: bool = False,
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
@@ -1095,6 +1100,10 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
+        out : str | None
+            Write the plan to this file, for `session.create(plan="FILE")`.
+        force : bool
+            Replace the file of `out` if it exists.
         mounts : Sequence[Mapping[str, Any]] | None
             File systems to mount on each node, as in the YAML of a pool.
         container_registries : Sequence[Mapping[str, Any]] | None
@@ -2032,6 +2041,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
+        plan: str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -2187,6 +2197,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
+        plan : str | None
+            Do exactly what this plan of `session.plan(out=...)` says, or say what has changed since.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
@@ -2329,6 +2341,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
         accept: Sequence[str] | None = None,
+        out: str | None = None,
+        force: bool = False,
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
@@ -2496,6 +2510,10 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
+        out : str | None
+            Write the plan to this file, for `session.create(plan="FILE")`.
+        force : bool
+            Replace the file of `out` if it exists.
         mounts : Sequence[Mapping[str, Any]] | None
             File systems to mount on each node, as in the YAML of a pool.
         container_registries : Sequence[Mapping[str, Any]] | None
