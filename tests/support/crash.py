@@ -1,11 +1,25 @@
-"""Interrupt every command of `tests.support.crash_cases` at every request, and run the same line again.
+"""Kill the process of every command of `tests.support.crash_cases` at every point, and run the same line again.
 
-Run it with `python -m tests.support.crash`. For each request of an uninterrupted run, on a state file, the process is
-killed right before the request; and for each request that changes something also after Azure has handled it, before the
-response is received. (After the response is the same as before the next request.) A new session then runs the same
-line. It must end with the same resources as the uninterrupted run: nothing twice, no temporary VM left; and there must
-never be a new resource without the ownership tags. Where the command sets an expiry, no node is left after it, although
-nobody runs the line again.
+Run it with `python -m tests.support.crash`. Each point is a process of its own, which ends by `os._exit`, as a process
+ends that is killed. The points are those at which somebody else could see a difference:
+
+- ``before``: right before each request;
+- ``lost``: after the service has handled a request, before the response is received, for each request that changes
+  something: every one but GET and HEAD, and those reads after which the service's state was another one;
+- ``after``: when a response was handled and the code waits again, for each request after which the process writes to a
+  local file, or waits before its next request. Otherwise this is the same as before the next request;
+- ``write``: in the middle of each write to a local file: before a transaction of the history is committed, when a file
+  was opened and nothing is in it, before it gets its name.
+
+Of ``after`` and ``write`` where a poll repeats the same request, the first two and the last are tried. Between these
+points, a process only computes: what it has computed dies with it. Of requests that wait for their responses at
+the same time, one is at its point, and the others are as they are at that moment.
+
+A run whose process did not die where it had to is an error of this program. After each death, time goes on from there,
+and a new process runs the same line. It must end with the same resources as the uninterrupted run: nothing twice, no
+temporary VM left; and there must never be a new resource without the ownership tags. The files of the emulator and the
+history must be intact, and no temporary file be left. Where the command sets an expiry, no node is left after it,
+although nobody runs the line again.
 """
 
 from __future__ import annotations
@@ -14,30 +28,32 @@ import argparse
 import json
 import multiprocessing
 import os
+import random
 import shutil
+import sqlite3
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.session.session import Session
-from tests.support.connections import wrapped_session
 from tests.support.crash_cases import CASES, Case
+from tests.support.crash_process import KILLED, READS, Event, Recorder, enter_folder, run_forked, run_recorded
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory, read_node_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 #: Seconds after an expiry by which the nodes are gone: Batch evaluates formulas every five minutes.
 MAX_LATE_S = 600.0
-#: Requests that change nothing: it makes no difference whether their responses are received.
-_READS = ("GET", "HEAD")
+#: How long before the next run a process died, in seconds: the times of its files are set to that.
+_DEAD_FOR_S = 24 * 3600.0
 
 
 class ProcessKilled(BaseException):
@@ -46,7 +62,7 @@ class ProcessKilled(BaseException):
 
 @dataclass
 class CrashTransport(ForwardingTransport):
-    """A transport that counts the requests and kills the process at one of them."""
+    """A transport that counts the requests, and lets the work of this process fail at one of them: for other tests."""
 
     at: int = 0
     how: str = "before"
@@ -72,48 +88,67 @@ class CrashPoint:
     ----------
     case
         The name of the command.
-    request
-        The number of the request, from 1.
+    number
+        The number of the event, from 1.
     mode
-        ``before`` the request, or ``lost``: after Azure has handled it, before the response is received.
+        ``before``, ``lost``, ``after`` or ``write``.
+    event
+        What happens there in the uninterrupted run.
     """
 
     case: str
-    request: int
+    number: int
     mode: str
+    event: Event
 
     def __str__(self) -> str:
-        return f"{self.case}, {self.mode} request {self.request}"
+        return f"{self.case}, {self.mode} {self.number} ({self.event.text})"
 
 
-def run_interrupted(
-    state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before"
-) -> CrashTransport:
-    """Run a command in a new session; the process is killed at a request unless it is 0."""
-    wrap = partial(CrashTransport, how=mode)
-    with wrapped_session(wrap, state=str(state_file), speed="max") as (session, line):
-        line.sent = 0
-        line.at = at
-        try:
-            act(session)
-        except ProcessKilled:
-            pass
-        finally:
-            line.at = 0
-    return line
+#: Of the points that repeat each other, as those of a poll do, so many are tried first, and the last one.
+_FIRST = 2
 
 
-def _run_again(state_file: Path, case: Case) -> list[str]:
-    """Run the same line in a new session, and return its error. A second deletion finds nothing and reports it."""
+def crash_points(case: str, events: list[Event]) -> list[CrashPoint]:
+    """Return the points of a command, given the events of its uninterrupted run."""
+    found = []
+    alike: dict[tuple[str, ...], list[CrashPoint]] = {}
+    request = ""
+    for number, event in enumerate(events, 1):
+        request = event.text if event.kind == "request" else request
+        for mode in _modes(event, events[number] if number < len(events) else None):
+            found.append(point := CrashPoint(case, number, mode, event))
+            if mode in ("after", "write"):
+                alike.setdefault((mode, request, event.text), []).append(point)
+    left_out = {point for points in alike.values() for point in points[_FIRST:-1]}
+    return [point for point in found if point not in left_out]
+
+
+def _modes(event: Event, following: Event | None) -> Iterator[str]:
+    """Yield how a process can die at an event."""
+    if event.kind == "write":
+        yield "write"
+        return
+    yield "before"
+    if event.changes or not event.text.startswith(READS):
+        yield "lost"
+    if following is None or following.kind == "write" or following.now != event.answered:
+        yield "after"
+
+
+def _run_line(folder: Path, case: Case) -> None:
+    """Run the line in a new session, and write its error to a file: a second deletion finds nothing and reports it."""
+    enter_folder(folder)
+    problems = []
     with Session() as session:
-        session.connect(state=str(state_file), speed="max")
+        session.connect(state=str(folder / "world.db"), speed="max")
         try:
             case.run(session)
         except NotFoundError as error:
-            return [] if case.deletes else [f"run again: {error}"]
+            problems = [] if case.deletes else [f"run again: {error}"]
         except BatchImgError as error:
-            return [f"run again: {type(error).__name__}: {error}"]
-    return []
+            problems = [f"run again: {type(error).__name__}: {error}"]
+    (folder.parent / "problems.json").write_text(json.dumps(problems))
 
 
 @dataclass(frozen=True)
@@ -123,70 +158,131 @@ class Interruption:
     Parameters
     ----------
     case, folder
-        The case, and the folder with its state files.
-    log
-        The requests of the uninterrupted run.
+        The case, and the folder with its states.
+    events
+        The events of the uninterrupted run.
     first, last
         The resources before and after it.
+    files
+        The names of the local files after it.
     """
 
     case: Case
     folder: Path
-    log: list[str]
+    events: list[Event]
     first: dict[str, Any]
     last: dict[str, Any]
+    files: set[str]
 
     @classmethod
     def of(cls, case: Case, folder: Path) -> Interruption:
         """Run a case to its end."""
-        start, undisturbed = folder / "start.db", folder / "undisturbed.db"
-        case.build(start)
-        shutil.copy(start, undisturbed)
-        log = run_interrupted(undisturbed, case.run).log
-        return cls(case, folder, log, read_inventory(start), read_inventory(undisturbed))
+        start, undisturbed = folder / "start", folder / "undisturbed" / "files"
+        start.mkdir()
+        case.build(start / "world.db")
+        first = read_inventory(start / "world.db")  # before the copies: reads draw ids, too
+        shutil.copytree(start, undisturbed)
+        # Once in this process: the processes that are forked from it have imported what the command needs.
+        with tempfile.TemporaryDirectory(dir=folder) as warm, Session() as session:
+            shutil.copytree(start, warm, dirs_exist_ok=True)
+            session.connect(state=str(Path(warm) / "world.db"), speed="max")
+            case.run(session)
+        if status := run_forked(run_recorded, undisturbed, case.run, Recorder(counts=case.counts)):
+            raise RuntimeError(f"{case.name}: the uninterrupted run ended with status {status}")
+        events = [Event(**one) for one in json.loads((undisturbed.parent / "events.json").read_text())]
+        last = read_inventory(undisturbed / "world.db")
+        return cls(case, folder, events, first, last, _files(undisturbed))
 
-    def points(self, every: int = 1) -> list[CrashPoint]:
-        """Return the points at which the case can be interrupted, or each so manieth of them."""
-        found = []
-        for number, request in enumerate(self.log, 1):
-            found.append(CrashPoint(self.case.name, number, "before"))
-            if not request.startswith(_READS):
-                found.append(CrashPoint(self.case.name, number, "lost"))
-        return found[::every]
+    def points(self, tries: int = 0, every: int = 1) -> list[CrashPoint]:
+        """Return the points at which the case can be interrupted, a number of them, or each so manieth of them."""
+        found = crash_points(self.case.name, self.events)
+        wanted = min(tries, len(found)) or -(-len(found) // every)
+        # By chance, because every so manieth point may always be of the same mode.
+        chance = random.Random(self.case.name)  # noqa: S311 - the same points in every run
+        chosen = sorted(chance.sample(range(len(found)), wanted))
+        return [found[index] for index in chosen]
 
     def problems(self, point: CrashPoint) -> list[str]:
-        """Interrupt the command at a point, run it again, and return what differs from the uninterrupted run."""
+        """Kill the process of the command at a point, run it again, and return what differs from the other run."""
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            interrupted = Path(folder) / "interrupted.db"
-            shutil.copy(self.folder / "start.db", interrupted)
-            line = run_interrupted(interrupted, self.case.run, point.request, point.mode)
-            problems = [f"no tags: {key}" for key in _untagged(read_inventory(interrupted), self.first)]
-            problems += self._late_nodes(interrupted)
-            problems += _run_again(interrupted, self.case)
-            problems += _differences(self.last, read_inventory(interrupted))
-            return problems and [*problems, *line.log[-1:]]
+            files = Path(folder) / "files"
+            shutil.copytree(self.folder / "start", files)
+            if problems := self._kill(files, point):
+                return problems
+            problems = [f"no tags: {key}" for key in _untagged(read_inventory(files / "world.db"), self.first)]
+            problems += self._late_nodes(files / "world.db")
+            if run_forked(_run_line, files, self.case):
+                return [*problems, "run again: the process failed"]
+            problems += json.loads((files.parent / "problems.json").read_text())
+            problems += _differences(self.last, read_inventory(files / "world.db"))
+            problems += _damaged(files)
+            return problems + [f"file left: {name}" for name in sorted(_files(files) - self.files)]
+
+    def _kill(self, files: Path, point: CrashPoint) -> list[str]:
+        """Run the command until it dies, and let time go on from there; return what is wrong with its death."""
+        report = files.parent / "report.json"
+        recorder = Recorder(point.number, point.mode, report, counts=self.case.counts)
+        status = run_forked(run_recorded, files, self.case.run, recorder)
+        if status != KILLED or not report.exists():
+            return [f"harness: the process did not die there, but ended with status {status}"]
+        told = json.loads(report.read_text())
+        if told["text"] != point.event.text:
+            return [f"harness: the process died elsewhere: {told['text']}"]
+        store = Store(files / "world.db", start=0)
+        try:
+            with store.transaction(write=True):
+                store.record_time(told["now"])
+        finally:
+            store.close()
+        for file in _local_files(files):
+            os.utime(file, (then := file.stat().st_mtime - _DEAD_FOR_S, then))
+        return []
 
     def _late_nodes(self, state_file: Path) -> list[str]:
         """Return the pools that have nodes after their expiry, if nobody does anything from now on."""
         if not self.case.expires_h:
             return []
-        left = state_file.with_name("left-alone.db")
+        left = state_file.parent.parent / "left-alone.db"
         shutil.copy(state_file, left)
         counts = read_node_counts(left, after_s=self.case.expires_h * 3600 + MAX_LATE_S)
         return [f"after its expiry: {key} has {count} nodes" for key, count in counts.items() if count]
 
 
-def crash_points(case: Case, folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield a name and what differed (nothing, if all is well) for as many points of a case as the tests try."""
-    interruption = Interruption.of(case, folder)
-    points = interruption.points()
-    for number in range(1, case.tries + 1):
-        point = points[number * len(points) // (case.tries + 1)]
-        yield str(point), interruption.problems(point)
+def _local_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder without those of SQLite, and without the state of the emulator."""
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.name.startswith("world."):
+            yield file
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(file.relative_to(folder)) for file in _local_files(folder)}
+
+
+def _damaged(folder: Path) -> Iterator[str]:
+    """Yield the databases that SQLite finds damaged, and journals that nobody has used."""
+    for file in folder.glob("world*.db"):
+        database = sqlite3.connect(file)
+        try:
+            if (told := database.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
+                yield f"damaged: {file.name}: {told}"
+        except sqlite3.Error as error:
+            yield f"damaged: {file.name}: {error}"
+        finally:
+            database.close()
+    yield from (f"file left: {file.name}" for file in folder.glob("world*-journal") if file.stat().st_size)
+
+
+def try_some(case: str, folder: Path) -> dict[str, list[str]]:
+    """Return the names of as many points of a case as the tests try, and what differed (nothing, if all is well)."""
+    interruption = Interruption.of(next(one for one in CASES if one.name == case), folder)
+    return {str(point): interruption.problems(point) for point in interruption.points(interruption.case.tries)}
 
 
 def _untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
-    return [key for key, found in now.items() if key not in first and "batchimg-made-by" not in json.dumps(found)]
+    """Return the ids of resources that are new and have no tags of ours; what has no id belongs to such a resource."""
+    new = {key: found for key, found in now.items() if key not in first and key.startswith("/")}
+    return [key for key, found in new.items() if "batchimg-made-by" not in json.dumps(found)]
 
 
 def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
@@ -221,14 +317,17 @@ def _try_case(case: Case, every: int, jobs: int) -> tuple[int, int]:
     """Try the points of a case in several processes; print and count those that differ."""
     with tempfile.TemporaryDirectory() as folder:
         _current.append(Interruption.of(case, Path(folder)))
-        points = _current[-1].points(every)
+        points = _current[-1].points(every=every)
         differed = 0
         with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
             for point, problems in zip(points, pool.map(_try_point, points), strict=True):
                 if problems:
                     differed += 1
                     print(f"{point}:", *problems, sep="\n  ", flush=True)  # noqa: T201 - a report
-    print(f"{case.name}: {len(points)} points tried, {differed} differed", flush=True)  # noqa: T201 - a report
+    modes = ", ".join(
+        f"{sum(one.mode == mode for one in points)} {mode}" for mode in ("before", "lost", "after", "write")
+    )
+    print(f"{case.name}: {len(points)} points tried ({modes}), {differed} differed", flush=True)  # noqa: T201 - a report
     return len(points), differed
 
 

@@ -47,6 +47,9 @@ class Case:
     expires_h
         Hours after which no pool has a node, wherever the command was interrupted, although no client runs any more;
         0: the command sets no expiry.
+    counts
+        Tells the requests, by method and URL, at which it is interrupted: those of a command that does several things
+        at once are not in the same order in each run.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Case:
     tries: int = 2
     date: dt.datetime | None = None
     expires_h: float = 0
+    counts: Callable[[str], bool] = bool
 
     def build(self, path: Path) -> None:
         """Create the state before the command."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.app import App
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from batchimg_magics.emulator.http.messages import HttpResponse
+    from batchimg_magics.emulator.world.store import Item
+
+_ARM_HOST = "management.azure.com"
+_ACCOUNTS = ("/providers/Microsoft.Batch/batchAccounts", "2025-06-01")
 _LISTS = (
     ("/providers/Microsoft.Compute/virtualMachines?$expand=instanceView", "2024-07-01"),
     ("/providers/Microsoft.Compute/disks", "2023-10-02"),
@@ -24,13 +31,27 @@ _LISTS = (
     ("/providers/Microsoft.Compute/galleries", "2023-07-03"),
     ("/providers/Microsoft.Network/networkInterfaces", "2024-05-01"),
     ("/providers/Microsoft.Network/networkSecurityGroups", "2024-05-01"),
-    ("/providers/Microsoft.Batch/batchAccounts", "2025-06-01"),
+    ("/providers/Microsoft.Network/publicIPAddresses", "2024-05-01"),
+    ("/providers/Microsoft.Network/virtualNetworks", "2024-05-01"),
+    ("/providers/Microsoft.Authorization/locks", "2016-09-01"),
+    ("/providers/Microsoft.Authorization/roleAssignments", "2022-04-01"),
+    ("/providers/Microsoft.Authorization/policyAssignments", "2023-04-01"),
+    ("/resourcegroups", "2021-04-01"),
+    _ACCOUNTS,
 )
 _CHILDREN = (
+    (r".*/virtualmachines/[^/]+", "/runCommands", "2024-07-01"),
+    (r".*/virtualmachines/[^/]+", "/extensions", "2024-07-01"),
     (r".*/galleries/[^/]+", "/images", "2023-07-03"),
     (r".*/galleries/[^/]+/images/[^/]+", "/versions", "2023-07-03"),
     (r".*/batchaccounts/[^/]+", "/pools", "2025-06-01"),
 )
+#: What is in a state and is no resource, or is read with another one.
+_NOT_LISTED = frozenset({"microsoft.compute/operations", "microsoft.resources/subscriptions"})
+_NOT_COUNTED = frozenset({"total"})
+#: States of nodes that pass by themselves, and the one that they come to.
+_WORKING = frozenset({"creating", "starting", "waitingforstarttask", "idle", "running", "rebooting", "reimaging"})
+_BATCH_VERSION = "2024-07-01.20.0"
 #: Moments, and what the service makes up anew each time.
 _VARYING = re.compile(
     r"(time|timeCreated|date|etag|lastModified|uniqueId|uniqueName|sourceUniqueId|url|startTime|endTime|"
@@ -42,7 +63,10 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 def read_inventory(path: Path) -> dict[str, Any]:
-    """Return id -> document of all resources of Compute and Batch; VMs with their instance view."""
+    """Return id -> document of all resources; VMs with their instance view, pools with their jobs and nodes.
+
+    A resource of the state that no list has is an error.
+    """
     with _open(path) as app:
         found = {}
         for below, version in _LISTS:
@@ -52,13 +76,41 @@ def read_inventory(path: Path) -> dict[str, Any]:
             for key in [key for key in found if re.fullmatch(parent, key)]:
                 for item in _ask(app, "GET", key + child, version)["value"]:
                     found[item["id"].lower()] = item
+        for account in [item for key, item in found.items() if re.fullmatch(r".*/batchaccounts/[^/]+", key)]:
+            found |= _read_data_plane(app, account)
+        others = [item for item in app.store.all_items() if item.kind not in _NOT_LISTED and item.key not in found]
+        missing = [item.key for item in others if not _is_gone(app, item)]
+        assert not missing, f"not in the inventory: {missing}"
     return {key: _without_varying(item) for key, item in found.items()}
+
+
+def _is_gone(app: App, item: Item) -> bool:
+    """Tell whether a resource of the state was deleted."""
+    versions = {path.partition("?")[0].rpartition("/")[2].lower(): version for path, version in _LISTS}
+    versions |= {child.strip("/").lower(): version for _, child, version in _CHILDREN}
+    version = versions.get(item.kind.rpartition("/")[2], "")
+    return bool(version) and _send(app, "GET", item.key, version).status == HTTPStatus.NOT_FOUND
+
+
+def _read_data_plane(app: App, account: dict[str, Any]) -> dict[str, Any]:
+    """Return the jobs of an account, and the numbers of nodes of its pools by what becomes of them."""
+    host, found = account["properties"]["accountEndpoint"], {}
+    for job in _ask(app, "GET", "/jobs", _BATCH_VERSION, host=host)["value"]:
+        found[f"{account['id']}/jobs/{job['id']}".lower()] = job
+    for pool in _ask(app, "GET", "/nodecounts", _BATCH_VERSION, host=host)["value"]:
+        for kind in ("dedicated", "lowPriority"):
+            counts: Counter[str] = Counter()
+            for state, count in pool[kind].items():
+                if count and state.lower() not in _NOT_COUNTED:
+                    counts["working" if state.lower() in _WORKING else state] += count
+            found[f"nodes of {pool['poolId']}, {kind}".lower()] = dict(counts)
+    return found
 
 
 def read_node_counts(path: Path, *, after_s: float = 0.0) -> dict[str, int]:
     """Return id -> number of nodes of all pools, after some seconds without a client."""
     with _open(path, after_s) as app:
-        accounts = _ask(app, "GET", f"/subscriptions/{SUBSCRIPTION}{_LISTS[-1][0]}", _LISTS[-1][1])["value"]
+        accounts = _ask(app, "GET", f"/subscriptions/{SUBSCRIPTION}{_ACCOUNTS[0]}", _ACCOUNTS[1])["value"]
         pools = [pool for one in accounts for pool in _ask(app, "GET", f"{one['id']}/pools", "2025-06-01")["value"]]
     counts = ((pool["id"].lower(), pool["properties"]) for pool in pools)
     return {key: props["currentDedicatedNodes"] + props["currentLowPriorityNodes"] for key, props in counts}
@@ -79,12 +131,20 @@ def _open(path: Path, after_s: float = 0.0) -> Iterator[App]:
         store.close()
 
 
-def _ask(app: App, method: str, path: str, version: str, body: dict[str, Any] | None = None) -> Any:
-    url = f"https://management.azure.com{path}{'&' if '?' in path else '?'}api-version={version}"
-    content = b"" if body is None else json.dumps(body).encode()
-    answer = app.answer(method, url, {"host": "management.azure.com", "authorization": "Bearer any"}, content)
-    assert answer.status < 300, (url, answer.status, answer.body)
+def _ask(
+    app: App, method: str, path: str, version: str, body: dict[str, Any] | None = None, host: str = _ARM_HOST
+) -> Any:
+    answer = _send(app, method, path, version, body, host)
+    assert answer.status < HTTPStatus.MULTIPLE_CHOICES, (path, answer.status, answer.body)
     return json.loads(answer.body)
+
+
+def _send(
+    app: App, method: str, path: str, version: str, body: dict[str, Any] | None = None, host: str = _ARM_HOST
+) -> HttpResponse:
+    url = f"https://{host}{path}{'&' if '?' in path else '?'}api-version={version}"
+    content = b"" if body is None else json.dumps(body).encode()
+    return app.answer(method, url, {"host": host, "authorization": "Bearer any"}, content)
 
 
 def _without_varying(found: Any) -> Any:
