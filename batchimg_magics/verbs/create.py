@@ -39,6 +39,7 @@ def start(
     *,
     spec: Mapping[str, Any] | str | None = None,
     plan: str | None = None,
+    locked: str | None = None,
     replace: bool = False,
     yes: bool = False,
     dry_run: bool = False,
@@ -51,6 +52,10 @@ def start(
 
     if name is None:
         raise SpecError("the following arguments are required: NAME", hint=f"usage: %batchimg {VERB.usage}")
+    if locked is not None:
+        if plan is not None:
+            raise SpecError("--locked cannot be used with --plan: both have the whole pool", hint="remove one of them")
+        return _start_locked(connection, name, spec, locked, options, replace=replace, yes=yes, dry_run=dry_run)
     saved = None if plan is None else _read_plan(connection, name, plan)
     if saved is None:
         pool_spec = PoolSpec.build(name, spec, **options)
@@ -61,6 +66,25 @@ def start(
         return lambda board: plan_table(connection.azure, pool_spec, board, replace=replace, saved=saved)
     consent = connection.consent(yes=yes)
     return lambda board: create.create(connection.azure, pool_spec, board, consent, replace=replace, saved=saved)
+
+
+def _start_locked(
+    connection: Connection,
+    name: str,
+    spec: Mapping[str, Any] | str | None,
+    file: str,
+    options: Mapping[str, Any],
+    *,
+    replace: bool,
+    yes: bool,
+    dry_run: bool,
+) -> VerbCall:
+    """Return the work of creating the pool of a lock."""
+    from batchimg_magics.core.operations import locked_pool
+
+    pool = locked_pool.read_locked_pool(file, name, spec, options)
+    consent = None if dry_run else connection.consent(yes=yes)
+    return lambda board: locked_pool.create_locked(connection.azure, pool, board, consent, replace=replace)
 
 
 def _read_plan(connection: Connection, name: str, file: str) -> SavedPlan:
@@ -77,12 +101,18 @@ def _read_plan(connection: Connection, name: str, file: str) -> SavedPlan:
 
 
 def _complete(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with the name of the pool, which a plan has."""
-    if options.get("name") is not None or options.get("plan") is None:
+    """Return the options with the name of the pool, which a plan and a lock have."""
+    if options.get("name") is not None:
         return options
-    from batchimg_magics.core.operations.plan_file import read_plan
+    if options.get("plan") is not None:
+        from batchimg_magics.core.operations.plan_file import read_plan
 
-    return {"name": read_plan(options["plan"]).name, **options}
+        return {**options, "name": read_plan(options["plan"]).name}
+    if options.get("locked") is not None:
+        from batchimg_magics.core.operations.verify import read_lock_file
+
+        return {**options, "name": str(read_lock_file(options["locked"])["pool"]["name"])}
+    return options
 
 
 ACCEPT = Option(
@@ -96,7 +126,7 @@ VERB = Verb(
     "create",
     "Build an image from a VM or another source and create a pool; run it again to resume",
     (
-        dataclasses.replace(NAME, told_by="--plan"),
+        dataclasses.replace(NAME, told_by="--plan or --locked"),
         FROM_VM,
         Option(
             "--vm-size",
@@ -134,6 +164,12 @@ VERB = Verb(
             metavar="FILE",
             completion="file",
         ),
+        Option(
+            "--locked",
+            "Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again",
+            metavar="FILE",
+            completion="file",
+        ),
         Option("--replace", "Delete and re-create an existing pool that differs (default: fail); on Azure, add --yes"),
         RESIZE_TIMEOUT,
         UNTIL,
@@ -156,6 +192,7 @@ VERB = Verb(
         "create genomics --from-version $version --vm-size Standard_D4s_v5 --nodes 20",
         "create genomics --spec genomics.yaml --nodes 50",
         "create --plan genomics-plan.toml",
+        "create --locked genomics.lock.toml --nodes 50",
     ),
     start,
     returns="One row per step.",
@@ -166,5 +203,8 @@ VERB = Verb(
     takes_body=True,
     changes=True,
     complete=_complete,
-    extra_tables=(("plan differences", "The error of `--plan`, if facts have changed since the plan was made, has:"),),
+    extra_tables=(
+        ("plan differences", "The error of `--plan`, if facts have changed since the plan was made, has:"),
+        ("rebuild", "The error of `--locked`, if the image is gone, has the ways to build it again:"),
+    ),
 )

@@ -53,7 +53,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "guards of this connection": ("--max-cost-per-hour", "--tag"),
     "what the check is about": ("--as", "--pool", "--all", "--role"),
     "how the command runs": (
-        "--spec", "--plan", "--out", "--force", "--dry-run", "--replace", "--accept", "--yes", "--no-wait",
+        "--spec", "--plan", "--locked", "--out", "--force", "--dry-run", "--replace", "--accept", "--yes", "--no-wait",
     ),
 }  # fmt: skip
 

@@ -27,4 +27,11 @@ LOCK_SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("meaning", "text", "what a difference means"),
         Column("next", "text", "what to do", form="advice"),
     ),
+    "rebuild": (
+        Column("source", "text", "what the image is built from, the nearest to the locked image first"),
+        Column("possible", "bool", "whether all that is needed exists"),
+        Column("command", "text", "line to run, in the order of the rows", form="code"),
+        Column("missing", "text", "what is missing", form="problem"),
+        Column("differs", "text", "how the new image may differ from the locked one"),
+    ),
 }

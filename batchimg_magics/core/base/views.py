@@ -107,6 +107,7 @@ VIEWS: dict[str, View] = {
         ("region", "created", "expired", "id"),
         "there are no leftover resources and no expired pools",
     ),
+    "rebuild": View(("source", "command", "missing", "differs"), ("possible",)),
     "lock": View(("field", "value", "unknown"), ("about",)),
     "verify": View(("field", "status", "found", "locked", "meaning", "next"), ("days",), "the lock has no facts"),
     "help": View(("command", "does"), ("verb",)),

@@ -57,6 +57,7 @@ def _rows(path: str, lock: Json, seen: Observation, file: str) -> Iterator[dict[
         return
     is_ok = verdict.status == "ok"
     names = {"name": path.rpartition(".")[2], "pool": lock["pool"]["name"], "file": file}
+    names["image"] = str(lock["image"].get("id") or "ID")
     meaning = verdict.meaning if verdict.meaning is not None else "" if is_ok else field.meaning
     advice = verdict.advice if verdict.advice is not None else "" if is_ok else field.advice
     yield {

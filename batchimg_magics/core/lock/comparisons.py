@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.lock.facts import NO_END, version_key
 from batchimg_magics.core.lock.lock_file import hash_spec
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
@@ -19,6 +20,8 @@ __all__ = ["Comparison", "Verdict", "show"]
 
 #: An end is told if it is so many days away or nearer: images and quotas need time to move. As rule `retiring`.
 WARN_DAYS = 365
+#: Ownership tags that depend on how a pool was created.
+_BY_PRESENCE = (tags.IMAGE, tags.MADE_BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,15 @@ def entries(case: Comparison) -> Verdict:
         if not _is_equal(locked.get(name), found.get(name))
     ]
     return Verdict("changed", "; ".join(parts)) if parts else OK
+
+
+def ownership(case: Comparison) -> Verdict:
+    """Compare the ownership tags of a pool; `create` from an image version gives other values to some of them."""
+    found = {
+        name: (case.locked or {}).get(name, one) if name in _BY_PRESENCE else one
+        for name, one in (case.found or {}).items()
+    }
+    return entries(replace(case, found=found))
 
 
 def replicas(case: Comparison) -> Verdict:

@@ -80,7 +80,7 @@ FIELDS: tuple[Field, ...] = (
         "`%batchimg create --locked {file}` creates it", keys=("id", "created"),
     ),
     Field(
-        "pool.tags", "ownership tags of the pool", comparisons.entries,
+        "pool.tags", "ownership tags of the pool", comparisons.ownership,
         "without them, this tool does not change or delete the pool; another hash: it was created from another spec",
         "set them again, or " + _LOCK_AGAIN, of="pool",
     ),
@@ -90,7 +90,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "node.vm_size", "VM size of the nodes", comparisons.offered, "Batch does not offer it in the account's region",
-        "choose another one: `%batchimg create NAME --locked {file} --vm-size SIZE`",
+        "use another one: `%batchimg create NAME --from-version {image} --vm-size SIZE`",
     ),
     Field(
         "node.region", "region of the Batch account", comparisons.same,
@@ -185,7 +185,7 @@ FIELDS: tuple[Field, ...] = (
     _end("node_agent", "end of Batch's support of the node agent SKU", "after it, no new pools and no fixes",
          "prepare a VM with a newer operating system before"),
     _end("vm_size", "retirement of the VM size", "after it, Azure deallocates such VMs and makes no new ones",
-         "try another size before: `%batchimg create NAME --locked {file} --vm-size SIZE`"),
+         "try another size before: `%batchimg create NAME --from-version {image} --vm-size SIZE`"),
     _end("api_version", "retirement of the Batch api-version", "after it, requests of this version are refused",
          "update batchimg_magics before"),
     _end("base_image", "when the publisher takes the Marketplace version away",

@@ -1,0 +1,75 @@
+"""`create --locked`: the pool of a lock again, or how to build its image again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from tests.support.locked_pools import locked_pool
+from tests.support.shells import ipython, run_cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_same_pool_comes_from_the_locked_image(tmp_path: Path) -> None:
+    with locked_pool(tmp_path, spot=1, start_task="/bin/true", tags={"project": "g42"}, task_slots=4) as pool:
+        create, file = pool.session.create, str(pool.file)
+        again = create(locked=file)
+        assert list(again.action) == ["exists"] * 3
+        assert again.attrs["caption"].endswith("; as genomics.lock.toml says")
+        assert list(create("other", locked=file, dry_run=True).action) == ["exists", "would create", "would create"]
+        assert list(create("other", locked=file, nodes=1, ttl="8h").action) == ["exists", "created", "created"]
+        pool.session.delete("genomics")
+        create(locked=file, vm_size="standard_d4s_v5")
+        assert pool.drifts() == {"pool": "changed"}  # another one with the same settings
+
+
+#: Options to the error about them.
+CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"vm_size": "Standard_D8s_v5"}, "contradicts the lock: Standard_D8s_v5, locked Standard_D4s_v5"),
+    ({"task_slots": 2}, "task_slots contradicts the lock: 2, locked not set"),
+    ({"start_task": "/bin/false"}, "start_task contradicts the lock"),
+    ({"spec": "subnet: x"}, "subnet contradicts the lock: x"),
+    ({"from_vm": "prep-vm"}, "from_vm contradicts the lock, whose image exists"),
+    ({"plan": "p.toml"}, "locked cannot be used with plan"),
+]
+
+
+def test_what_contradicts_the_lock_is_refused(tmp_path: Path) -> None:
+    with locked_pool(tmp_path, nodes=0) as pool:
+        for options, message in CONTRADICTIONS:
+            with pytest.raises(SpecError, match=message):
+                pool.session.create("genomics", locked=str(pool.file), **options)
+
+
+def test_a_lost_image_is_built_again_in_the_nearest_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ipython() as shell:
+        run_cell(shell, "%batchimg connect --state :memory:")
+        run_cell(
+            shell, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1 --task-slots 2"
+        )
+        run_cell(shell, "%batchimg lock genomics")
+        run_cell(shell, "%batchimg delete genomics")
+        image = run_cell(shell, "%batchimg images").query("kind == 'version'").id.iloc[0]
+        run_cell(shell, f"%batchimg delete {image}")
+        lost = shell.run_cell("%batchimg create --locked genomics.lock.toml").error_in_exec
+        assert isinstance(lost, NotFoundError)
+        assert lost.message == "image genomics/1.0.0 of genomics.lock.toml does not exist any more"
+        line = lost.hint.partition("`")[2].partition("`")[0]
+        assert line.startswith("%batchimg create genomics --locked genomics.lock.toml --from-snapshot /subscriptions/")
+        ways = lost.table.rows()
+        assert [row["source"] for row in ways][:2] == ["snapshots", "VM"]
+        assert all(row["possible"] for row in ways)
+        assert ways[-2]["command"].endswith("--image canonical:ubuntu-24_04-lts:server:24.04.202506060")
+        built = run_cell(shell, line)
+        assert built.attrs["caption"].endswith("; differs from genomics.lock.toml: the image was built again")
+        found = run_cell(shell, "%batchimg verify genomics.lock.toml")
+        assert list(found[found.status != "ok"].field) == ["pool", "image"]
+        # The image with this number is another one now: a lock never stands for it.
+        other = shell.run_cell("%batchimg create again --locked genomics.lock.toml").error_in_exec
+        assert isinstance(other, ConflictError)
+        assert "genomics/1.0.0 is not the locked one" in other.message
