@@ -331,6 +331,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
+        locked: str | None = None,
         timeout: str | float | None = None,
         max_rounds: int | None = None,
         max_minutes: float | None = None,
@@ -469,6 +470,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
+        locked : str | None
+            Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again.
         timeout : str | float | None
             Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         max_rounds : int | None
@@ -627,6 +630,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
         plan: str | None = None,
+        locked: str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -786,6 +790,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Read the pool description from a YAML file; options override its values.
         plan : str | None
             Do exactly what this plan of `session.plan(out=...)` says, or say what has changed since.
+        locked : str | None
+            Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
@@ -916,6 +922,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
+        locked: str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -1072,6 +1079,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
+        locked : str | None
+            Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
@@ -1738,6 +1747,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
+        locked: str | None = None,
         timeout: str | float | None = None,
         max_rounds: int | None = None,
         max_minutes: float | None = None,
@@ -1874,6 +1884,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
+        locked : str | None
+            Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again.
         timeout : str | float | None
             Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         max_rounds : int | None
@@ -2042,6 +2054,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
         plan: str | None = None,
+        locked: str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -2199,6 +2212,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Read the pool description from a YAML file; options override its values.
         plan : str | None
             Do exactly what this plan of `session.plan(out=...)` says, or say what has changed since.
+        locked : str | None
+            Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
@@ -2328,6 +2343,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
         spec: Mapping[str, Any] | str | None = None,
+        locked: str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -2482,6 +2498,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
+        locked : str | None
+            Create the pool of this lock file of `lock` from exactly its image, or say how to build the image again.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
