@@ -47,10 +47,16 @@ async def shut_down(azure: Azure) -> None:
 
 
 async def run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
-    """Run a verb after the service told its time: its duration is measured from then on."""
+    """Run a verb after the service told its time: its duration is measured from then on.
+
+    The first caption after a failure of the local history says so.
+    """
     await azure.ask_time()
     board.start()
-    return await run_timed(verb_call(board), board)
+    table = await run_timed(verb_call(board), board)
+    if warning := azure.ledger.take_warning():
+        table.caption = "; ".join(filter(None, [table.caption, warning]))
+    return table
 
 
 async def run_timed(running: Coroutine[Any, Any, Table], board: Board) -> Table:

@@ -20,6 +20,7 @@ from batchimg_magics.core.azure.cloud import AZURE_PUBLIC, Cloud
 from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
+from batchimg_magics.core.azure.outages import OutagePolicy
 from batchimg_magics.core.azure.service_clock import ServiceClock
 from batchimg_magics.errors import BatchImgError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
@@ -136,10 +137,7 @@ class Azure:
         self._credential = credential
         self._transport = transport
         self.clock = ServiceClock()
-        self._options: dict[str, Any] = {
-            "per_retry_policies": [pipeline.RequestObserver(self._set_time)],
-            "transport": transport,
-        }
+        self._answered: set[str] = set()
         #: Results of reads that do not change during a connection, by a name for each.
         self.memo: dict[str, Any] = {}
         self._account: Json | None = None
@@ -176,6 +174,15 @@ class Azure:
         from azure.mgmt.batch.aio import BatchManagementClient
 
         return BatchManagementClient(self._credential, self.scope.subscription, **self._arm_options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """The options of a client: each has policies of its own."""
+        return {
+            "per_retry_policies": [pipeline.RequestObserver(self._set_time)],
+            "retry_policy": OutagePolicy(self._answered),
+            "transport": self._transport,
+        }
 
     @property
     def _arm_options(self) -> dict[str, Any]:

@@ -37,11 +37,20 @@ _KINDS: dict[int, type[ServiceError]] = {
 }
 #: Statuses that have one meaning, whatever the code.
 _TOLD_BY_STATUS = frozenset({401, 404, 412, 429})
+_WAIT_HINT = "wait a few minutes, then run the same command again: it resumes"
+_CHANGED_HINT = "another change may be in progress: wait until it ends, then run the same command again: it resumes"
 _HINTS: dict[int, str] = {
     401: SIGN_IN_HINT,
     403: _ROLE_HINT,
-    429: "wait a few minutes, then run the same command again: it resumes",
+    404: "check the name, and whether somebody has deleted it; then run the same command again",
+    408: _WAIT_HINT,
+    409: _CHANGED_HINT,
+    412: _CHANGED_HINT,
+    429: _WAIT_HINT,
 }
+_OUTAGE_HINT = f"Azure has a temporary fault; {_WAIT_HINT}; https://azure.status.microsoft shows known outages"
+_REFUSED_HINT = "Azure refuses the request as it is: change what the message names, then run the command again"
+_SERVER_ERROR = 500
 
 
 def translate(error: AzureError) -> BatchImgError:
@@ -53,7 +62,7 @@ def translate(error: AzureError) -> BatchImgError:
         return ServiceError(f"no response from Azure: {_line(str(error))}", hint=connection_hint(str(error)))
     text = _text_of(response)
     code, message, reasons = _read_body(text)
-    words = _line(without_json(message or str(error.message)))
+    words = _line(without_json(message)) if message else f"Azure gives no reason ({response.reason or 'no text'})"
     if reasons:
         words += f" ({'; '.join(reasons)})"
     return _by_cause(
@@ -68,7 +77,8 @@ def translate(error: AzureError) -> BatchImgError:
 def _by_cause(text: str, *, message: str, **facts: Any) -> ServiceError:
     """Return the error for what denies a request, and else the one for its status."""
     status = facts["status_code"]
-    kind, hint = _KINDS.get(status, ServiceError), _HINTS.get(status, "")
+    kind = _KINDS.get(status, ServiceError)
+    hint = _HINTS.get(status, _OUTAGE_HINT if status >= _SERVER_ERROR else _REFUSED_HINT)
     if facts["code"] == "InvalidAuthenticationTokenTenant":
         hint = tenant_hint(message)
     found = diagnose(text) if facts["code"] and status not in _TOLD_BY_STATUS else None

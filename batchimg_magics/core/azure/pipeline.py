@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from azure.core import AsyncPipelineClient
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
-    AsyncRetryPolicy,
     HttpLoggingPolicy,
     RequestIdPolicy,
     SansIOHTTPPolicy,
@@ -71,7 +70,7 @@ def create_pipeline(
     audience
         The scope of the tokens.
     options
-        As for the SDK clients: ``transport``, and ``per_retry_policies``, which run for every attempt.
+        As for the SDK clients: ``transport``, ``retry_policy``, and ``per_retry_policies``, which run for every try.
     """
     return AsyncPipelineClient(
         endpoint,
@@ -79,7 +78,7 @@ def create_pipeline(
         policies=[
             RequestIdPolicy(),
             UserAgentPolicy(USER_AGENT),
-            AsyncRetryPolicy(),
+            options["retry_policy"],
             AsyncBearerTokenCredentialPolicy(credential, audience),
             *options["per_retry_policies"],
             HttpLoggingPolicy(),

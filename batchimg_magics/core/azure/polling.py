@@ -10,9 +10,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from batchimg_magics.core.azure import resources
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.diagnosis import diagnose
-from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
+from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -218,16 +220,53 @@ async def create_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, res
 
     Raises
     ------
+    ConflictError
+        Azure refused the request, and the resource is not being created.
     ProvisioningError
         Azure accepted the request and the operation failed.
     """
-    await wait_for_operation(azure, await begin_operation(azure, begin), what=what, resource_id=resource_id)
+    await wait_for_creation(azure, begin_operation(azure, begin), what=what, resource_id=resource_id)
+
+
+async def wait_for_creation(azure: Azure, begun: Awaitable[Operation], *, what: str, resource_id: str) -> None:
+    """Do the same for a request that returns its operation."""
+    try:
+        operation = await begun
+    except ConflictError as error:
+        await wait_for_earlier_creation(azure, error, what=what, resource_id=resource_id)
+    else:
+        await wait_for_operation(azure, operation, what=what, resource_id=resource_id)
+
+
+async def wait_for_earlier_creation(azure: Azure, error: ConflictError, *, what: str, resource_id: str) -> None:
+    """Wait until a resource is provisioned that an earlier request creates, which made Azure refuse this one.
+
+    The answer to the earlier request was lost, or another run of the same line sent it.
+
+    Raises
+    ------
+    ConflictError
+        The error that was given: it has another cause.
+    ProvisioningError
+        Creating it failed.
+    """
+    if not was_faster(error):
+        raise error
+    try:
+        await wait_until_provisioned(azure, lambda: resources.read(azure, resource_id), what=what)
+    except NotFoundError:
+        raise error from None
 
 
 async def begin_operation(azure: Azure, begin: Awaitable[Any]) -> Operation:
     """Send the request of a `begin_*` call (called with `NO_POLLING`) and return its operation."""
     poller = await azure.call(begin)
     return Operation.from_response(await poller.result())
+
+
+async def begin_put(azure: Azure, resource: ResourceId, api_version: str, body: Json) -> Operation:
+    """Send a PUT for which no SDK client is in use, and return its operation."""
+    return Operation.from_response(await azure.send("PUT", f"{resource}?api-version={api_version}", body))
 
 
 async def delete_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:

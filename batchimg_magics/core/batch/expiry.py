@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig, format_iso_duration, parse_time, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch import machine_settings, pools
-from batchimg_magics.errors import ServiceError
+from batchimg_magics.errors import ConflictError, ServiceError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -32,6 +33,8 @@ INTERVAL_S = 300.0
 #: Source: Batch service, EnableAutoScale: "at most once every 30 seconds".
 MIN_ENABLE_INTERVAL_S = 30.0
 MAX_ENABLE_TRIES = 4
+#: How often the tag is sent while other clients change the pool.
+MAX_TAG_TRIES = 4
 #: Seconds after which a resize that a formula began is expected to end. Source: Batch service, resizeTimeout "applies
 #: only to manual scaling"; its default.
 RESIZE_TIMEOUT_S = 900.0
@@ -200,21 +203,34 @@ async def set_expires_tag(azure: Azure, name: str, expires: dt.datetime | None) 
     Raises
     ------
     ConflictError
-        Another client changed the pool at the same time.
+        Other clients keep changing the pool.
     """
+    wanted = None if expires is None else format_tag_time(expires)
+    for tries_left in reversed(range(MAX_TAG_TRIES)):
+        found = await pools.read(azure, name)
+        if found is None or pools.tag_of(found, tags.EXPIRES) == wanted == dig(found, "tags", tags.EXPIRES):
+            return
+        try:
+            await _send_expires_tag(azure, found, wanted)
+        except ConflictError as error:
+            # Another client changed the pool; or an earlier request did, whose answer was lost.
+            if not was_faster(error) or not tries_left:
+                raise
+        else:
+            return
+
+
+async def _send_expires_tag(azure: Azure, found: Json, wanted: str | None) -> None:
     scope = azure.scope
-    found = await pools.read(azure, name)
-    if found is None:
-        return
     metadata = [one for one in found["properties"].get("metadata") or [] if one.get("name") != tags.EXPIRES]
     resource_tags = {key: value for key, value in (found.get("tags") or {}).items() if key != tags.EXPIRES}
-    if expires is not None:
-        metadata.append({"name": tags.EXPIRES, "value": format_tag_time(expires)})
-        resource_tags[tags.EXPIRES] = format_tag_time(expires)
+    if wanted is not None:
+        metadata.append({"name": tags.EXPIRES, "value": wanted})
+        resource_tags[tags.EXPIRES] = wanted
     body: Json = {"properties": {"metadata": metadata}, "tags": resource_tags}
     condition = MatchConditions.IfNotModified
     call = azure.management.pool.update(
-        scope.resource_group, scope.account, name, wire(body), etag=found["etag"], match_condition=condition
+        scope.resource_group, scope.account, found["name"], wire(body), etag=found["etag"], match_condition=condition
     )
     await azure.call(call)
 
@@ -233,6 +249,10 @@ async def enable_autoscale(azure: Azure, name: str, text: str, interval_s: float
         try:
             await azure.call(client.enable_pool_auto_scale(name, wire(body)))
         except ServiceError as error:
+            if isinstance(error, ConflictError) and was_faster(error):
+                state = await pools.read_state(azure, name)
+                if state.autoscale and state.formula == text:
+                    return  # an earlier request, whose answer was lost, began the evaluation
             if error.code != "TooManyEnableAutoScaleRequests" or not tries_left:
                 raise
         else:

@@ -165,7 +165,7 @@ async def ensure_pool(
         decision = decide(found, wanted)
         action = decision.action
         if decision.action == "changed":
-            await _patch_pool(azure, found, wanted, decision, through)
+            await _change_pool(azure, found, wanted, decision, through)
             detail = ", ".join(one.label for one in decision.differences)
     # A new pool begins in the allocation state resizing.
     await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "created" else None)
@@ -209,6 +209,24 @@ def patch_body(wanted: Json, decision: PoolDecision) -> Json:
     properties, beside = wanted["properties"], {"tags", "identity"}
     body: Json = {"properties": {group: properties.get(group, _EMPTY_VALUES.get(group)) for group in groups - beside}}
     return {**body, **{group: wanted.get(group, _EMPTY_VALUES.get(group)) for group in groups & beside}}
+
+
+async def _change_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDecision, through: str) -> None:
+    """Change a pool; where Azure refuses it for a change at the same time, what the pool is now decides.
+
+    The other change may be an earlier request of this one, whose answer was lost.
+    """
+    try:
+        await _patch_pool(azure, found, wanted, decision, through)
+    except ConflictError as error:
+        if not was_faster(error):
+            raise
+        await pools.wait_until_steady(azure, found["name"])
+        now = await pools.read(azure, found["name"])
+        if now is None:
+            raise
+        if (again := decide(now, wanted)).action == "changed":
+            await _patch_pool(azure, now, wanted, again, through)
 
 
 async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDecision, through: str) -> None:

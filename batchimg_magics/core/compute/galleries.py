@@ -204,14 +204,13 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
         return False
     if security_of(body) == STANDARD:
         # A definition without a security type is Standard with old api-versions only; the SDK client sends a new one.
-        answer = await azure.send("PUT", f"{definition}?api-version={api_versions.STANDARD_DEFINITIONS}", wire(body))
-        operation = polling.Operation.from_response(answer)
-        await polling.wait_for_operation(azure, operation, what=what, resource_id=str(definition))
-        return True
-    begin = azure.compute_for(definition).gallery_images.begin_create_or_update(
-        **sdk_arguments(definition), gallery_image=wire(body), **polling.NO_POLLING
-    )
-    await polling.create_and_wait(azure, begin, what=what, resource_id=str(definition))
+        begun = polling.begin_put(azure, definition, api_versions.STANDARD_DEFINITIONS, wire(body))
+    else:
+        begin = azure.compute_for(definition).gallery_images.begin_create_or_update(
+            **sdk_arguments(definition), gallery_image=wire(body), **polling.NO_POLLING
+        )
+        begun = polling.begin_operation(azure, begin)
+    await polling.wait_for_creation(azure, begun, what=what, resource_id=str(definition))
     return True
 
 

@@ -47,11 +47,8 @@ async def create_security_group(azure: Azure, group: ResourceId, body: Json) -> 
     """Create a network security group unless it exists, and wait for it; return whether it was created."""
     if await resources.read_or_none(azure, group) is not None:
         return False
-    answer = await azure.send("PUT", f"{group}?api-version={api_versions.NETWORK}", body)
-    operation = polling.Operation.from_response(answer)
-    await polling.wait_for_operation(
-        azure, operation, what=f"network security group {group.name}", resource_id=str(group)
-    )
+    begun = polling.begin_put(azure, group, api_versions.NETWORK, body)
+    await polling.wait_for_creation(azure, begun, what=f"network security group {group.name}", resource_id=str(group))
     return True
 
 

@@ -98,7 +98,11 @@ async def create_snapshot(
     begin = azure.compute_for(snapshot).snapshots.begin_create_or_update(
         snapshot.resource_group, snapshot.name, wire(body), **polling.NO_POLLING
     )
-    operation = await polling.begin_operation(azure, begin)
+    try:
+        operation = await polling.begin_operation(azure, begin)
+    except ConflictError as error:
+        await polling.wait_for_earlier_creation(azure, error, what=what, resource_id=str(snapshot))
+        return True
     # One list shows all snapshots that are created at the same time, and mostly that they are complete.
     await azure.sleep(polling.FIRST_POLL_S if operation.retry_after_s is None else operation.retry_after_s)
     if not _is_complete(await read_snapshot_cached(azure, snapshot, holds_s=_SNAPSHOT_POLL_S)):

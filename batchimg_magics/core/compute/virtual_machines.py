@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, resources, tags
 from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import Json, dig, parse_time, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 EXPECTED_S = {"make": 60.0, "start": 30.0, "deallocate": 45.0, "generalize": 1.0, "delete": 45.0}
 #: The most seconds that an operation of another client, and one of our own, is waited for.
 BUSY_TIMEOUT_S, OPERATION_TIMEOUT_S = 1800.0, 3600.0
+#: How often tags are sent while other clients change the VM.
+_MAX_TAG_TRIES = 4
 #: What Azure answers while another run-command runs: a VM runs one at a time. Source: WALinuxAgent issue 3547.
 _COMMAND_IN_PROGRESS = "run command extension execution is in progress"
 _GENERALIZED = "OSState/generalized"
@@ -234,14 +237,25 @@ async def set_tags(azure: Azure, vm: ResourceId, changed: Mapping[str, str | Non
 
     A policy may deny any change of a VM without the tags that it demands: then those of the connection are added.
     """
-    merged = {**((await wait_until_idle(azure, vm)).get("tags") or {}), **changed}
-    wanted = {name: value for name, value in merged.items() if value is not None}
+    for tries_left in reversed(range(_MAX_TAG_TRIES)):
+        merged = {**((await wait_until_idle(azure, vm)).get("tags") or {}), **changed}
+        try:
+            await _send_tags(azure, vm, {name: value for name, value in merged.items() if value is not None})
+        except ConflictError as error:
+            # Somebody changes the VM; or an earlier request was handled, and its answer was lost.
+            if not was_faster(error) or not tries_left:
+                raise
+        else:
+            return
 
+
+async def _send_tags(azure: Azure, vm: ResourceId, wanted: dict[str, str]) -> None:
     async def send(new: Mapping[str, str]) -> None:
         begin = azure.compute_for(vm).virtual_machines.begin_update(
             vm.resource_group, vm.name, wire({"tags": dict(new)}), **polling.NO_POLLING
         )
-        await polling.create_and_wait(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
+        what, operation = f"tags of VM {vm.name}", await polling.begin_operation(azure, begin)
+        await polling.wait_for_operation(azure, operation, what=what, resource_id=str(vm))
 
     try:
         await send(wanted)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.conflicts import is_unclear
 from batchimg_magics.core.azure.polling import PollPace, PollResult
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.images import deprovision_scripts as scripts
-from batchimg_magics.errors import ConflictError, ProvisioningError, WaitTimeoutError
+from batchimg_magics.errors import ConflictError, ProvisioningError, ServiceError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: After a run-command that failed in Azure, its script may have run: so many seconds are waited for the VM to stop.
 _GRACE_S = 180.0
+#: How often the script is sent again where no answer arrives.
+_MAX_LOST_ANSWERS = 5
 _POWER_PACE = PollPace(1 / 12, 2.0, 10.0)
 #: The longest part of a script's output in an error.
 _MAX_OUTPUT = 400
@@ -209,13 +212,20 @@ async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> 
     command = scripts.command_of(wanted.os_type)
     script = scripts.script_of(wanted.os_type, keep_users=wanted.keep_users)
 
-    refusals = 0
+    refusals = lost = 0
 
     async def attempt() -> PollResult[polling.Operation | None]:
-        nonlocal refusals
+        nonlocal refusals, lost
         try:
             operation = await virtual_machines.begin_script(azure, wanted.vm, command, script)
-        except ConflictError as error:
+        except ServiceError as error:
+            if not isinstance(error, ConflictError):
+                if not is_unclear(error) or lost >= _MAX_LOST_ANSWERS:
+                    raise
+                # Azure may have taken it. The script schedules nothing twice, and Azure runs one at a time.
+                lost += 1
+                seen["command"] = "the answer to the run-command was lost"
+                return PollResult(done=False, value=None)
             if virtual_machines.is_command_in_progress(error):
                 # Perhaps of an interrupted run, and without an end: the power state tells what it did.
                 seen["command"] = "another run-command is in progress on it"

@@ -35,6 +35,9 @@ async def read_history(azure: Azure, pool: str | None) -> Table:
     costs = await _read_costs(azure, pool)
     table.attrs["costs"] = costs
     table.caption += _text(costs, named=pool is not None)
+    if azure.ledger.problem:
+        azure.ledger.take_warning()  # it is told here, every time
+        table.caption += f"; {azure.ledger.problem}"
     return table
 
 

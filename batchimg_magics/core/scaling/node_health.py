@@ -13,6 +13,7 @@ from batchimg_magics.core.azure.documents import wire
 from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import nodes
+from batchimg_magics.core.batch.node_actions import NodeAction
 from batchimg_magics.core.scaling import context, planned_steps, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError
@@ -71,8 +72,9 @@ async def reboot(run: ResizeRun, node_ids: Sequence[str]) -> Repair:
         try:
             # The SDK rejects this call without a body.
             await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
-        except (ConflictError, NotFoundError):
-            return False
+        except (ConflictError, NotFoundError) as error:
+            # It is rebooting: perhaps since the answer to an earlier request was lost.
+            return NodeAction.REBOOT.is_unchanged(error)
         return True
 
     rebooted = sum(await gather(*(one(node_id) for node_id in node_ids), limit=MAX_CONCURRENT_REBOOTS))

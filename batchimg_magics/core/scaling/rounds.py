@@ -27,6 +27,15 @@ _RENAMED_COLUMNS = {
     "spot_from": "spot_before",
     "spot_to": "spot_after",
 }
+#: The types of the values of a row, by the kind of their column.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "word": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "time": (dt.datetime,),
+}
 _RENAMED_CLASSES = {"short": "partial", "passing": "transient", "foreign": "external"}
 
 
@@ -141,14 +150,25 @@ def last_rounds(azure: Azure, pool: str, most: int) -> Table:
 
 
 def _parse_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of the local history file as rows of the table: those of earlier versions with the names of today."""
-    known, parsed = {column.name for column in SCHEMAS["history"]}, []
-    for kept in rows:
-        row = {_RENAMED_COLUMNS.get(name, name): value for name, value in kept.items()}
+    """Return rows of the local history file as rows of the table: those of earlier versions with the names of today.
+
+    A row that is none is left out: another program wrote it, or the file is damaged.
+    """
+    return [row for kept in rows if (row := _parse_row(kept)) is not None]
+
+
+def _parse_row(kept: dict[str, Any]) -> dict[str, Any] | None:
+    row = {_RENAMED_COLUMNS.get(name, name): value for name, value in kept.items()}
+    try:
         row["class"] = _RENAMED_CLASSES.get(row["class"], row["class"])
         row.update({name: parse_time(row[name]) for name in _TIMES if row.get(name)})
-        parsed.append({name: value for name, value in row.items() if name in known})
-    return parsed
+    except (KeyError, TypeError, ValueError):
+        return None
+    columns = SCHEMAS["history"]
+    is_whole = isinstance(row.get("pool"), str) and isinstance(row.get("started"), dt.datetime)
+    if not is_whole or not all(isinstance(row.get(one.name), (*_TYPES[one.kind], type(None))) for one in columns):
+        return None
+    return {one.name: row[one.name] for one in columns if one.name in row}
 
 
 def live_counts(census: Census) -> Counts:

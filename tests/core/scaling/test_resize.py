@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.connection import profiles
+from batchimg_magics.core.azure.outages import MAX_RECONNECTS
 from batchimg_magics.core.scaling.rounds import last_rounds
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.scenarios import Fault
@@ -131,7 +132,7 @@ def test_limits_of_rounds_and_minutes(scene: Scene) -> None:
 
 def test_a_busy_service_is_given_time(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
-    scene.fails(method="POST", path="/resize", lost="request", times=1)
+    scene.fails(method="POST", path="/resize", lost="request", times=MAX_RECONNECTS + 1)
     rounds = scene.session.resize("p", nodes=3)
     assert classes(rounds) == ["transient", "done"]
     assert rounds.code[0] == "NoAnswer"
@@ -308,7 +309,7 @@ def test_start_tasks_get_one_reboot_then_another_node(scene: Scene) -> None:
 def test_one_reboot_it_is(scene: Scene) -> None:
     scene.session.create("p", nodes=0, start_task="/bin/true", **LINE)
     scene.happens(start_tasks_fail=True)
-    scene.fails(path="/removenodes", lost="request", times=1)
+    scene.fails(path="/removenodes", lost="request", times=MAX_RECONNECTS + 1)
     with pytest.raises(ResizeError, match="unusable nodes"):
         scene.session.resize("p", nodes=3, repair=True, canary=False)
     reboots = [url for _, url, _, _ in scene.line.log if "/reboot?" in url]
