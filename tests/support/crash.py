@@ -214,7 +214,7 @@ class Interruption:
             if run_forked(_run_line, files, self.case):
                 return [*problems, "run again: the process failed"]
             problems += json.loads((files.parent / "problems.json").read_text())
-            problems += _differences(self.last, read_inventory(files / "world.db"))
+            problems += differences(self.last, read_inventory(files / "world.db"))
             problems += _damaged(files)
             return problems + [f"file left: {name}" for name in sorted(_files(files) - self.files)]
 
@@ -285,7 +285,8 @@ def _untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
     return [key for key, found in new.items() if "batchimg-made-by" not in json.dumps(found)]
 
 
-def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Return how the resources of two states differ, as texts; none where they are the same."""
     problems = [f"missing: {key}" for key in wanted.keys() - found.keys()]
     problems += [f"too much: {key}" for key in found.keys() - wanted.keys()]
     common = sorted(wanted.keys() & found.keys())

@@ -46,8 +46,14 @@ _CHILDREN = (
     (r".*/galleries/[^/]+/images/[^/]+", "/versions", "2023-07-03"),
     (r".*/batchaccounts/[^/]+", "/pools", "2025-06-01"),
 )
-#: What is in a state and is no resource, or is read with another one.
-_NOT_LISTED = frozenset({"microsoft.compute/operations", "microsoft.resources/subscriptions"})
+#: What is in a state and is no resource, or is read with another one; Azure has no list of the users of nodes.
+_NOT_LISTED = frozenset(
+    {
+        "microsoft.compute/operations",
+        "microsoft.resources/subscriptions",
+        "microsoft.batch/batchaccounts/pools/users",
+    }
+)
 _NOT_COUNTED = frozenset({"total"})
 #: States of nodes that pass by themselves, and the one that they come to.
 _WORKING = frozenset({"creating", "starting", "waitingforstarttask", "idle", "running", "rebooting", "reimaging"})

@@ -27,6 +27,7 @@ from batchimg_magics.emulator.app import HttpResponse
 from batchimg_magics.emulator.transport import EmulatorLegacyResponse, EmulatorResponse
 from batchimg_magics.errors import BatchImgError
 from tests.support.connections import wrapped_session
+from tests.support.crash import differences
 from tests.support.crash_cases import CASES, Case
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.forwarding_transport import ForwardingTransport
@@ -147,7 +148,7 @@ class Outages:
             disturbed = Path(folder) / "disturbed.db"
             shutil.copy(self.folder / "start.db", disturbed)
             line, problems = run_through(disturbed, self.case, point.request, point.how)
-            problems += _differences(self.last, read_inventory(disturbed))
+            problems += differences(self.last, read_inventory(disturbed))
             return problems and [*problems, " ".join(line.met)]
 
 
@@ -159,13 +160,6 @@ def outage_points(case: Case, folder: Path) -> Iterator[tuple[str, list[str]]]:
     for number in range(1, TRIES + 1):
         point = writes[number * len(writes) // (TRIES + 1)]
         yield str(point), outages.problems(point)
-
-
-def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    problems = [f"missing: {key}" for key in wanted.keys() - found.keys()]
-    problems += [f"too much: {key}" for key in found.keys() - wanted.keys()]
-    common = sorted(wanted.keys() & found.keys())
-    return problems + [f"differs: {key}: {wanted[key]} / {found[key]}" for key in common if wanted[key] != found[key]]
 
 
 # -- more commands than those that `crash` interrupts ------------------------------------------------------------
