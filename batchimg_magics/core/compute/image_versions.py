@@ -251,7 +251,9 @@ async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion
         return ImageVersion(image_id, state=ImageState.MISSING)
     except AuthenticationError:
         return ImageVersion(image_id)  # Batch may have a permission that the caller does not have
-    azure.memo[_disk_sizes_key(image_id)] = _disk_sizes_of(found)
+    sizes = _disk_sizes_of(found)
+    if None not in sizes:  # a version that is being created does not have them yet
+        azure.memo[_disk_sizes_key(image_id)] = sizes
     return ImageVersion(image_id, found, image_state(found))
 
 

@@ -128,6 +128,11 @@ def untold(case: Comparison) -> Verdict:  # noqa: ARG001 - as the others
     return Verdict("")
 
 
+def price(case: Comparison) -> Verdict:
+    """Compare a price; without the image, the price of the disks of a node is not known."""
+    return Verdict("") if case.found is None else Verdict("not locked") if case.locked is None else same(case)
+
+
 def version(case: Comparison) -> Verdict:
     """Compare two versions; a newer one is told."""
     if case.locked == case.found:
@@ -189,6 +194,11 @@ def base_image(case: Comparison) -> Verdict:
     return Verdict("newer exists", newest)
 
 
+def quota(case: Comparison) -> Verdict:
+    """Tell whether the quotas of the account allow the locked nodes."""
+    return Verdict("too small", case.found) if case.found else Verdict("ok", "enough")
+
+
 def packages(case: Comparison) -> Verdict:
     """Compare the lists of packages."""
     return same(case)
@@ -203,6 +213,8 @@ def spec_hash(case: Comparison) -> Verdict:
 def end(case: Comparison) -> Verdict:
     """Tell when something ends."""
     locked, found = case.locked, case.found
+    if found is None:
+        return Verdict("")  # the row of what it is the end of tells why
     if found == NO_END:
         withdrawn = locked not in (None, NO_END)
         return Verdict("changed", meaning="the date was taken back") if withdrawn else OK

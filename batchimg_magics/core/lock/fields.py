@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.core.lock import comparisons
@@ -58,7 +58,7 @@ _REBUILD = "`%batchimg create --locked {file}` says how to build it again"
 _LOCK_AGAIN = "if it is wanted: `%batchimg lock {pool}` writes a new lock"
 _SAME_IMAGE = "the pool's image is a full copy and stays as it is; to build it again would give another image"
 _PRICE = Field(
-    "prices.*", "list price in USD an hour", comparisons.same, "the pool costs another sum now",
+    "prices.*", "list price in USD an hour", comparisons.price, "the pool costs another sum now",
     "`%batchimg estimate {pool}` calculates with present prices",
 )  # fmt: skip
 
@@ -108,6 +108,11 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "node.node_agent_version", "version of the node agent, as nodes report it", comparisons.version,
         "Azure updates the agent of new nodes; the image does not have it", of="pool",
+    ),
+    Field(
+        "quota", "core quotas of the account for the locked nodes", comparisons.quota,
+        "not all of the locked nodes can be allocated beside those of other pools",
+        "request a higher quota of the Batch account in the portal, or free cores: `%batchimg pools` has the others",
     ),
     Field("spec.nodes", "number of dedicated nodes", comparisons.count, of="pool"),
     Field("spec.spot", "number of Spot nodes", comparisons.count, of="pool"),
@@ -176,7 +181,6 @@ FIELDS: tuple[Field, ...] = (
         "a VM that is created now gets another version", "", keys=("publisher", "offer", "sku", "version"),
     ),
     Field("prices.as_of", "date of the prices", comparisons.untold),
-    replace(_PRICE, path="prices.node_disks_usd_per_hour", of="pool"),
     _PRICE,
     _end("image", "end of life of the image version", "a date that its owner set; Azure deletes nothing by itself",
          "build a new image before, for example from the VM"),

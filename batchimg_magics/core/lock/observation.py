@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import api_versions
 from batchimg_magics.core.azure.documents import dig, without_empty
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.batch import node_agents, node_pages, pools, retirements, vm_sizes
+from batchimg_magics.core.batch import node_agents, node_pages, pools, quotas, retirements, vm_sizes
 from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.lock import facts
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.lock.subjects import Subjects
 
-__all__ = ["NodeNeeds", "Observation", "needs_of_pool", "observe"]
+__all__ = ["NodeNeeds", "Observation", "needs_of_pool", "observe", "observe_quota"]
 
 #: Digits of a price in US dollars an hour.
 _PRICE_DIGITS = 6
@@ -163,22 +164,24 @@ async def _read_agent_versions(azure: Azure, pool: str) -> str:
 
 
 async def _observe_prices(reader: ResourceReader, pool: Json | None, needs: NodeNeeds, seen: Observation) -> None:
-    azure = reader.azure
-    if pool is not None:
-        reading = prices.read_pool_rates(azure, pool)
-    else:
-        reading = prices.read_rates(azure, needs.vm_size, node_agents.os_type_of(needs.agent))
-    found = await reader.attempt(reading)
-    seen.put("prices", found, lambda rates: _price_facts(rates, with_disks=pool is not None))
+    """Read the prices of the locked VM size, and of the disks of the pool's nodes."""
+    found = await reader.attempt(_read_rates(reader.azure, pool, needs))
+    seen.put("prices", found, _price_facts)
     if found.value is not None and "prices" not in seen.tables:
         seen.unread["prices"] = "the price list has no price, or did not respond"
 
 
-def _price_facts(rates: Rates, *, with_disks: bool) -> Json:
+async def _read_rates(azure: Azure, pool: Json | None, needs: NodeNeeds) -> Rates:
+    machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
+    disks = None if machine is None else await prices.read_node_disks(azure, machine)
+    return await prices.read_rates(azure, needs.vm_size, node_agents.os_type_of(needs.agent), disks)
+
+
+def _price_facts(rates: Rates) -> Json:
     known = {
         "dedicated_vm_usd_per_hour": rates.dedicated_usd_per_hour,
         "spot_vm_usd_per_hour": rates.spot_usd_per_hour,
-        "node_disks_usd_per_hour": rates.disks_usd_per_hour if with_disks else None,
+        "node_disks_usd_per_hour": rates.disks_usd_per_hour,
     }
     rounded = {name: round(usd, _PRICE_DIGITS) for name, usd in known.items() if usd is not None}
     as_of = None if rates.as_of is None else rates.as_of.astimezone(dt.UTC).date().isoformat()
@@ -271,6 +274,25 @@ async def _observe_batch(reader: ResourceReader, subjects: Subjects, needs: Node
             seen.put("ends.base_image_in_batch", Found(facts.end_text(ends)))
     else:
         seen.unread["ends.node_agent"] = images.reason or "Batch lists no images"
+
+
+async def observe_quota(reader: ResourceReader, name: str, size: str, counts: Counts, seen: Observation) -> None:
+    """Read whether the quotas of the account allow the nodes of a pool, beside those of other pools.
+
+    Parameters
+    ----------
+    reader, seen
+        The reader, and where the result belongs: empty text if they do.
+    name, size, counts
+        The pool, the VM size of its nodes, and how many there are to be.
+    """
+    found = await reader.attempt(quotas.read_usage(reader.azure, but_for=name))
+    sizes = await reader.attempt(vm_sizes.read_sizes(reader.azure))
+    offered = next((one for one in sizes.value or [] if str(one["name"]).lower() == size.lower()), None)
+    if found.value is None or sizes.value is None:
+        seen.unread["quota"] = found.reason or sizes.reason or "the account was not found"
+    elif offered is not None:
+        seen.tables["quota"] = found.value.headroom(offered).shortfall(counts)
 
 
 def needs_of_pool(pool: Json) -> NodeNeeds:

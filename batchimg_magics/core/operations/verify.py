@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.base import files
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.lock import lock_file
 from batchimg_magics.core.lock.comparing import PROBLEMS, compare_lock
-from batchimg_magics.core.lock.observation import NodeNeeds, observe
+from batchimg_magics.core.lock.observation import NodeNeeds, observe, observe_quota
 from batchimg_magics.core.lock.resources_read import ResourceReader
 from batchimg_magics.core.lock.subjects import locked_subjects
 from batchimg_magics.errors import ConflictError
@@ -61,9 +62,14 @@ async def verify(azure: Azure, path: str, *, strict: bool = False) -> Table:
     subjects = locked_subjects(lock)
     reader = ResourceReader(azure)
     needs = NodeNeeds(str(lock["node"]["vm_size"]), str(lock["node"].get("node_agent_sku") or ""))
+    spec = lock["spec"]
+    counts = Counts(_whole(spec.get("nodes")), _whole(spec.get("spot")))
     with read_cache.share_reads():
         seen = await observe(reader, subjects, needs)
-    rows = compare_lock(lock, seen, path)
+        if counts.total:
+            await observe_quota(reader, str(lock["pool"]["name"]), needs.vm_size, counts, seen)
+    wanted = {"quota": str(counts)} if counts.total else {}
+    rows = compare_lock({**lock, **wanted}, seen, path)
     problems = [row for row in rows if str(row["status"]).startswith(PROBLEMS)]
     unread = [row for row in rows if row["status"] == "not readable"]
     table = Table.from_rows("verify", rows, _caption(name, rows, problems), differing=len(problems))
@@ -77,6 +83,10 @@ async def verify(azure: Azure, path: str, *, strict: bool = False) -> Table:
         error.table = table
         raise error
     return table
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _caption(name: str, rows: list[dict[str, Any]], problems: list[dict[str, Any]]) -> str:
