@@ -8,7 +8,7 @@ from batchimg_magics.core.lock.comparisons import Comparison, Verdict, show
 from batchimg_magics.core.lock.fields import FIELDS, Field, field_values, find_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.lock.observation import Observation
@@ -32,7 +32,9 @@ def compare_lock(lock: Json, seen: Observation, file: str) -> list[dict[str, Any
     file
         The name of the lock file, for commands.
     """
-    rows = [row for path in _paths(lock, seen) for row in _rows(path, lock, seen, file)]
+    locked, found = field_values(lock), field_values(seen.tables)
+    cases = (Comparison(path, locked.get(path), found.get(path), lock, seen) for path in _ordered({**locked, **found}))
+    rows = [row for case in cases for row in _rows(case, file)]
     return sorted(rows, key=lambda row: _rank(str(row["status"])))
 
 
@@ -40,19 +42,18 @@ def _rank(status: str) -> int:
     return next(place for place, word in enumerate(_RANKS) if status.startswith(word))
 
 
-def _paths(lock: Json, seen: Observation) -> list[str]:
-    """Return all paths of the lock and of what was read, in the order of the fields."""
-    paths = [*field_values(lock), *field_values(seen.tables)]
+def _ordered(paths: Iterable[str]) -> list[str]:
+    """Return paths in the order of the fields."""
     order = {id(field): place for place, field in enumerate(FIELDS)}
-    return sorted(dict.fromkeys(paths), key=lambda path: order[id(find_field(path))])
+    return sorted(paths, key=lambda path: order[id(find_field(path))])
 
 
-def _rows(path: str, lock: Json, seen: Observation, file: str) -> Iterator[dict[str, Any]]:
+def _rows(case: Comparison, file: str) -> Iterator[dict[str, Any]]:
+    path, lock, seen = case.path, case.lock, case.seen
     field = find_field(path)
-    locked, found = field_values(lock).get(path), field_values(seen.tables).get(path)
     if field is None or (field.of and (field.of in seen.gone or field.of in seen.unread)):
         return
-    verdict = _judge(field, Comparison(path, locked, found, lock, seen))
+    verdict = _judge(field, case)
     if not verdict.status:
         return
     is_ok = verdict.status == "ok"
@@ -62,8 +63,8 @@ def _rows(path: str, lock: Json, seen: Observation, file: str) -> Iterator[dict[
     advice = verdict.advice if verdict.advice is not None else "" if is_ok else field.advice
     yield {
         "field": path,
-        "locked": show(locked),
-        "found": (show(found) if verdict.found is None else verdict.found) or None,
+        "locked": show(case.locked),
+        "found": (show(case.found) if verdict.found is None else verdict.found) or None,
         "status": verdict.status,
         "days": verdict.days,
         "meaning": meaning.format(**names) or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -200,6 +201,7 @@ FIELDS: tuple[Field, ...] = (
 )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=2048)
 def find_field(path: str) -> Field | None:
     """Return the field of a path; None: it is compared with another one, or not at all."""
     return next((one for one in FIELDS if _matches(one, path)), None)
