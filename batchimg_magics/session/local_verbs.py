@@ -1,4 +1,4 @@
-"""The verbs that need no connection: saved connections, and what runs in this process."""
+"""The verbs that need no connection: saved connections, records of notebooks, and what runs in this process."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def run(verb: str, options: Mapping[str, Any], running: Iterable[VerbRun], backg
     """
     if verb == "profiles":
         return VerbRun.finished(verb, options, profiles_table(**options))
+    if verb == "record":
+        from batchimg_magics.core.operations.record import record_notebook  # only this verb needs it
+
+        return VerbRun.finished(verb, options, record_notebook(**options))
     shown = {id(one): one for one in chain((one for one in running if not one.done()), background)}
     return VerbRun.finished(verb, options, status_table(shown.values()))
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.records import FORMAT_VERSION
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.masking import make_visible, mask_tokens
 
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.session.work import VerbRun
 
-__all__ = ["FORMAT_VERSION", "MIME_TYPE", "failed_record", "finished_record"]
+__all__ = ["failed_record", "finished_record"]
 
-#: The key of a record in an output of a notebook, and the version of its format.
-MIME_TYPE = "application/vnd.batchimg+json"
-FORMAT_VERSION = 1
 #: The most characters of one text, of all arguments, and of the document of `lock`, which is kept whole or not at all.
 MAX_TEXT, MAX_ARGUMENTS, MAX_LOCK = 2_000, 20_000, 1_000_000
 MAX_ITEMS, MAX_DEPTH = 200, 10

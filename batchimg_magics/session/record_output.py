@@ -6,13 +6,15 @@ its progress carries its record, or an output of its own that has no other form,
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from batchimg_magics.session.record import FORMAT_VERSION, MIME_TYPE, failed_record, finished_record
+from batchimg_magics.core.base.records import FORMAT_VERSION, MIME_TYPE
+from batchimg_magics.session.record import failed_record, finished_record
 from batchimg_magics.verbs.registry import LOCAL_VERBS
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ class _Outputs:
             shell.events.unregister("post_run_cell", self.end_cell)
 
 
+#: The number of each result of this process.
+_numbers = itertools.count(1)
 _outputs: weakref.WeakKeyDictionary[InteractiveShell, _Outputs] = weakref.WeakKeyDictionary()
 
 
@@ -220,7 +224,8 @@ class Recorder:
         return None if self._session is None or is_refused or self._verb in LOCAL_VERBS else self._session.connection
 
     def _add(self, record: dict[str, Any]) -> Result:
-        self.result = Result(record, attach=self._attach)
+        # A cell may get the same answer twice; a table that is shown twice is one result.
+        self.result = Result({**record, "number": next(_numbers)}, attach=self._attach)
         if self._run is not None and self._run.done():
             self._run.is_recorded = True
         if self._outputs is not None:
@@ -256,6 +261,6 @@ def record_at_its_end(session: HasConnection, run: VerbRun) -> None:
             record = finished_record(run.verb, run.options, connection, run, run.table)
         else:
             record = failed_record(run.verb, run.options, connection, run, run.error or run.detached_error())
-        outputs.add(Result(record, run))
+        outputs.add(Result({**record, "number": next(_numbers)}, run))
 
     run.add_done_callback(add)

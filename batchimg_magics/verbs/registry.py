@@ -23,10 +23,10 @@ __all__ = ["LOCAL_VERBS", "SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb
 _ORDER = (
     "connect", "profiles", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan",
     "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "lock",
-    "verify", "status",
+    "verify", "record", "status",
 )  # fmt: skip
 #: The verbs that need no connection; the session runs them itself.
-LOCAL_VERBS = ("profiles", "status")
+LOCAL_VERBS = ("profiles", "record", "status")
 #: The verbs of the front ends: no methods of `Session`.
 _FRONT_END_VERBS = ("panel", "help")
 #: Modules of this folder that are no verbs, beside those whose names end with ``_options``.

@@ -10,8 +10,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from batchimg_magics.core.base.records import MIME_TYPE
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.session.record import MAX_LOCK, MAX_TEXT, MIME_TYPE, finished_record
+from batchimg_magics.session.record import MAX_LOCK, MAX_TEXT, finished_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchimg_magics.core.base.columns import Column
+from batchimg_magics.core.base.records import RECORD_OUTCOMES
 from batchimg_magics.pool_spec.words import NODE_STATES
 
 __all__ = ["KERNEL_SCHEMAS", "SHOW_SECTIONS"]
@@ -69,6 +70,24 @@ KERNEL_SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("outcome", "text", "what came of it", form="problem"),
         Column("command", "text", "command that waits for it, or runs it again", form="code"),
         Column("stop", "text", "command that stops the resize of its pool", form="code"),
+    ),
+    "record": (
+        Column("cell", "int", "number of the cell in the notebook, from 1; text cells count"),
+        Column("execution", "int", "execution count of the cell, as Jupyter shows it"),
+        Column("verb", "text", "the verb"),
+        Column(
+            "line", "text", "command that does it again, without the body of a cell and without secrets", form="code"
+        ),
+        Column("connection", "word", "where it ran: the emulator (local) or Azure", ("local", "azure")),
+        Column("account", "text", "name of the Batch account"),
+        Column("outcome", "word", "how it ended", RECORD_OUTCOMES),
+        Column("error", "text", "code or class of the error, and its message", form="problem"),
+        Column("started", "time", "when it began, in service time"),
+        Column("seconds", "float", "duration in seconds of service time"),
+        Column("rows", "int", "number of rows of its table"),
+        Column("resources", "text", "resource IDs by role: role=ID", form="id"),
+        Column("caption", "text", "caption of its table"),
+        Column("version", "text", "version of this package that ran it"),
     ),
     "show": (
         Column("section", "word", "group of the property", SHOW_SECTIONS),

@@ -54,6 +54,10 @@ VIEWS: dict[str, View] = {
         "save the present connection with `%batchimg connect ... --save-as NAME`",
     ),
     "status": View(("verb", "resource", "state", "step", "outcome", "elapsed_seconds", "command", "stop")),
+    "record": View(
+        ("cell", "verb", "outcome", "line", "seconds", "error", "started"),
+        ("connection", "account", "version", "execution", "resources"),
+    ),
     "vms": View(
         ("vm", "power", "generalized", "vm_size", "os", "data_disks"),
         ("image", "resource_group", "region", "id"),
