@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.base.records import FORMAT_VERSION
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.masking import make_visible, mask_tokens
+from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Connection
@@ -68,15 +69,12 @@ def failed_record(
 
 
 def _head(verb: str, options: Mapping[str, Any], connection: Connection | None, run: VerbRun | None) -> dict[str, Any]:
-    from batchimg_magics.pool_spec.line import format_line
-
     arguments = _arguments(options)
-    named = {key: value for key, value in arguments.items() if key != "spec"}
     return {
         "version": FORMAT_VERSION,
         "verb": verb,
         "arguments": arguments,
-        "line": _text(format_line(verb, named, cell="spec" in arguments)),
+        "line": _line(verb, arguments),
         "connection": None if connection is None else _connection(connection),
         "versions": _versions(),
         "api_versions": {} if connection is None else _api_versions(),
@@ -105,6 +103,16 @@ def _body(text: str) -> object:
         return parse_body(text)
     except SpecError:
         return "not YAML"  # the text itself may contain a secret
+
+
+def _line(verb: str, arguments: Mapping[str, Any]) -> str:
+    """Return the line that does it again; what has no option comes first, as the name of a pool does."""
+    from batchimg_magics.pool_spec.line import format_line, pool_names
+
+    places = [one.keyword for one in load_verb(verb).options if one.is_positional and one.keyword != "name"]
+    names = [*pool_names(arguments), *(str(arguments[one]) for one in places if one in arguments)]
+    named = {key: value for key, value in arguments.items() if key not in ("spec", "name", *places)}
+    return _text(format_line(verb, {"name": names, **named}, cell="spec" in arguments))
 
 
 class _Budget:
@@ -252,8 +260,11 @@ def _error(error: BaseException) -> dict[str, Any]:
     return found
 
 
-def _lock(document: object) -> dict[str, Any]:
-    import json
+def _lock(document: dict[str, Any]) -> dict[str, Any]:
+    from batchimg_magics.core.lock.lock_file import lock_text
 
-    size = len(json.dumps(document))
-    return {"lock": document} if size <= MAX_LOCK else {"lock_omitted": f"{size} characters, more than {MAX_LOCK}"}
+    text = lock_text(document)
+    if len(text) > MAX_LOCK:
+        return {"lock_omitted": f"{len(text)} characters, more than {MAX_LOCK}"}
+    # Jupyter sorts the keys of what it saves: the text keeps the order of the file.
+    return {"lock": document, "lock_text": text}

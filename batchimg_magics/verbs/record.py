@@ -28,6 +28,12 @@ VERB = Verb(
             "Set who ran the notebook, for --rocrate: a name, an ORCID or another URL (default: nobody is named)",
             metavar="NAME",
         ),
+        Option(
+            "--license",
+            "Set the licence of the crate of --rocrate (default: none is stated)",
+            metavar="URL",
+            dest="license_url",
+        ),
         Option("--force", "Replace existing files"),
     ),
     ("record analysis.ipynb", "record analysis.ipynb --lock genomics.lock.toml", "record analysis.ipynb --rocrate run"),

@@ -160,7 +160,13 @@ def test_its_size_is_bounded() -> None:
         "name": "p" * 10**6, "spec": {"a": {str(n): "x" * 1000 for n in range(10**4)}},
         "env": {"A": "x" * 10**6}, "deep": _nested(500), "number": float("nan"),
     }  # fmt: skip
-    table = Table.from_rows("pools", [], "c" * 10**6, resources={"pool": "i" * 10**6}, lock={"a": "x" * MAX_LOCK})
+    table = Table.from_rows(
+        "pools",
+        [],
+        "c" * 10**6,
+        resources={"pool": "i" * 10**6},
+        lock={"format": 1, "pool": {"name": "p", "id": "x" * MAX_LOCK}},
+    )
     record = finished_record("pools", options, None, None, table)
     assert len(json.dumps(record, allow_nan=False)) < 60_000
     assert len(record["caption"]) == MAX_TEXT

@@ -35,8 +35,8 @@ class Record:
         Of a verb that failed: ``class``, ``message``, ``code`` and more; texts.
     started, ended, seconds, rows
         Times of the service, and the number of rows; None: not known.
-    lock
-        The document of `lock`, as it is in the file; None: the verb made none.
+    lock, lock_text
+        The document of `lock`, and the text of its file, which has its order; None and empty: the verb made none.
     """
 
     verb: str
@@ -53,6 +53,7 @@ class Record:
     seconds: float | None = None
     rows: int | None = None
     lock: dict[str, Any] | None = None
+    lock_text: str = ""
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -74,15 +75,20 @@ def parse_record(found: object) -> Record | None:
     seconds, rows, lock = _number(found.get("seconds")), _number(found.get("rows")), found.get("lock")
     return Record(
         _text(found["verb"]),
-        _text(found.get("line")),
-        _text(found.get("outcome")),
-        _text(found.get("caption")),
-        *(_texts(found.get(name)) for name in ("arguments", "connection", "versions", "resources", "error")),
+        line=_text(found.get("line")),
+        outcome=_text(found.get("outcome")),
+        caption=_text(found.get("caption")),
+        arguments=_texts(found.get("arguments")),
+        connection=_texts(found.get("connection")),
+        versions=_texts(found.get("versions")),
+        resources=_texts(found.get("resources")),
+        error=_texts(found.get("error")),
         started=_moment(found.get("started")),
         ended=_moment(found.get("ended")),
         seconds=seconds,
         rows=None if rows is None else int(rows),
         lock=lock if isinstance(lock, dict) else None,
+        lock_text=text if isinstance(text := found.get("lock_text"), str) else "",
     )
 
 
@@ -115,8 +121,9 @@ def _texts(value: object) -> dict[str, str]:
 
 def _number(value: object) -> float | None:
     """Return a number of a table; None: it is none, or no table has such a number."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value <= MAX_NUMBER else None  # NaN is not
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 <= value <= MAX_NUMBER else None  # NaN is not
 
 
 def _moment(value: object) -> dt.datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,7 +73,13 @@ class NotebookRecords:
 
 
 def record_notebook(
-    notebook: str, *, lock: str | None = None, rocrate: str | None = None, agent: str | None = None, force: bool = False
+    notebook: str,
+    *,
+    lock: str | None = None,
+    rocrate: str | None = None,
+    agent: str | None = None,
+    license_url: str | None = None,
+    force: bool = False,
 ) -> Table:
     """Return what an executed notebook did, one row per result; write what is asked for.
 
@@ -86,6 +93,8 @@ def record_notebook(
         The folder of the Process Run Crate; None: none is written.
     agent
         Who ran the notebook, for the crate: a name, an ORCID, or another URL. None: nobody is named.
+    license_url
+        The URL of the licence of the crate; None: none is stated.
     force
         Whether existing files are replaced.
 
@@ -96,14 +105,19 @@ def record_notebook(
     """
     from batchimg_magics.core.operations import record_crate, record_lock
 
-    if agent is not None and rocrate is None:
-        raise SpecError("--agent is for --rocrate", hint="add --rocrate DIR, or remove --agent")
+    for option, given in (("--agent", agent), ("--license", license_url)):
+        if given is not None and rocrate is None:
+            raise SpecError(f"{option} is for --rocrate", hint=f"add --rocrate DIR, or remove {option}")
+    if license_url is not None and not license_url.startswith(("https://", "http://")):
+        raise SpecError(
+            f"--license is {license_url!r}", hint="give a URL: https://creativecommons.org/licenses/by/4.0/"
+        )
     read = read_notebook(notebook)
     if rocrate is not None:
         record_crate.check_crate(rocrate, force=force)
     written = [] if lock is None else record_lock.write_locks(read, lock, force=force)
     if rocrate is not None:
-        record_crate.write_crate(read, rocrate, agent=agent, force=force)
+        record_crate.write_crate(read, rocrate, agent=agent, license_url=license_url, force=force)
         written.append(rocrate)
     return _table(read, written)
 
@@ -128,7 +142,7 @@ def read_notebook(notebook: str) -> NotebookRecords:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not JSON: {error}"
         raise SpecError(f"{shown} {reason}", hint="give a notebook: a file NAME.ipynb that Jupyter has saved") from None
     read = NotebookRecords(notebook)
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     for number, cell in enumerate(_cells(document, shown), 1):
         for found in _records(cell):
             _add(read, number, cell, found, seen)
@@ -164,7 +178,7 @@ def _records(cell: object) -> Iterator[object]:
             yield from several if isinstance(several, list) else (found,)
 
 
-def _add(read: NotebookRecords, number: int, cell: dict[str, Any], found: object, seen: set[str]) -> None:
+def _add(read: NotebookRecords, number: int, cell: dict[str, Any], found: object, seen: set[bytes]) -> None:
     version = found.get("version") if isinstance(found, dict) else None
     if isinstance(version, int) and version > FORMAT_VERSION:
         read.newer += 1
@@ -172,11 +186,15 @@ def _add(read: NotebookRecords, number: int, cell: dict[str, Any], found: object
         read.damaged += 1
     elif len(read.found) >= MAX_RECORDS:
         read.omitted += 1
-    elif (text := json.dumps(found, sort_keys=True)) not in seen:  # a table that is shown again has the same record
-        seen.add(text)
+    elif (digest := _digest(found)) not in seen:  # a table that is shown again has the same record
+        seen.add(digest)
         count = cell.get("execution_count")
         is_count = isinstance(count, int) and 0 < count < 2**31
         read.found.append(CellRecord(number, count if is_count else None, record))
+
+
+def _digest(found: object) -> bytes:
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).digest()
 
 
 def _nothing(read: NotebookRecords, shown: str) -> SpecError:

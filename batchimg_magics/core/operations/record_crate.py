@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["check_crate", "write_crate"]
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-_CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
 #: Where the releases of a distribution are, which name it for others.
 _RELEASE = "https://pypi.org/project/{name}/{version}/"
 _ORCID = re.compile(r"(?:https://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
@@ -74,7 +73,7 @@ def check_crate(folder: str, *, force: bool) -> None:
         raise _cannot_write(folder, error) from error
 
 
-def write_crate(read: NotebookRecords, folder: str, *, agent: str | None, force: bool) -> None:
+def write_crate(read: NotebookRecords, folder: str, *, agent: str | None, license_url: str | None, force: bool) -> None:
     """Write the crate of a notebook: the notebook itself, its lock files, and an action for each result.
 
     Parameters
@@ -85,6 +84,8 @@ def write_crate(read: NotebookRecords, folder: str, *, agent: str | None, force:
         The folder; it appears when it is complete.
     agent
         Who ran it: a name, an ORCID or another URL; None: nobody is named.
+    license_url
+        The URL of the licence of the crate; None: none is stated.
     force
         Whether files of an existing folder are replaced.
 
@@ -93,7 +94,7 @@ def write_crate(read: NotebookRecords, folder: str, *, agent: str | None, force:
     SpecError
         It cannot be written.
     """
-    crate = _Crate(read, agent).build()
+    crate = _Crate(read, agent, license_url).build()
     target = Path(folder).expanduser().absolute()
     try:
         with tempfile.TemporaryDirectory(prefix=".batchimg-", dir=target.parent) as temporary:
@@ -119,28 +120,30 @@ class _Crate:
 
     Parameters
     ----------
-    read, agent
+    read, agent, license_url
         As for `write_crate`.
     """
 
-    def __init__(self, read: NotebookRecords, agent: str | None) -> None:
+    def __init__(self, read: NotebookRecords, agent: str | None, license_url: str | None) -> None:
         from rocrate.rocrate import ROCrate
 
         self._read = read
+        self._given_license = license_url
         self._crate: ROCrate = ROCrate(version="1.1")
         self._agent = None if agent is None else self._person(agent)
 
     def build(self) -> ROCrate:
         """Return the crate."""
         crate, file = self._crate, Path(self._read.file).expanduser()
-        crate.metadata.extra_contexts.append(_CONTEXT)
         times = [one.record.ended for one in self._read.found if one.record.ended is not None]
         crate.datePublished = max(times, default=dt.datetime.now(dt.UTC))
         crate.name = f"Run of {make_visible(file.name)}"
         crate.description = (
             "An executed notebook that creates images and pools of Azure Batch, with what each of its commands did."
         )
-        crate.license = "The licence of the notebook"
+        crate.root_dataset["license"] = self._license()
+        if self._agent is not None:
+            crate.root_dataset["author"] = self._agent
         crate.root_dataset["conformsTo"] = self._entity(
             PROFILE, "CreativeWork", name="Process Run Crate", version="0.5"
         )
@@ -175,6 +178,14 @@ class _Crate:
         if (orcid := _ORCID.fullmatch(text)) is not None:
             return self._entity(f"https://orcid.org/{orcid[1]}", "Person", name=orcid[1])
         return self._entity(text if text.startswith("https://") else "#agent", "Person", name=text)
+
+    def _license(self) -> Entity:
+        """Return the licence, which a crate must have."""
+        if self._given_license:
+            url = make_visible(self._given_license)
+            return self._entity(url, "CreativeWork", name=url)
+        text = "The notebook states no licence. Ask its authors before you use it."
+        return self._entity("#license", "CreativeWork", name="No licence stated", description=text)
 
     def _lock(self, name: str, text: str) -> Entity:
         return self._crate.add_file(
@@ -223,7 +234,7 @@ class _Crate:
             "agent": self._agent,
             "error": record.error.get("message") if record.outcome == "failed" else None,
         }
-        return self._entity(identifier, "CreateAction", **{name: text for name, text in given.items() if text})
+        return self._entity(identifier, "CreateAction", **{name: _single(one) for name, one in given.items() if one})
 
 
 def _release(name: str, version: str) -> str:
@@ -232,6 +243,11 @@ def _release(name: str, version: str) -> str:
     if name == "python":
         return f"https://www.python.org/downloads/release/python-{quote(version.replace('.', ''), safe='')}/"
     return _RELEASE.format(name=quote(name, safe=""), version=quote(version, safe=""))
+
+
+def _single(value: Any) -> Any:  # noqa: ANN401 - text, an entity, or several
+    """Return the value of a list of one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _time(moment: dt.datetime | None) -> str | None:

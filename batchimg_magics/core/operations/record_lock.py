@@ -10,6 +10,7 @@ from batchimg_magics.core.base import files
 from batchimg_magics.core.lock import lock_file
 from batchimg_magics.errors import SpecError
 from batchimg_magics.masking import make_visible
+from batchimg_magics.pool_spec.values import pool_name
 
 if TYPE_CHECKING:
     from batchimg_magics.core.operations.record import CellRecord, NotebookRecords
@@ -29,19 +30,15 @@ def lock_texts(read: NotebookRecords) -> dict[str, str]:
 
 
 def _checked(one: CellRecord, notebook: str) -> tuple[str, str]:
-    """Return the name of a pool and its lock file; the text must say what the record says, and nothing else."""
+    """Return the name of a pool and the text of its lock file, written again; the two forms of the record must agree.
+
+    Jupyter sorts the keys of what it saves: only the text has the order of the file.
+    """
     source = f"the lock in cell {one.cell} of {make_visible(notebook)}"
-    lock = one.record.lock or {}
-    try:
-        text = lock_file.lock_text(lock)
-        is_same = lock_file.parse_lock(text, source) == lock_file.ordered(lock)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, SpecError):
-            raise
-        is_same = False
-    if not is_same:
+    lock = lock_file.parse_lock(one.record.lock_text, source)
+    if lock != one.record.lock:
         raise SpecError(f"{source} is damaged", hint="run the notebook again, and save it")
-    return str(lock["pool"]["name"]), text
+    return pool_name(lock["pool"]["name"]), lock_file.lock_text(lock)
 
 
 def write_locks(read: NotebookRecords, place: str, *, force: bool) -> list[str]:
