@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
 
     from batchimg_magics.core.base.records import Record
-    from batchimg_magics.core.operations.record import CellRecord, NotebookRecords
+    from batchimg_magics.core.operations.notebook_records import CellRecord, NotebookRecords
 
 __all__ = ["check_crate", "write_crate"]
 

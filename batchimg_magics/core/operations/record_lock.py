@@ -13,7 +13,7 @@ from batchimg_magics.masking import make_visible
 from batchimg_magics.pool_spec.values import pool_name
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.operations.record import CellRecord, NotebookRecords
+    from batchimg_magics.core.operations.notebook_records import CellRecord, NotebookRecords
 
 __all__ = ["lock_texts", "write_locks"]
 

@@ -87,7 +87,7 @@ def test_papermill_fails_with_the_verb_and_its_notebook_reads_well(executed: Pat
         assert "create genomics: done" in text
         assert "there is no pool" in text
         assert MIME_TYPE not in text
-        assert "api_versions" not in text
+        assert "status_code" not in text
 
 
 def test_it_has_a_row_for_each_result(executed: Path, session: Session) -> None:
