@@ -1674,6 +1674,45 @@ class Verbs(_Methods, metaclass=ABCMeta):
         """
         ...
 
+    def record(
+        self,
+        notebook: str,
+        *,
+        lock: str | None = None,
+        rocrate: str | None = None,
+        agent: str | None = None,
+        license_url: str | None = None,
+        force: bool = False,
+    ) -> pd.DataFrame:
+        """Read back what an executed notebook did, and rebuild its lock file or export it as an RO-Crate.
+
+        Parameters
+        ----------
+        notebook : str
+            Executed notebook, NAME.ipynb.
+        lock : str | None
+            Rebuild the lock file of its pool; a folder: those of all its pools.
+        rocrate : str | None
+            Write a Process Run Crate into this folder: notebook, lock files, and what each command did.
+        agent : str | None
+            Set who ran the notebook, for `rocrate`: a name, an ORCID or another URL (default: nobody is named).
+        license_url : str | None
+            Set the licence of the crate of `rocrate` (default: none is stated).
+        force : bool
+            Replace existing files.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per result, in the order of the cells. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        SpecError
+            It is no executed notebook with records; it has no lock; a file cannot be written.
+        """
+        ...
+
     def status(
         self,
     ) -> pd.DataFrame:
