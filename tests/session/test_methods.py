@@ -54,7 +54,7 @@ def test_types_are_those_of_python() -> None:
         name: found[name].annotation for name in ("name", "from_vm", "nodes", "until", "replicas", "canary", "ttl")
     }
     assert shown == {
-        "name": "str",
+        "name": "str | None",
         "from_vm": "str | None",
         "nodes": "int | None",
         "until": 'Literal["ready", "steady"] | None',
