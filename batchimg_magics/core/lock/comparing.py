@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.lock.comparisons import Comparison, Verdict, show
 from batchimg_magics.core.lock.fields import FIELDS, Field, field_values, find_field
 
@@ -58,7 +59,7 @@ def _rows(case: Comparison, file: str) -> Iterator[dict[str, Any]]:
         return
     is_ok = verdict.status == "ok"
     names = {"name": path.rpartition(".")[2], "pool": lock["pool"]["name"], "file": file}
-    names["image"] = str(lock["image"].get("id") or "ID")
+    names["image"] = str(dig(lock, "image", "id") or "ID")
     meaning = verdict.meaning if verdict.meaning is not None else "" if is_ok else field.meaning
     advice = verdict.advice if verdict.advice is not None else "" if is_ok else field.advice
     yield {

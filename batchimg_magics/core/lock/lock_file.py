@@ -33,7 +33,7 @@ TABLES = (
     "snapshots", "disks", "vm", "base_image", "prices", "ends", "unknown",
 )  # fmt: skip
 #: The tables that no lock is without.
-_REQUIRED = ("tool", "api_versions", "pool", "node", "spec", "image")
+_REQUIRED = ("tool", "api_versions", "pool", "node", "spec")
 #: Levels of nested values that are read: a mount or a rolling upgrade of a spec has four.
 MAX_DEPTH = 12
 _NOTE = """\

@@ -90,7 +90,10 @@ def read_settings(pool: Json) -> PoolSettings:
     if pools.image_of(pool) is None:
         found.unknown["spec.from_version"] = "the pool is made from a Marketplace image, which `create` does not do"
     for one in omitted:
-        found.unknown[f"spec: {mask_tokens(one)}"] = "a setting that `create` does not have"
+        if "--ttl" in one:
+            found.unknown["spec.ttl"] = "the pool expires: give --ttl to create one that does"
+        else:
+            found.unknown[f"spec: {mask_tokens(one)}"] = "a setting that `create` does not have"
     return found
 
 

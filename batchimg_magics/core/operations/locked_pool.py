@@ -55,6 +55,10 @@ class LockedPool:
         self.lock, self.file, self.name, self.spec = lock, file, name, spec
 
     @property
+    def _locked_image(self) -> Json:
+        return self.lock.get("image") or {}
+
+    @property
     def rebuilds(self) -> bool:
         """Whether the image is built again from another source, since the locked one is lost."""
         return self.spec.origin_field not in self.lock["spec"]
@@ -71,7 +75,7 @@ class LockedPool:
             The image is to be built again, and is there.
         """
         reader = ResourceReader(azure)
-        image = str(self.lock["image"].get("id") or "")
+        image = str(self._locked_image.get("id") or "")
         found = await reader.read(image)
         if found.reason:
             return  # Batch may have a permission that the caller does not have; the preflight checks tell
@@ -88,7 +92,7 @@ class LockedPool:
 
     def _problem(self, image: Json | None) -> BatchImgError | None:
         """Return what is wrong with the locked image; None: it is the one."""
-        locked = self.lock["image"]
+        locked = self._locked_image
         name = _label(str(locked.get("id") or ""))
         if image is None:
             return NotFoundError(f"image {name} of {Path(self.file).name} does not exist any more", status_code=404)
@@ -193,16 +197,23 @@ def read_locked_pool(
         for key in _OF_IMAGE:
             locked.pop(key, None)
     for key, value in given.items():
-        free = key in _FREE or (origin and key in _OF_IMAGE)
+        free = key in _FREE or (origin and key in _OF_IMAGE) or (key == "start_task" and _masked_task(lock))
         if not free and key not in _ADDED and _plain(value) != _plain(locked.get(key)):
             raise SpecError(
                 f"{option_flag(key)} contradicts the lock: {show(value)}, locked {show(locked.get(key)) or 'not set'}",
                 hint="leave it out; number of nodes, limits and expiry can be given beside --locked",
             )
+    if (reason := _masked_task(lock)) and "start_task" not in given:
+        raise SpecError(f"the start task of {Path(file).name} is not complete: {reason}", hint="add --start-task")
     for key in _replaced(given):
         locked.pop(key, None)
     added = {key: {**locked.get(key, {}), **given[key]} for key in _ADDED if key in given}
     return LockedPool(lock, file, pool, PoolSpec.build(pool, {**locked, **given, **added}))
+
+
+def _masked_task(lock: Json) -> str:
+    """Return why the start task of a lock is not complete; empty: it is."""
+    return str((lock.get("unknown") or {}).get("spec.start_task.command_line") or "")
 
 
 def _locked_values(lock: Json, file: str) -> dict[str, Any]:
@@ -214,11 +225,6 @@ def _locked_values(lock: Json, file: str) -> dict[str, Any]:
     if not any(values.get(key) for key in ORIGIN_FIELDS):
         reason = unknown.get("spec.from_version") or unknown.get("spec") or "its image is not known"
         raise SpecError(f"the pool of {file} cannot be created: {reason}", hint="`%batchimg verify FILE` compares it")
-    if reason := unknown.get("spec.start_task.command_line"):
-        raise SpecError(
-            f"the start task of {file} is not complete: {reason}",
-            hint="replace *** in the lock file by a reference to an environment variable of the start task",
-        )
     return values
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics import Session
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from tests.support.locked_pools import locked_pool
 from tests.support.shells import ipython, run_cell
@@ -73,3 +74,23 @@ def test_a_lost_image_is_built_again_in_the_nearest_way(tmp_path: Path, monkeypa
         other = shell.run_cell("%batchimg create again --locked genomics.lock.toml").error_in_exec
         assert isinstance(other, ConflictError)
         assert "genomics/1.0.0 is not the locked one" in other.message
+
+
+def tables(session: Session) -> list[str]:
+    """Return all that a researcher sees of the pool, as text."""
+    found = [session.nodes("genomics"), session.show("genomics"), session.images(), session.pools()]
+    return [one.to_csv() for one in found]
+
+
+def test_a_fresh_world_with_the_same_seed_shows_the_same_tables(tmp_path: Path) -> None:
+    with locked_pool(tmp_path, seed=7, nodes=3, spot=1) as pool:
+        lock, seen = pool.file.read_text(), tables(pool.session)
+    with Session() as fresh:
+        fresh.connect(state=":memory:", seed=7)
+        with pytest.raises(NotFoundError) as lost:
+            fresh.create(locked=str(pool.file))
+        assert "from_vm=" in lost.value.hint
+        fresh.create(locked=str(pool.file), from_vm="prep-vm")
+        fresh.lock("genomics", str(pool.file))
+        assert tables(fresh) == seen
+    assert pool.file.read_text() == lock  # byte for byte
