@@ -30,7 +30,7 @@ $(READY): pyproject.toml
 	@echo "It downloads about 160 MB, needs 900 MB of disk space, and takes 1 to 5 minutes, only this time."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --progress-bar off --editable '.[lab,parquet,plot,rocrate,server]' --group dev
+	$(BIN)/python -m pip install --progress-bar off --editable '.[lab,parquet,plot,rocrate,sbom,server]' --group dev
 	touch $@
 
 demo: $(READY)

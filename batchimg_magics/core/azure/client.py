@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.price_list import PriceList
     from batchimg_magics.core.base.node_counts import Counts
+    from batchimg_magics.core.base.package_store import PackageStore
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ class Azure:
     cache
         A directory for public data (prices); None: they are kept in memory.
     ledger
-        The local history file; None: history is kept in memory.
+        The local history file, beside which local lists of packages are; None: all of it is kept in memory.
     spending_limit
         The most that all pools of the account may cost; None: no limit.
     cloud
@@ -131,6 +132,7 @@ class Azure:
         self.cloud = cloud
         self.resource_tags = dict(resource_tags or {})
         self.ledger = Ledger(ledger, str(scope.account_id))
+        self._packages_folder = ledger and ledger.with_name(f"{ledger.name.removesuffix('ledger.db')}packages")
         self.spending_limit = spending_limit or SpendingLimit()
         self.account_cost = AccountCost()
         self._cache = cache
@@ -257,6 +259,13 @@ class Azure:
                 await client.close()
         await self._credential.close()
         self.ledger.close()
+
+    @cached_property
+    def packages(self) -> PackageStore:
+        """The local store of lists of packages."""
+        from batchimg_magics.core.base.package_store import PackageStore  # few verbs need it
+
+        return PackageStore(self._packages_folder)
 
     # -- requests ------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ ACCOUNT = "batchimg-account"
 REVISION = "batchimg-revision"
 #: The Marketplace image that an image is based on, publisher:offer:sku: the resources between may be deleted.
 BASE_IMAGE = "batchimg-base"
+#: The number of packages of an image and the SHA-256 of their list: ``COUNT:SHA256``.
+PACKAGES = "batchimg-packages"
 #: The resource id of the VM that an image was built from; it may be deleted meanwhile.
 SOURCE_VM = "batchimg-source-vm"
 #: On temporary resources of a capture, which are deleted after it. The value is older than the word.

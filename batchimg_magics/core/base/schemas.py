@@ -15,6 +15,10 @@ POOL_STATES = ("active", "deleting")
 ACTIONS = ("created", "exists", "changed", "deleted", "kept", "would delete", "would create", "would change")
 #: The severity of a failed check: an error stops `create`.
 SEVERITIES = ("error", "warning", "info")
+#: The package managers in lists of packages, and what else has lines there.
+MANAGERS = ("dpkg", "rpm", "pip", "conda", "r", "windows", "os", "unreadable")
+#: Whether the list of a node is that of its image.
+PACKAGE_RESULTS = ("ok", "differs", "not readable")
 #: How a resize attempt ended.
 OUTCOMES = tuple(one.value for one in OutcomeClass)
 
@@ -68,6 +72,30 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("made_from", "text", "source; of a version, its snapshots by LUN"),
         Column("published", "time", "when it was published or created"),
         Column("id", "text", "resource ID", form="id"),
+    ),
+    "image packages": (
+        Column(
+            "manager", "word", "package manager; os: the operating system; unreadable: what could not be read", MANAGERS
+        ),
+        Column("name", "text", "name of the package"),
+        Column("version", "text", "its version, as the package manager writes it"),
+        Column("source", "text", "repository, channel or folder; missing if the package manager does not tell it"),
+    ),
+    "image nodes": (
+        Column("node_id", "text", "node ID", form="id"),
+        Column("pool", "text", "name of the pool"),
+        Column("state", "word", "node state", NODE_STATES),
+        Column("result", "word", "whether its list of packages is that of the image", PACKAGE_RESULTS),
+        Column("packages", "int", "number of packages in its list"),
+        Column("sha256", "text", "SHA-256 of its list", form="id"),
+        Column("detail", "text", "why its list could not be read", form="problem"),
+    ),
+    "diff": (
+        Column("manager", "word", "package manager", MANAGERS),
+        Column("name", "text", "name of the package"),
+        Column("change", "word", "what changed", ("added", "removed", "changed")),
+        Column("old", "text", "version in the first image; missing if it does not have the package"),
+        Column("new", "text", "version in the second image; missing if it does not have the package"),
     ),
     "pools": (
         Column("pool", "text", "name of the pool"),

@@ -70,6 +70,9 @@ VIEWS: dict[str, View] = {
         ("made_from", "security", "generation", "os", "id"),
         "create an image and a pool with `%batchimg create NAME --from-vm VM --vm-size SIZE --nodes N`",
     ),
+    "image packages": View(("name", "version", "manager", "source"), (), "the list of the image is empty"),
+    "image nodes": View(("node_id", "result", "state", "packages", "sha256", "detail"), ("pool",), _NO_NODES),
+    "diff": View(("name", "change", "old", "new", "manager"), (), "both have the same packages"),
     "pools": View(
         ("pool", "errors", "dedicated", "spot", "usd_per_hour", "usd_so_far"),
         ("image", "created", "managed"),

@@ -101,6 +101,22 @@ async def read_end(azure: Azure, pool: str, node_id: str, file: NodeFile, max_by
     return text.partition("\n")[2] or text
 
 
+async def read_content(azure: Azure, pool: str, node_id: str, path: str, max_bytes: int) -> bytes:
+    """Return the content of a file as it is, the beginning of it where it is larger than so many bytes.
+
+    Raises
+    ------
+    NotFoundError
+        The node or the file does not exist.
+    ServiceError
+        The node cannot serve its files in its state.
+    """
+    url = f"{_url(pool, node_id)}/{quote(path, safe='')}?api-version={api_versions.BATCH}"
+    answer = await azure.send("GET", url, plane="batch", headers={"ocp-range": f"bytes=0-{max_bytes - 1}"})
+    content: bytes = answer.content
+    return content[:max_bytes]
+
+
 def _url(pool: str, node_id: str) -> str:
     return f"/pools/{quote(pool, safe='')}/nodes/{quote(node_id, safe='')}/files"
 
