@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import resources
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import nodes, pools, vm_sizes
-from batchimg_magics.resource_ids import compute_list
+from batchimg_magics.resource_ids import ResourceId, compute_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -38,6 +38,13 @@ async def _checkable_names(azure: Azure) -> list[str]:
     return sorted({*vms, *pool_names, *(image["name"] for image in managed)})
 
 
+async def _image_names(azure: Azure) -> list[str]:
+    """Return the names of pools, and the versions of the images that they use: ``NAME/1.0.2``."""
+    found = await pools.read_all(azure)
+    images = [ResourceId.parse(image).label for one in found if (image := pools.image_of(one))]
+    return sorted({*(str(one["name"]) for one in found), *images})
+
+
 async def _node_ids(azure: Azure, pool: str) -> list[str]:
     return [node.id for node in await nodes.read_nodes(azure, pool, states_only=True)]
 
@@ -45,6 +52,7 @@ async def _node_ids(azure: Azure, pool: str) -> list[str]:
 #: Kind of name to the function that reads the names.
 COMPLETION_NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
     "checkable": _checkable_names,
+    "image": _image_names,
     "pool": _pool_names,
     "vm": _vm_names,
     "vm_size": _size_names,

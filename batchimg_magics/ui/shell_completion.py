@@ -200,5 +200,5 @@ class _Remembered:
 
             return list(CLOUD_NAMES)
         kept = _read_names().get(self._key, {})
-        kinds = ("pool", "vm") if kind == "checkable" else (kind,)
+        kinds = {"checkable": ("pool", "vm"), "image": ("pool",)}.get(kind, (kind,))
         return sorted({name for one in kinds for name in kept.get(one, [])})

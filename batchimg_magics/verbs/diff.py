@@ -24,8 +24,8 @@ VERB = Verb(
     "diff",
     "Compare the packages of two images: what was added, removed and changed",
     (
-        Option("old", f"The first image: {_WHAT}", metavar="OLD", completion="pool"),
-        Option("new", f"The second image: {_WHAT}", metavar="NEW", completion="pool"),
+        Option("old", f"The first image: {_WHAT}", metavar="OLD", completion="image"),
+        Option("new", f"The second image: {_WHAT}", metavar="NEW", completion="image"),
     ),
     ("diff genomics genomics2", "diff genomics/1.0.0 genomics/1.0.1", "diff genomics.lock genomics"),
     start,

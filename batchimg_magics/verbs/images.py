@@ -75,9 +75,9 @@ VERB = Verb(
     (
         Option(
             "image",
-            "With --packages: a pool, an image, NAME/1.0.2 or an ID (default: the only image that pools use)",
+            "A pool, an image, NAME/1.0.2 or an ID: what it contains (default: the only image that pools use)",
             metavar="IMAGE",
-            completion="pool",
+            completion="image",
             optional=True,
         ),
         Option("--sources", "Include the snapshots and disks that the images were created from"),
