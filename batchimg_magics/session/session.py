@@ -373,8 +373,8 @@ class Session(PythonCalls):
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.
 
-        `kind` is ``pool``, ``image``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or ``node`` of the pool
-        `of`.
+        `kind` is one of ``pool``, ``image``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or ``node`` of
+        the pool `of`.
         """
         if kind == "profile":
             return sorted(profiles.read_profiles())
