@@ -146,20 +146,46 @@ class Verbs(_Methods, metaclass=ABCMeta):
 
     def images(
         self,
+        image: str | None = None,
         *,
         sources: bool = False,
+        packages: bool = False,
+        where: str | None = None,
+        verify_nodes: bool = False,
+        cyclonedx: str | None = None,
+        force: bool = False,
     ) -> pd.DataFrame:
-        """List images and the pools, scale sets and VMs that use them.
+        """List images and the pools, scale sets and VMs that use them; with `packages`, what an image contains.
 
         Parameters
         ----------
+        image : str | None
+            A pool, an image, NAME/1.0.2 or an ID: what it contains (default: the only image that pools use).
         sources : bool
             Include the snapshots and disks that the images were created from.
+        packages : bool
+            List the packages in an image: from the local store, otherwise from a node.
+        where : str | None
+            With `packages`: show only packages that match a condition, for example "name == 'numpy'".
+        verify_nodes : bool
+            With `packages`: check that each node has the list of packages of its image.
+        cyclonedx : str | None
+            With `packages`: write the list to this file as a CycloneDX 1.6 SBOM (JSON).
+        force : bool
+            Replace the file of `cyclonedx` if it exists.
 
         Returns
         -------
         pandas.DataFrame
-            One row per image; with `sources`, also one per snapshot and disk. docs/reference.md lists the columns.
+            One row per image; with `sources`, also one per snapshot and disk; with `packages`, one per package.
+            docs/reference.md lists the columns.
+
+        Raises
+        ------
+        SpecError
+            A condition is not valid, a file cannot be written, or it is not clear which image is meant.
+        NotFoundError
+            There is no such image, or its packages are not known; the hint has how to get them.
         """
         ...
 
@@ -1723,6 +1749,36 @@ class Verbs(_Methods, metaclass=ABCMeta):
         pandas.DataFrame
             One row per verb that runs, and per verb of `no_wait` that has ended. docs/reference.md lists the
             columns.
+        """
+        ...
+
+    def diff(
+        self,
+        old: str,
+        new: str,
+    ) -> pd.DataFrame:
+        """Compare the packages of two images: what was added, removed and changed.
+
+        Parameters
+        ----------
+        old : str
+            The first image: pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or file with a list of
+            packages (.tsv).
+        new : str
+            The second image: pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or file with a list of
+            packages (.tsv).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per package that differs. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        SpecError
+            A file cannot be read, or it is not clear which image is meant.
+        NotFoundError
+            There is no such image, or its packages are not known; the hint has how to get them.
         """
         ...
 
