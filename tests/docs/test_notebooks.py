@@ -24,6 +24,10 @@ def test_it_runs_and_shows_tables(path: Path) -> None:
     tables = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     assert sum("text/html" in output["data"] for output in tables) > 3
     assert any("LOCAL" in output_text(output) for output in tables)
+    for cell in notebook.cells:
+        errors = [output for output in cell.get("outputs", []) if output["output_type"] == "error"]
+        is_meant = "raises-exception" in cell.metadata.get("tags", [])
+        assert [len(error["traceback"]) for error in errors] == [2] * is_meant, cell.source
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
