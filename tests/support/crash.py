@@ -29,6 +29,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import sqlite3
 import sys
@@ -42,14 +43,16 @@ from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.session.session import Session
 from tests.support.crash_cases import CASES, Case
+from tests.support.crash_more_cases import MORE_CASES
 from tests.support.crash_process import KILLED, READS, Event, Recorder, enter_folder, run_forked, run_recorded
 from tests.support.forwarding_transport import ForwardingTransport
-from tests.support.inventory import read_inventory, read_node_counts
+from tests.support.inventory import mask_moments, read_inventory, read_node_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+ALL_CASES = (*CASES, *MORE_CASES)
 #: Seconds after an expiry by which the nodes are gone: Batch evaluates formulas every five minutes.
 MAX_LATE_S = 600.0
 #: How long before the next run a process died, in seconds: the times of its files are set to that.
@@ -164,7 +167,7 @@ class Interruption:
     first, last
         The resources before and after it.
     files
-        The names of the local files after it.
+        The names and texts of the local files after it.
     """
 
     case: Case
@@ -172,21 +175,24 @@ class Interruption:
     events: list[Event]
     first: dict[str, Any]
     last: dict[str, Any]
-    files: set[str]
+    files: dict[str, str]
 
     @classmethod
     def of(cls, case: Case, folder: Path) -> Interruption:
         """Run a case to its end."""
         start, undisturbed = folder / "start", folder / "undisturbed" / "files"
         start.mkdir()
+        enter_folder(start)
         case.build(start / "world.db")
         first = read_inventory(start / "world.db")  # before the copies: reads draw ids, too
         shutil.copytree(start, undisturbed)
         # Once in this process: the processes that are forked from it have imported what the command needs.
         with tempfile.TemporaryDirectory(dir=folder) as warm, Session() as session:
             shutil.copytree(start, warm, dirs_exist_ok=True)
+            enter_folder(Path(warm))
             session.connect(state=str(Path(warm) / "world.db"), speed="max")
             case.run(session)
+            os.chdir(folder)
         if status := run_forked(run_recorded, undisturbed, case.run, Recorder(counts=case.counts)):
             raise RuntimeError(f"{case.name}: the uninterrupted run ended with status {status}")
         events = [Event(**one) for one in json.loads((undisturbed.parent / "events.json").read_text())]
@@ -210,13 +216,14 @@ class Interruption:
             if problems := self._kill(files, point):
                 return problems
             problems = [f"no tags: {key}" for key in _untagged(read_inventory(files / "world.db"), self.first)]
+            problems += [f"half a file: {name}" for name in self._half_written(files)]
             problems += self._late_nodes(files / "world.db")
             if run_forked(_run_line, files, self.case):
                 return [*problems, "run again: the process failed"]
             problems += json.loads((files.parent / "problems.json").read_text())
             problems += differences(self.last, read_inventory(files / "world.db"))
-            problems += _damaged(files)
-            return problems + [f"file left: {name}" for name in sorted(_files(files) - self.files)]
+            problems += [*_damaged(files), *differences(self.files, _files(files))]
+            return [one for one in problems if not (self.case.varies and re.search(self.case.varies, one))]
 
     def _kill(self, files: Path, point: CrashPoint) -> list[str]:
         """Run the command until it dies, and let time go on from there; return what is wrong with its death."""
@@ -238,6 +245,11 @@ class Interruption:
             os.utime(file, (then := file.stat().st_mtime - _DEAD_FOR_S, then))
         return []
 
+    def _half_written(self, files: Path) -> list[str]:
+        """Return the files that have neither their text before the command nor that after it."""
+        whole = {*_files(self.folder / "start").items(), *self.files.items()}
+        return [name for name, text in _files(files).items() if (name, text) not in whole and ".batchimg-" not in name]
+
     def _late_nodes(self, state_file: Path) -> list[str]:
         """Return the pools that have nodes after their expiry, if nobody does anything from now on."""
         if not self.case.expires_h:
@@ -255,8 +267,10 @@ def _local_files(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def _files(folder: Path) -> set[str]:
-    return {str(file.relative_to(folder)) for file in _local_files(folder)}
+def _files(folder: Path) -> dict[str, str]:
+    """Return the name and the text of each local file, without moments and the name of the folder."""
+    texts = {str(file.relative_to(folder)): file.read_text() for file in _local_files(folder)}
+    return {name: mask_moments(text.replace(str(folder), "FOLDER")) for name, text in texts.items()}
 
 
 def _damaged(folder: Path) -> Iterator[str]:
@@ -275,7 +289,7 @@ def _damaged(folder: Path) -> Iterator[str]:
 
 def try_some(case: str, folder: Path) -> dict[str, list[str]]:
     """Return the names of as many points of a case as the tests try, and what differed (nothing, if all is well)."""
-    interruption = Interruption.of(next(one for one in CASES if one.name == case), folder)
+    interruption = Interruption.of(next(one for one in ALL_CASES if one.name == case), folder)
     return {str(point): interruption.problems(point) for point in interruption.points(interruption.case.tries)}
 
 
@@ -339,7 +353,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="try only each so manieth point")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="set the number of processes")
     line = parser.parse_args()
-    chosen = [case for case in CASES if not line.cases or case.name in line.cases]
+    chosen = [case for case in ALL_CASES if not line.cases or case.name in line.cases]
     results = [_try_case(case, line.every, line.jobs) for case in chosen]
     tried, differed = (sum(one[part] for one in results) for part in (0, 1))
     print(f"{tried} points tried, {differed} points differed")  # noqa: T201 - a report

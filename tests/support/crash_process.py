@@ -74,7 +74,7 @@ class Recorder:
     folder
         The writes to files in this folder are events.
     counts
-        Tells the requests that are events.
+        Tells the requests and writes that are events.
     """
 
     at: int = 0
@@ -91,7 +91,7 @@ class Recorder:
 
     def begin(self, kind: str, text: str) -> int:
         """Record an event before it happens, and return its number; 0: it is none."""
-        if self.session is None or (kind == "request" and not self.counts(text)):
+        if self.session is None or not self.counts(text):
             return 0
         self.events.append(Event(kind, text, self.now()))
         return len(self.events)

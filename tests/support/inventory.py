@@ -54,7 +54,6 @@ _NOT_LISTED = frozenset(
         "microsoft.batch/batchaccounts/pools/users",
     }
 )
-_NOT_COUNTED = frozenset({"total"})
 #: States of nodes that pass by themselves, and the one that they come to.
 _WORKING = frozenset({"creating", "starting", "waitingforstarttask", "idle", "running", "rebooting", "reimaging"})
 _BATCH_VERSION = "2024-07-01.20.0"
@@ -100,16 +99,16 @@ def _is_gone(app: App, item: Item) -> bool:
 
 def _read_data_plane(app: App, account: dict[str, Any]) -> dict[str, Any]:
     """Return the jobs of an account, and the numbers of nodes of its pools by what becomes of them."""
-    host, found = account["properties"]["accountEndpoint"], {}
+    host = account["properties"]["accountEndpoint"]
+    found: dict[str, Any] = {}
     for job in _ask(app, "GET", "/jobs", _BATCH_VERSION, host=host)["value"]:
         found[f"{account['id']}/jobs/{job['id']}".lower()] = job
-    for pool in _ask(app, "GET", "/nodecounts", _BATCH_VERSION, host=host)["value"]:
-        for kind in ("dedicated", "lowPriority"):
-            counts: Counter[str] = Counter()
-            for state, count in pool[kind].items():
-                if count and state.lower() not in _NOT_COUNTED:
-                    counts["working" if state.lower() in _WORKING else state] += count
-            found[f"nodes of {pool['poolId']}, {kind}".lower()] = dict(counts)
+    for pool in _ask(app, "GET", "/pools", _BATCH_VERSION, host=host)["value"]:
+        # Not from the counts of the account: they are late.
+        for node in _ask(app, "GET", f"/pools/{pool['id']}/nodes", _BATCH_VERSION, host=host)["value"]:
+            kind = "dedicated" if node["isDedicated"] else "spot"
+            counts = found.setdefault(f"nodes of {pool['id']}, {kind}".lower(), Counter())
+            counts["working" if node["state"] in _WORKING else node["state"]] += 1
     return found
 
 
@@ -158,4 +157,9 @@ def _without_varying(found: Any) -> Any:
         return {key: _without_varying(value) for key, value in found.items() if not _VARYING.search(key)}
     if isinstance(found, list):
         return [_without_varying(one) for one in found]
-    return _MOMENT.sub("TIME", found) if isinstance(found, str) else found
+    return mask_moments(found) if isinstance(found, str) else found
+
+
+def mask_moments(text: str) -> str:
+    """Return a text without the times in it."""
+    return _MOMENT.sub("TIME", text)

@@ -20,6 +20,8 @@ __all__ = ["MAX_BYTES", "check_new_file", "make_private_folder", "read_file", "w
 
 #: The largest text file that is read: documents of a user are far smaller.
 MAX_BYTES = 16 * 1024 * 1024
+#: A temporary file that is so many seconds older than a new one is of a process that was killed.
+_ABANDONED_S = 3600.0
 _EXISTS_HINT = "give --force to replace it, or another file"
 #: What to do about an error of the operating system.
 _HINTS = {
@@ -182,6 +184,7 @@ def _write_at_once(file: Path, content: bytes, mode: int | None, *, private: boo
             opened.write(content)
             opened.flush()
             os.fsync(opened.fileno())
+        _remove_abandoned(temporary)
         if private or mode is not None:
             temporary.chmod(0o600 if private or mode is None else stat.S_IMODE(mode))
         if replace:
@@ -190,6 +193,15 @@ def _write_at_once(file: Path, content: bytes, mode: int | None, *, private: boo
             _name_new(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(temporary: Path) -> None:
+    """Delete the temporary files of processes that were killed, by the clock of the file system."""
+    now = temporary.stat().st_mtime
+    for other in temporary.parent.glob(".batchimg-*.new"):
+        with contextlib.suppress(OSError):  # another process was faster, or it belongs to another user
+            if now - other.stat().st_mtime > _ABANDONED_S:
+                other.unlink()
 
 
 def _name_new(temporary: Path, file: Path) -> None:

@@ -116,12 +116,9 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting, consent: C
     """
     state = await pools.read_state(azure, name)
     pools.raise_if_deleting(state)
-    if state.allocation == "resizing":
-        raise ConflictError(
-            f"pool {state.name!r} is being resized",
-            hint=f"wait for it, or `%batchimg stop-resize {state.name}` first",
-            status_code=409,
-        )
+    if _is_set(state, setting):
+        return await show(azure, state.name)  # the same line again: its first evaluation may be resizing the pool
+    state = await _without_resize(azure, state, setting)
     await _check_spending_limit(azure, state, setting)
     expires = None
     if setting.preset == "expiry":
@@ -145,6 +142,27 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting, consent: C
     if loss:
         table.caption += f"; {loss}"
     return formulas.with_target_warning(table, setting.text(state.target, expires))
+
+
+async def _without_resize(azure: Azure, state: PoolState, setting: AutoscaleSetting) -> PoolState:
+    """Return the state of a pool that is not being resized; one that an expiry formula resizes is waited for."""
+    if setting.preset == "expiry" and expiry.is_expiry_formula(state.formula):
+        return await pools.wait_until_steady(azure, state.name)
+    if state.allocation == "resizing":
+        raise ConflictError(
+            f"pool {state.name!r} is being resized",
+            hint=f"wait for it, or `%batchimg stop-resize {state.name}` first",
+            status_code=409,
+        )
+    return state
+
+
+def _is_set(state: PoolState, setting: AutoscaleSetting) -> bool:
+    """Tell whether a pool has exactly this formula; one that ends at a time after now is another one."""
+    if setting.preset == "expiry" or not state.autoscale:
+        return False
+    same_interval = state.interval_s == (setting.interval_s or DEFAULT_INTERVAL_S)
+    return same_interval and state.formula == setting.text(state.target, None)
 
 
 async def read_loss(azure: Azure, state: PoolState, setting: AutoscaleSetting) -> str:

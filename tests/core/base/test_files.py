@@ -92,6 +92,15 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_the_temporary_files_of_killed_processes_are_deleted_and_those_in_use_are_not(tmp_path: Path) -> None:
+    left, in_use, other = (tmp_path / name for name in (".batchimg-1.new", ".batchimg-2.new", "mine.new"))
+    for file in (left, in_use, other):
+        file.touch()
+        os.utime(file, (0, 0) if file is not in_use else None)
+    write_file(tmp_path / "a", "text")
+    assert {one.name for one in tmp_path.iterdir()} == {in_use.name, other.name, "a"}
+
+
 def test_a_read_is_bounded_and_knows_text(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes("ü\n".encode("utf-16"))

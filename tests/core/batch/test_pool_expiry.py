@@ -162,6 +162,10 @@ def test_preset_for_pending_tasks(session: Session) -> None:
 def test_preset_for_working_hours(session: Session) -> None:
     session.create("p", nodes=0, **LINE)  # a Wednesday, nine in the morning
     session.autoscale("p", preset="working-hours", nodes=2)
+    # The same line again finds its formula, whose first evaluation is resizing the pool; another one has to wait.
+    assert session.autoscale("p", preset="working-hours", nodes=2).autoscale.all()
+    with pytest.raises(ConflictError, match="is being resized"):
+        session.autoscale("p", preset="working-hours", nodes=1)
     session.wait("p")
     assert other_client(session).count_nodes("p") == (2, 0)
     pass_time(session, 10 * HOUR)
@@ -173,6 +177,7 @@ def test_preset_for_an_expiry(session: Session) -> None:
     session.create("p", nodes=2, **LINE)
     with pytest.raises(SpecError, match="the preset expiry needs --ttl"):
         session.autoscale("p", preset="expiry")
+    session.autoscale("p", preset="expiry", ttl="1h")
     session.autoscale("p", preset="expiry", ttl="1h")
     assert session.pools().expires.notna().all()
     assert session.autoscale("p", off=True).expires.isna().all()
