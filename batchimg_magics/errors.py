@@ -23,6 +23,7 @@
 from __future__ import annotations
 
 import linecache
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -129,8 +130,24 @@ def _file_name(file: str) -> str:
     return " ".join(cell) if cell else file
 
 
+#: The longest word of an error about input that is shown whole, and the longest message: ids of Azure are shorter.
+_MAX_WORD, _MAX_INPUT_MESSAGE = 400, 4000
+
+
 class SpecError(BatchImgError, ValueError):
-    """The input is invalid. Nothing was changed."""
+    """The input is invalid. Nothing was changed. Long input is shown without its middle."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(_without_middles(message), hint=_without_middles(hint))
+
+
+def _without_middles(text: str) -> str:
+    """Return a text without the middle of words that are longer than any name, or without its own middle."""
+    if len(text) <= _MAX_WORD:
+        return text
+    short = re.sub(rf"\S{{{_MAX_WORD},}}", lambda word: f"{word[0][:60]}...{word[0][-20:]}", text)
+    half = _MAX_INPUT_MESSAGE // 2
+    return short if len(short) <= _MAX_INPUT_MESSAGE else f"{short[:half]} ... {short[-half:]}"
 
 
 class NotConnectedError(BatchImgError):

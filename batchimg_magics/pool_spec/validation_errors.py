@@ -11,8 +11,9 @@ import yaml
 from pydantic import BaseModel
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.body import compose_body
 from batchimg_magics.pool_spec.line import option_flag
-from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.values import suggest_name, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -185,7 +186,7 @@ def _missing_key_error(location: _Location, *, in_body: bool) -> SpecError:
 
 def _body_value_error(location: _Location, error: Mapping[str, Any], model: type[BaseModel]) -> SpecError:
     value = error["input"]
-    found = f", not {value!r}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
+    found = f", not {value_text(value)}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
     wanted = _number_words(error, model, location.path) or _expectation(error).removeprefix("expected ")
     return SpecError(
         f"{location.prefix}{location.name} must be {wanted}{found}", hint=f"correct line {location.line} of the body"
@@ -214,7 +215,7 @@ def _number_words(error: Mapping[str, Any], model: type[BaseModel], path: tuple[
 
 def _value_error(location: _Location, value: object, expectation: str, model: type[BaseModel]) -> SpecError:
     # A value at the place of a part with keys is not quoted: it may be a secret.
-    quoted = f" is {value!r}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
+    quoted = f" is {value_text(value)}" if isinstance(value, _QUOTED) and not models_at(model, location.path) else ""
     if location.is_nested and models_at(model, location.path[:1]):
         place = location.name  # a part without an option
     else:
@@ -243,7 +244,7 @@ def _key_path(loc: Sequence[str | int]) -> tuple[str | int, ...]:
 
 def _line_number(path: Iterable[str | int], text: str) -> int:
     """Return the line in the body of the deepest part of a path that the body contains; 0: none."""
-    node, line = (yaml.compose(text) if text else None), 0
+    node, line = (compose_body(text) if text else None), 0
     for part in path:
         child = _child_node(node, part)
         if child is None:

@@ -24,6 +24,7 @@ __all__ = [
     "pool_pattern",
     "resize_timeout",
     "suggest_name",
+    "value_text",
 ]
 
 #: Minimum resize timeout, in seconds.
@@ -31,6 +32,8 @@ __all__ = [
 MIN_RESIZE_TIMEOUT_S = 300.0
 #: Maximum number of nodes of one kind; no quota allows more in one pool, so that a higher number is a mistake.
 MAX_NODES = 100_000
+#: Maximum duration, in seconds: about ten years. A longer one is a mistake, and dates have an end.
+MAX_DURATION_S = 3660 * 86400.0
 _POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POOL_PATTERN = re.compile(r"[A-Za-z0-9_*?!\[\]-]{1,100}")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -44,17 +47,37 @@ def parse_duration(text: str | float) -> float:
     Raises
     ------
     SpecError
-        It is not a duration.
+        It is not a duration, or longer than `MAX_DURATION_S`.
     """
+    match = None if isinstance(text, (int, float)) else _DURATION.fullmatch(text.strip().lower())
     if isinstance(text, (int, float)):
-        return float(text)
-    match = _DURATION.fullmatch(text.strip().lower())
-    if not match or not any(match.groups()):
+        seconds = _seconds(text)
+    elif match and any(match.groups()):
+        units = (86400.0, 3600.0, 60.0, 1.0)
+        seconds = sum(_seconds(part or 0) * unit for part, unit in zip(match.groups(), units, strict=True))
+    else:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_DURATION_S:
+        problem = "is longer than ten years" if seconds > MAX_DURATION_S else "is not a duration"
         raise SpecError(
-            f"{text!r} is not a duration", hint="use a number with a unit, such as 90s, 30m, 1h30m, 8h or 2d"
+            f"{value_text(text)} {problem}", hint="use a number with a unit, such as 90s, 30m, 1h30m, 8h or 2d"
         )
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return days * 86400 + hours * 3600 + minutes * 60 + seconds
+    return seconds
+
+
+def _seconds(number: str | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # an integer that no float can hold
+        return float("inf")
+
+
+def value_text(value: object) -> str:
+    """Return a value as Python writes it, for an error; of a number that is too long to be written, what it is."""
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no integers of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def suggest_name(word: str, known: Iterable[str]) -> str:
@@ -99,11 +122,11 @@ def parse_share(text: str | float) -> float:
     """
     try:
         share = read_share(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         share = -1.0
     if not 0 <= share <= 1:
         raise SpecError(
-            f"{text!r} is not a share", hint="use a percentage or a fraction from 0 to 1, such as 5% or 0.05"
+            f"{value_text(text)} is not a share", hint="use a percentage or a fraction from 0 to 1, such as 5% or 0.05"
         )
     return share
 
@@ -121,7 +144,8 @@ def node_count(value: int | None, option: str) -> int | None:
     # NumPy's integers, as from a table, are accepted, too.
     count = operator.index(value) if hasattr(value, "__index__") else -1
     if not 0 <= count <= MAX_NODES:
-        raise SpecError(f"{option} is {value}", hint=f"expected {option} N with N an integer from 0 to {MAX_NODES:,}")
+        hint = f"expected {option} N with N an integer from 0 to {MAX_NODES:,}"
+        raise SpecError(f"{option} is {value_text(value)}", hint=hint)
     return count
 
 
@@ -140,7 +164,7 @@ def pool_name(name: str) -> str:
     """
     if not _POOL_NAME.fullmatch(str(name)):  # in Python, it may be a list of names
         raise SpecError(
-            f"{name!r} is not a valid pool name",
+            f"{value_text(name)} is not a valid pool name",
             hint="use 1 to 64 letters, digits, hyphens and underscores; names that differ only in case are the same",
         )
     return name

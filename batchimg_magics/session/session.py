@@ -8,6 +8,7 @@ no call waits for it: the same command joins it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 import weakref
@@ -20,13 +21,13 @@ from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.line import pool_names
-from batchimg_magics.session import local_verbs
+from batchimg_magics.session import forked, local_verbs
 from batchimg_magics.session.loop import call_with_service_time, run_loop, run_timed, run_verb, shut_down
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
 from batchimg_magics.session.python_calls import PythonCalls
 from batchimg_magics.session.remaining_nodes import remaining_nodes_text
-from batchimg_magics.session.work import VerbRun
+from batchimg_magics.session.work import OWN_THREAD_TEXT, VerbRun
 from batchimg_magics.verbs.registry import LOCAL_VERBS, load_verb
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Session(PythonCalls):
         self._names: NameCache | None = None
         self._changed_pools: set[str] = set()
         self._lock = threading.RLock()
+        self._process_id = os.getpid()
+        forked.register(self)
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +128,7 @@ class Session(PythonCalls):
     def _require_connection(self) -> Connection:
         with self._lock:
             if self._connection is None:
+                forked.check_process(self._process_id)
                 return self._set_connection(self._open_connection(ConnectionOptions()))
             if self._connection.failed:
                 raise NotConnectedError(
@@ -146,6 +150,7 @@ class Session(PythonCalls):
     def _set_connection(self, connection: Connection) -> Connection:
         """Set the connection, and close the previous one."""
         self.close()
+        self._process_id = os.getpid()
         self._connection = connection
         self._names = NameCache(connection)
         self._thread = threading.Thread(target=run_loop, args=(connection.loop,), name="batchimg", daemon=True)
@@ -169,7 +174,14 @@ class Session(PythonCalls):
             self._set_connection(self._open_connection(ConnectionOptions(**target)))
 
     def close(self) -> None:
-        """Close the connection and interrupt its work. Operations that were started continue in Azure."""
+        """Close the connection and interrupt its work. Operations that were started continue in Azure.
+
+        Raises
+        ------
+        RuntimeError
+            The call comes from the thread of the event loop, which would wait for itself.
+        """
+        self._refuse_own_thread()
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is None or self._thread is None:
@@ -189,9 +201,22 @@ class Session(PythonCalls):
             if connection.emulator is not None:
                 connection.emulator.close()
 
+    def leave_to_parent(self) -> object:
+        """Give the connection up in a child process, and return what belongs to the parent."""
+        left = (self._connection, self._thread, self._names, self._verb_runs, list(self._pool_watches))
+        self._connection = self._thread = self._names = None
+        self._verb_runs = []
+        self._changed_pools, self._pool_watches = set(), weakref.WeakSet()
+        self._lock = threading.RLock()  # another thread of the parent may hold it
+        return left
+
     def is_own_thread(self) -> bool:
         """Tell whether the caller is on the thread of the event loop, where a wait would be for itself."""
         return threading.current_thread() is self._thread
+
+    def _refuse_own_thread(self) -> None:
+        if self.is_own_thread():
+            raise RuntimeError(OWN_THREAD_TEXT)
 
     # -- work ----------------------------------------------------------------------------------------------------
 
@@ -235,7 +260,7 @@ class Session(PythonCalls):
             )
             if (same := next(filter(verb_run.is_same, self._verb_runs), None)) is not None:
                 return same
-            self._refuse_conflict(verb_run)
+            verb_run.refuse_conflicts(self._verb_runs)
             self._verb_runs.append(verb_run)
         verb_run.start(run_verb(connection.azure, verb_call, verb_run.board))
         if entry.changes:
@@ -245,20 +270,8 @@ class Session(PythonCalls):
                     watching.poll_now()
         return verb_run
 
-    def _refuse_conflict(self, new: VerbRun) -> None:
-        cleans_up = new.verb == "cleanup" and new.options.get("delete")
-        for verb_run in filter(_changes_pool, self._verb_runs):
-            same = _changes_pool(new) and any(map(verb_run.concerns, pool_names(new.options)))
-            # Resources for a pool that does not exist yet look like leftover resources.
-            if same or cleans_up:
-                other_body = verb_run.resume_line == new.resume_line
-                joined_by = "the same command with the same body" if other_body else "the same command"
-                raise ConflictError(
-                    f"`{verb_run.resume_line}` is still running{' with another body' if other_body else ''}",
-                    hint=f"wait until it ends ({joined_by} joins it), or run `{verb_run.stop_line}` first",
-                )
-
     def _connect(self, connection_options: ConnectionOptions) -> VerbRun:
+        self._refuse_own_thread()
         if running := [verb_run.label for verb_run in self._verb_runs if not verb_run.done()]:
             raise ConflictError(f"{', '.join(running)}: still running on this connection", hint="wait until it ends")
         connection.check_options(connection_options)  # before the present connection is closed
@@ -309,7 +322,10 @@ class Session(PythonCalls):
         ------
         BatchImgError
             The coroutine raised it.
+        RuntimeError
+            The call comes from the thread of the event loop, which would wait for itself.
         """
+        self._refuse_own_thread()
         return self.start_call(function).result()
 
     def start_call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
@@ -338,9 +354,8 @@ class Session(PythonCalls):
         connection = self._require_connection()
         pace_s = MIN_POLL_INTERVAL_S * (connection.emulator.speed or 0.0) if connection.emulator else 0.0
         watcher = PoolWatcher(connection.azure, name, on_snapshot, pace_s=pace_s)
-        pool_watch = PoolWatch(
-            watcher, asyncio.run_coroutine_threadsafe(watcher.run(), connection.loop), connection.loop
-        )
+        future = asyncio.run_coroutine_threadsafe(watcher.run(), connection.loop)
+        pool_watch = PoolWatch(watcher, future, connection.loop)
         self._pool_watches.add(pool_watch)
         return pool_watch
 
@@ -368,7 +383,7 @@ class Session(PythonCalls):
     def find_running(self, name: str) -> VerbRun | None:
         """Return the running verb of this session that changes a pool, or None."""
         # Without the lock: `close` holds it while it waits for the loop, which may call this.
-        return next((one for one in self.running() if _changes_pool(one) and one.concerns(name)), None)
+        return next((one for one in self.running() if one.changes_pool and one.concerns(name)), None)
 
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.
@@ -386,7 +401,3 @@ class Session(PythonCalls):
         """Begin to read the names of a kind, so that `names` has them soon. It returns at once."""
         if self._names is not None and kind in _READ_KINDS:
             self._names.prefetch(kind)
-
-
-def _changes_pool(verb_run: VerbRun) -> bool:
-    return load_verb(verb_run.verb).changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import threading
 from contextlib import nullcontext
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.errors import DetachedError
+from batchimg_magics.errors import ConflictError, DetachedError
 from batchimg_magics.pool_spec.line import format_line, needs_body, pool_names
+from batchimg_magics.session import forked
 from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from batchimg_magics.core.base.progress import Progress
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 WAIT_SLICE_S = 0.1
 #: Options that set who waits, not what is done: the same command with or without them is the same work.
 _WAIT_OPTIONS = frozenset({"wait"})
+OWN_THREAD_TEXT = "a synchronous call on the event loop of the session would wait for itself; await the coroutine"
 
 
 class VerbRun:
@@ -73,6 +76,7 @@ class VerbRun:
         self.is_told = False
         self.is_recorded = False
         self._loop = loop
+        self._process_id = os.getpid()
         self._advancing_time = advancing_time
         self._task: asyncio.Task[Table] | None = None
         self._time_block: AbstractContextManager[None] | None = None
@@ -101,6 +105,31 @@ class VerbRun:
         return any(fnmatchcase(own, other) or fnmatchcase(other, own) for own, other in pairs)
 
     @property
+    def changes_pool(self) -> bool:
+        """Whether it changes a pool: only one such verb runs for a pool."""
+        return load_verb(self.verb).changes
+
+    def refuse_conflicts(self, running: Iterable[VerbRun]) -> None:
+        """Check that none of the running verbs changes the same pool.
+
+        Raises
+        ------
+        ConflictError
+            One does.
+        """
+        cleans_up = self.verb == "cleanup" and self.options.get("delete")
+        for other in running:
+            same = self.changes_pool and any(map(other.concerns, pool_names(self.options)))
+            # Resources for a pool that does not exist yet look like leftover resources.
+            if other.changes_pool and (same or cleans_up):
+                other_body = other.resume_line == self.resume_line
+                joined_by = "the same command with the same body" if other_body else "the same command"
+                raise ConflictError(
+                    f"`{other.resume_line}` is still running{' with another body' if other_body else ''}",
+                    hint=f"wait until it ends ({joined_by} joins it), or run `{other.stop_line}` first",
+                )
+
+    @property
     def _body(self) -> dict[str, Any]:
         """What its line does not show: the body of a cell, and what belongs there."""
         found = {key: value for key, value in self.options.items() if key == "spec" or needs_body(key, value)}
@@ -123,7 +152,7 @@ class VerbRun:
     @property
     def has_stop_line(self) -> bool:
         """Whether `stop_line` stops it: a resize that it may have begun."""
-        return load_verb(self.verb).changes and bool(self.options.get("name")) and not self._creates_image
+        return self.changes_pool and bool(self.options.get("name")) and not self._creates_image
 
     @property
     def _creates_image(self) -> bool:
@@ -217,7 +246,7 @@ class VerbRun:
         """
         if self._is_done:
             return True
-        self._refuse_own_thread()
+        self._refuse_endless_wait()
         self._loop.call_soon_threadsafe(self._enter_time_block)
         if self._done_lock.acquire(timeout=timeout_s):
             self._done_lock.release()  # for other waiters
@@ -234,7 +263,7 @@ class VerbRun:
             The call comes from the thread of the loop.
         """
         if not self._is_done:
-            self._refuse_own_thread()
+            self._refuse_endless_wait()
         while not self._is_done:
             self.wait(WAIT_SLICE_S)
         self.is_told = True
@@ -242,11 +271,10 @@ class VerbRun:
             raise self._error or self.detached_error()
         return self._table
 
-    def _refuse_own_thread(self) -> None:
+    def _refuse_endless_wait(self) -> None:
         if threading.get_ident() == getattr(self._loop, "_thread_id", None):
-            raise RuntimeError(
-                "a synchronous call on the event loop of the session would wait for itself; await the coroutine"
-            )
+            raise RuntimeError(OWN_THREAD_TEXT)
+        forked.check_process(self._process_id)
 
     def interrupt(self) -> None:
         """Start no further operation; those that were started continue in Azure."""

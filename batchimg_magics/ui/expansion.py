@@ -262,10 +262,10 @@ class _Body:
     def expanded(self) -> str:
         import yaml  # not when the extension is loaded
 
-        from batchimg_magics.pool_spec.body import parse_body
+        from batchimg_magics.pool_spec.body import compose_body, parse_body
 
         try:
-            root = yaml.compose(self._text, Loader=yaml.SafeLoader)
+            root = compose_body(self._text)
         except yaml.YAMLError:
             parse_body(self._text)  # raises the error, with its line
             return self._unmarked(self._text)
