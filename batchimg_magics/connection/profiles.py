@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_config_path
 
-from batchimg_magics.core.base.files import make_private_folder, write_file
+from batchimg_magics.core.base.files import make_private_folder, read_file, write_file
 from batchimg_magics.errors import NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
@@ -61,15 +61,26 @@ def _profiles_path() -> Path:
 
 
 def read_profiles() -> dict[str, Profile]:
-    """Return all saved connections by name."""
-    if not _profiles_path().exists():
-        return {}
+    """Return all saved connections by name.
+
+    Raises
+    ------
+    NotConnectedError
+        The file cannot be read, or somebody else wrote something into it.
+    """
+    import msgspec  # not when the extension is loaded
+
+    path = _profiles_path()
     try:
-        return {name: Profile(**parts) for name, parts in json.loads(_profiles_path().read_text("utf-8")).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise NotConnectedError(
-            f"{_profiles_path()} cannot be read: {error}", hint="correct or delete the file"
-        ) from error
+        text = read_file(path) if path.exists() else "{}"
+        found = msgspec.json.decode(text, type=dict[str, dict[str, Any]])
+        unknown = {key for parts in found.values() for key in parts} - {one.name for one in fields(Profile)}
+        if unknown:
+            raise ValueError(f"{sorted(unknown)[0]!r} is not known")
+        return msgspec.convert(found, dict[str, Profile])
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error).removeprefix(f"{path} cannot be read: ")
+        raise NotConnectedError(f"{path} cannot be read: {reason}", hint="correct or delete the file") from error
 
 
 def read_profile(name: str) -> Profile:

@@ -282,13 +282,21 @@ def combine_names(words: Iterable[str]) -> str | tuple[str, ...]:
 
 
 def read_text_file(path: str) -> str:
-    """Read a text file in UTF-8, or in UTF-16 as PowerShell writes it."""
+    """Read a text file in UTF-8, or in UTF-16 as PowerShell writes it; its size is limited."""
     from pathlib import Path
 
+    from batchimg_magics.core.base.files import MAX_BYTES
+
     try:
-        return decode_text(Path(path).read_bytes())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(getattr(error, "strerror", None) or "the file is not text") from error
+        with Path(path).open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"the file is larger than {MAX_BYTES:,} bytes")
+        return decode_text(content)
+    except UnicodeDecodeError as error:
+        raise ValueError("the file is not text") from error
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
 
 
 def read_text_or_file(word: str) -> str:
