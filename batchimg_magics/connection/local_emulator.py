@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
         As `open_connection`.
     """
     from batchimg_magics.emulator.emulator import open_emulator
-    from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
+    from batchimg_magics.emulator.world.database import StateError
 
     if options.resource_group:
         raise SpecError(
@@ -57,23 +58,34 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
         emulator = open_emulator(
             state_path, speed=speed, scenario=options.scenario, start=start, seed=options.seed or 0
         )
-    except StateBusyError as error:
-        raise NotConnectedError(
-            f"another process uses the emulator state {state_path}",
-            hint="close it there, or use another --state FILE; except at --speed max, several processes can share one",
-        ) from error
-    except StateLayoutError as error:
-        raise NotConnectedError(str(error), hint="use another --state FILE") from error
+    except (StateError, OSError) as error:
+        raise _unusable_state(state_path, error) from error
     except ValueError as error:
         raise SpecError(str(error)) from error
     try:
         _import_documents(emulator, documents, deprovisioned=options.generalized)
         scope = _emulator_scope(emulator, options.account)
-    except BaseException:
+    except BaseException as error:
         emulator.close()
+        if isinstance(error, StateError):
+            raise _unusable_state(state_path, error) from error
         raise
+    emulator.transport.state_error = partial(_unusable_state, state_path)
     # The local history file is next to the state file.
     return emulator, scope, None if state_path == MEMORY else Path(state_path).with_suffix(".ledger.db")
+
+
+def _unusable_state(path: str, error: Exception) -> NotConnectedError:
+    """Return the error of a state file that cannot be used, when it is opened or later."""
+    from batchimg_magics.emulator.world.database import StateBusyError
+
+    if isinstance(error, StateBusyError):
+        return NotConnectedError(
+            f"another process uses the emulator state {path}",
+            hint="close it there, or use another --state FILE; except at --speed max, several processes can share one",
+        )
+    reason = getattr(error, "strerror", None)
+    return NotConnectedError(f"{path}: {reason}" if reason else str(error), hint="use another --state FILE")
 
 
 def _state_path(requested: str | None) -> str:

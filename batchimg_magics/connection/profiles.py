@@ -15,6 +15,8 @@ from batchimg_magics.pool_spec.values import suggest_name
 if TYPE_CHECKING:
     from pathlib import Path
 
+_DAMAGED_HINT = "correct or delete the file"
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -74,13 +76,14 @@ def read_profiles() -> dict[str, Profile]:
     try:
         text = read_file(path) if path.exists() else "{}"
         found = msgspec.json.decode(text, type=dict[str, dict[str, Any]])
-        unknown = {key for parts in found.values() for key in parts} - {one.name for one in fields(Profile)}
-        if unknown:
-            raise ValueError(f"{sorted(unknown)[0]!r} is not known")
-        return msgspec.convert(found, dict[str, Profile])
+        profiles = msgspec.convert(found, dict[str, Profile])
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error).removeprefix(f"{path} cannot be read: ")
-        raise NotConnectedError(f"{path} cannot be read: {reason}", hint="correct or delete the file") from error
+        raise NotConnectedError(f"{path} cannot be read: {reason}", hint=_DAMAGED_HINT) from error
+    if unknown := {key for parts in found.values() for key in parts} - {one.name for one in fields(Profile)}:
+        # It may be a limit that a newer version saved: to ignore it is not safe.
+        raise NotConnectedError(f"{path} cannot be read: {min(unknown)!r} is not known", hint=_DAMAGED_HINT)
+    return profiles
 
 
 def read_profile(name: str) -> Profile:

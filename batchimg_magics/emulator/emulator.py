@@ -223,8 +223,8 @@ def open_emulator(
     ------
     StateBusyError
         Another process has locked the file.
-    StateLayoutError
-        The file is not an emulator state file, or has another layout.
+    StateError
+        The file cannot be used: it is not an emulator state file, it has another layout, it is damaged, ...
     ValueError
         The speed is not above 0, or the scenario is unknown.
     """

@@ -26,7 +26,7 @@ from batchimg_magics.emulator.emulator import Emulator, default_state_path, open
 from batchimg_magics.emulator.http import planes, scenarios
 from batchimg_magics.emulator.serving import certificates, environment, hosts, program, running, shells
 from batchimg_magics.emulator.serving.proxy import Proxy
-from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
+from batchimg_magics.emulator.world.database import StateBusyError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -177,7 +177,7 @@ def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
         ) from error
     except ImportRefusedError as error:
         raise _FailedError(str(error), error.hint) from error
-    except (StateLayoutError, OSError) as error:
+    except (StateError, OSError) as error:
         raise _FailedError(str(error), _OTHER_STATE) from error
     except ValueError as error:
         raise _FailedError(str(error)) from error

@@ -20,6 +20,7 @@ from azure.core.rest import HttpResponse as BaseResponse
 from azure.core.utils import CaseInsensitiveDict
 
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError
+from batchimg_magics.emulator.world.database import StateError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
@@ -39,11 +40,17 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
         Handles the requests.
     clock
         The simulated time.
+
+    Attributes
+    ----------
+    state_error
+        Makes the exception that a request raises if the state file cannot be used.
     """
 
     def __init__(self, app: App, clock: Clock) -> None:
         self._app = app
         self._clock = clock
+        self.state_error: Callable[[StateError], Exception] = lambda error: error
 
     async def send(self, request: Any, **_kwargs: Any) -> Any:  # noqa: ANN401 - azure-core has two kinds of both
         """Answer a request of either of azure-core's two kinds, with a response of the same kind.
@@ -54,7 +61,10 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
             A simulated fault drops the connection before the request is handled, or after it.
         """
         await asyncio.sleep(0)  # a response takes no time, but other tasks on the loop can run
-        answer = _answer(self._app, request)
+        try:
+            answer = _answer(self._app, request)
+        except StateError as error:
+            raise self.state_error(error) from error
         modern = isinstance(request, HttpRequest)
         return EmulatorResponse(request, answer) if modern else EmulatorLegacyResponse(request, answer)
 

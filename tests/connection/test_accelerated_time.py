@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.emulator.world.clock import AcceleratedClock
-from batchimg_magics.emulator.world.store import StateBusyError, Store
+from batchimg_magics.emulator.world.database import StateBusyError
+from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.session.session import Session
 from tests.support.create_options import CREATE_OPTIONS
 

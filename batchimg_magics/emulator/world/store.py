@@ -18,6 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.world.database import (
+    BUSY_TIMEOUT_S,
+    StateError,
+    StateLayoutError,
+    open_database,
+    row_checksum,
+    state_error,
+)
 from batchimg_magics.emulator.world.open_mark import OpenMark
 
 if TYPE_CHECKING:
@@ -25,44 +33,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL, checksum INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS items (
-    key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL) WITHOUT ROWID;
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL, checksum INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
 """
 #: Tells pools with an autoscale formula, by how their hidden facts are written. Almost every request to the data plane
 #: asks for these, so that they have an index; it is made in files of earlier versions, too.
 _AUTOSCALED = """instr(hidden, '"auto":{')"""
 _AUTOSCALED_INDEX = f"CREATE INDEX IF NOT EXISTS autoscaled_items ON items (kind, key) WHERE {_AUTOSCALED}"
-#: Real seconds to wait for the transaction of another process, and for a file that is being opened.
-BUSY_TIMEOUT_S = 30.0
-OPEN_TIMEOUT_S = 2.0
-#: SQLite's errors if it cannot get the shared memory that WAL needs.
-_NO_SHARED_MEMORY = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL})
 #: No key contains this character; it sorts after all others.
 KEY_RANGE_END = "\U0010ffff"
-#: The layout of the tables above. A file with another layout is refused.
-LAYOUT = 1
-
-
-class StateBusyError(Exception):
-    """Another process has locked the emulator state file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    reason
-        SQLite's words.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-
-
-class StateLayoutError(Exception):
-    """The file is not an emulator state file, or has another layout."""
+#: The layout of the tables above. The first layout had no checksums; a file with another layout is refused.
+LAYOUT = 2
+_LAYOUT_WITHOUT_CHECKSUMS = 1
+_SELECT_ITEMS = "SELECT key, kind, doc, hidden, checksum FROM items"
 
 
 class ReadOnlyTransactionError(Exception):
@@ -109,7 +94,9 @@ class Store:
     StateBusyError
         Another process has locked the file, or `exclusive` is set and another process has opened it.
     StateLayoutError
-        The file is not an emulator state file, or has another layout.
+        The file has another layout.
+    StateError
+        The file cannot be used: it is not an emulator state file, it is damaged, or the disk is full.
     """
 
     def __init__(self, path: Path | str = ":memory:", *, start: float, seed: int = 0, exclusive: bool = False) -> None:
@@ -127,21 +114,21 @@ class Store:
 
     def _open(self, start: float, seed: int, *, exclusive: bool) -> sqlite3.Connection:
         try:
-            database = _connect(self.path, exclusive=exclusive)
+            database = open_database(self.path, exclusive=exclusive)
         except sqlite3.Error as error:
-            raise _open_error(self.path, error) from error
+            raise state_error(self.path, error) from error
         try:
             # The file survives the end of the process at any time; a power failure may lose the last transactions.
             database.execute("PRAGMA synchronous = NORMAL")
             self._db = database
             self._create_tables(start, seed)
             database.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
-        except (sqlite3.Error, StateLayoutError) as error:
+        except (sqlite3.Error, StateError) as error:
             database.close()
             self._release_mark()
-            if isinstance(error, StateLayoutError):
+            if isinstance(error, StateError):
                 raise
-            raise _open_error(self.path, error) from error
+            raise state_error(self.path, error) from error
         return database
 
     def _create_tables(self, start: float, seed: int) -> None:
@@ -153,8 +140,10 @@ class Store:
                 first = {"layout": LAYOUT, "start": start, "latest": start, "seed": seed, "counter": 0}
                 for name, value in first.items():
                     self.set_meta(name, value)
-            if (layout := self.meta("layout")) != LAYOUT:
-                raise StateLayoutError(f"{self.path}: the layout is {layout}; this version reads {LAYOUT}")
+            if (layout := self.meta("layout")) == _LAYOUT_WITHOUT_CHECKSUMS:
+                self._add_checksums()
+            elif layout != LAYOUT:
+                raise StateLayoutError(self.path, f"the layout is {layout}; this version reads {LAYOUT}")
             self._db.execute(_AUTOSCALED_INDEX)
             if self.path == ":memory:":
                 return
@@ -162,6 +151,16 @@ class Store:
             if self._mark.first:
                 self._db.execute("DELETE FROM meta WHERE name = 'anchor'")
                 self._meta.clear()
+
+    def _add_checksums(self) -> None:
+        """Give the rows of a file with the first layout their checksums."""
+        for table in ("items", "meta"):
+            self._db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
+        for item in self.all_items():
+            self.put(item)
+        for name, value in self.all_meta().items():
+            self.set_meta(name, value)
+        self.set_meta("layout", LAYOUT)
 
     def close(self) -> None:
         """Close the file."""
@@ -180,24 +179,26 @@ class Store:
         ------
         ReadOnlyTransactionError
             The block writes, and `write` is False.
+        StateError
+            The file cannot be read or written, or another process has locked it for too long.
         """
         with self._lock:
             if self._depth:
                 self._check_writable(needed=write)
                 yield
                 return
-            self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            self._depth, self._writing = 1, write
             try:
+                self._rows("BEGIN IMMEDIATE" if write else "BEGIN")
+                self._depth, self._writing = 1, write
                 self._forget_if_changed()
                 yield
+                self._rows("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite itself ends it where the disk is full
+                    self._rows("ROLLBACK")
                 if write:
                     self._meta.clear()
                 raise
-            else:
-                self._db.execute("COMMIT")
             finally:
                 self._depth, self._writing = 0, False
 
@@ -205,7 +206,7 @@ class Store:
         """Forget the settings if another process has written since they were read."""
         if not self._shared:
             return
-        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        version = self._rows("PRAGMA data_version")[0][0]
         if version != self._version:
             self._version = version
             self._meta.clear()
@@ -214,37 +215,60 @@ class Store:
     def savepoint(self, *, keep: bool = True) -> Iterator[None]:
         """Run the block as a part of a transaction that is undone if it fails, or in any case if `keep` is False."""
         with self.transaction(write=True):
-            self._db.execute("SAVEPOINT part")
+            self._rows("SAVEPOINT part")
             kept = False
             try:
                 yield
                 kept = keep
             finally:
                 if not kept:
-                    self._db.execute("ROLLBACK TO part")
                     self._meta.clear()
-                self._db.execute("RELEASE part")
+                if self._db.in_transaction:  # SQLite itself ends it where the disk is full
+                    if not kept:
+                        self._rows("ROLLBACK TO part")
+                    self._rows("RELEASE part")
 
     def _check_writable(self, *, needed: bool = True) -> None:
         if needed and self._depth and not self._writing:
             raise ReadOnlyTransactionError
 
+    def _rows(self, statement: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Execute a statement, and return its rows."""
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise state_error(self.path, error) from error
+
     def get(self, key: str) -> Item | None:
         """Return the resource with that id, regardless of case, or None."""
         with self._lock:
-            row = self._db.execute("SELECT key, kind, doc, hidden FROM items WHERE key = ?", (key.lower(),)).fetchone()
-        return row and _item(row)
+            rows = self._rows(f"{_SELECT_ITEMS} WHERE key = ?", (key.lower(),))
+        return self._item(rows[0]) if rows else None
 
     def put(self, item: Item) -> None:
         """Store the resource, in place of one with the same id."""
         self._check_writable()
         row = (item.key, item.kind, msgspec.json.encode(item.doc), msgspec.json.encode(item.hidden))
-        self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", row)
+        self._rows("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", (*row, row_checksum(*row)))
+
+    def _item(self, row: tuple[str, str, bytes, bytes, int | None]) -> Item:
+        key, kind, doc, hidden, checksum = row
+        return Item(key, kind, *self._decoded(key, row[:4], checksum, doc, hidden))
+
+    def _decoded(self, name: str, row: tuple[str | bytes, ...], checksum: int | None, *parts: bytes) -> list[Any]:
+        """Return the decoded parts of a row that is as it was written."""
+        try:
+            intact = checksum is None or row_checksum(*row) == checksum
+            if intact:
+                return [msgspec.json.decode(part) for part in parts]
+        except (msgspec.DecodeError, TypeError, UnicodeError):
+            pass  # not what was written, either
+        raise StateError(self.path, f"the state is damaged: {name} is not as it was written")
 
     def delete(self, key: str) -> None:
         """Delete the resource, if it exists."""
         self._check_writable()
-        self._db.execute("DELETE FROM items WHERE key = ?", (key.lower(),))
+        self._rows("DELETE FROM items WHERE key = ?", (key.lower(),))
 
     def items(self, kind: str, under: str = "", *, autoscaled: bool = False) -> list[Item]:
         """Return the resources of a kind, in order of their ids.
@@ -261,39 +285,39 @@ class Store:
         low = under.lower().rstrip("/") + "/"
         part = f"AND {_AUTOSCALED}" if autoscaled else ""
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND key >= ? AND key < ? {part} ORDER BY key",  # noqa: S608 - a constant
+            rows = self._rows(
+                f"{_SELECT_ITEMS} WHERE kind = ? AND key >= ? AND key < ? {part} ORDER BY key",
                 (kind.lower(), low, low + KEY_RANGE_END),
-            ).fetchall()
-        return [_item(row) for row in rows]
+            )
+        return [self._item(row) for row in rows]
 
     def items_below(self, under: str) -> list[Item]:
         """Return the resources of every kind below an id, in order of their ids."""
         low = under.lower().rstrip("/") + "/"
         with self._lock:
-            rows = self._db.execute(
-                "SELECT key, kind, doc, hidden FROM items WHERE key >= ? AND key < ? ORDER BY key",
+            rows = self._rows(
+                f"{_SELECT_ITEMS} WHERE key >= ? AND key < ? ORDER BY key",
                 (low, low + KEY_RANGE_END),
-            ).fetchall()
-        return [_item(row) for row in rows]
+            )
+        return [self._item(row) for row in rows]
 
     def all_items(self) -> list[Item]:
         """Return every resource, in order of their ids."""
         with self._lock:
-            return [_item(row) for row in self._db.execute("SELECT key, kind, doc, hidden FROM items ORDER BY key")]
+            return [self._item(row) for row in self._rows(f"{_SELECT_ITEMS} ORDER BY key")]
 
     def all_meta(self) -> dict[str, Any]:
         """Return every setting."""
         with self._lock:
-            rows = self._db.execute("SELECT name, value FROM meta ORDER BY name").fetchall()
-        return {name: msgspec.json.decode(value) for name, value in rows}
+            rows = self._rows("SELECT name, value, checksum FROM meta ORDER BY name")
+        return {name: self._decoded(name, (name, value), checksum, value)[0] for name, value, checksum in rows}
 
     def replace(self, items: list[Item], settings: dict[str, Any]) -> None:
         """Replace all resources and settings."""
         self._check_writable()
         with self._lock:
-            self._db.execute("DELETE FROM items")
-            self._db.execute("DELETE FROM meta")
+            self._rows("DELETE FROM items")
+            self._rows("DELETE FROM meta")
             self._meta.clear()
         for item in items:
             self.put(item)
@@ -304,10 +328,9 @@ class Store:
         """Tell whether there is a resource below an id."""
         low = under.lower().rstrip("/") + "/"
         with self._lock:
-            found = self._db.execute(
-                "SELECT 1 FROM items WHERE key >= ? AND key < ? LIMIT 1", (low, low + KEY_RANGE_END)
+            return bool(
+                self._rows("SELECT 1 FROM items WHERE key >= ? AND key < ? LIMIT 1", (low, low + KEY_RANGE_END))
             )
-            return found.fetchone() is not None
 
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
         """Return a setting, or None."""
@@ -315,8 +338,10 @@ class Store:
             if not self._depth:
                 self._forget_if_changed()
             if name not in self._meta:
-                row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-                self._meta[name] = None if row is None else row[0]
+                rows = self._rows("SELECT value, checksum FROM meta WHERE name = ?", (name,))
+                for value, known in rows:
+                    self._decoded(name, (name, value), known, value)
+                self._meta[name] = rows[0][0] if rows else None
             kept = self._meta[name]
         return None if kept is None else msgspec.json.decode(kept)
 
@@ -325,7 +350,8 @@ class Store:
         self._check_writable()
         encoded = msgspec.json.encode(value)
         with self._lock:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, encoded))
+            row = (name, encoded)
+            self._rows("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (*row, row_checksum(*row)))
             self._meta[name] = encoded
 
     def latest_time(self) -> float:
@@ -346,48 +372,3 @@ class Store:
     def new_guid(self, purpose: str) -> str:
         """Return a GUID that is unique in this state."""
         return str(uuid.UUID(hex=self.new_token(purpose)[:32], version=4))
-
-
-def _open_error(path: str, error: sqlite3.Error) -> StateBusyError | StateLayoutError:
-    # The low byte is the primary code; the other bytes have the details.
-    busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return StateBusyError(path, str(error)) if busy else StateLayoutError(f"{path}: {error}")
-
-
-def _connect(path: str, *, exclusive: bool) -> sqlite3.Connection:
-    """Open a file with a write-ahead log (WAL), so that reads do not wait for writes, or else with a rollback journal.
-
-    WAL needs shared memory, which not every file system has; SQLite reports that at the first read. A file with a
-    rollback journal keeps it, because another process may be using it.
-    """
-    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
-    try:
-        if exclusive:
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        if database.execute("PRAGMA page_count").fetchone()[0] == 0:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA page_count").fetchone()
-    except sqlite3.Error as error:
-        database.close()
-        if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
-            raise
-        return _without_shared_memory(path)
-    return database
-
-
-def _without_shared_memory(path: str) -> sqlite3.Connection:
-    """Open a file with a rollback journal; the change from WAL needs a moment of exclusive access."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = DELETE")
-        database.execute("PRAGMA locking_mode = NORMAL")
-        database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # releases the lock
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _item(row: tuple[str, str, bytes, bytes]) -> Item:
-    return Item(row[0], row[1], msgspec.json.decode(row[2]), msgspec.json.decode(row[3]))

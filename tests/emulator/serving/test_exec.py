@@ -136,7 +136,7 @@ def test_state_that_another_process_has_locked_is_reported(
 ) -> None:
     state = tmp_path / "shared.db"
     monkeypatch.setenv("BATCHIMG_STATE", str(state))
-    monkeypatch.setattr("batchimg_magics.emulator.world.store.OPEN_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("batchimg_magics.emulator.world.database.OPEN_TIMEOUT_S", 0.01)
     other = open_emulator(state)  # at --speed max
     assert run(tmp_path, "") == 1
     other.close()
