@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.connection import clouds, profiles
@@ -16,7 +15,7 @@ from batchimg_magics.core.azure.service_clock import ServiceClock
 from batchimg_magics.core.azure.tags import combined as combine_tags
 from batchimg_magics.core.base.consent import Consent
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.tags import check_resource_tags
 
 if TYPE_CHECKING:
@@ -112,6 +111,12 @@ class Connection:
         """Whether the emulator has a failure scenario."""
         return self.scenario not in ("", CALM)
 
+    def close(self) -> None:
+        """Close the event loop, which no longer runs, and the emulator of this process."""
+        self.loop.close()
+        if self.emulator is not None:
+            self.emulator.close()
+
     def consent(self, *, yes: bool, dry_run: bool = False, always: bool = False) -> Consent:
         """Return what the user confirmed: Azure requires ``--yes``, the emulator does only where `always` is true."""
         required = always or self.is_billed
@@ -149,8 +154,12 @@ def open_connection(
     if options.is_emulator:
         options = options.with_emulator_profile()
         opened = _open_emulator(options, wrap)
-        if options.save_as:
-            profiles.save_profile(options.save_as, _emulator_profile(options))
+        try:
+            if options.save_as:
+                profiles.save_profile(options.save_as, options.as_emulator_profile())
+        except NotConnectedError:
+            opened.close()
+            raise
         return opened
     from batchimg_magics.connection.sign_in import SignIn
 
@@ -160,18 +169,6 @@ def open_connection(
     return _open_azure(options, profile, how, wrap)
 
 
-def _emulator_profile(options: ConnectionOptions) -> profiles.Profile:
-    """Return what is saved of a connection to the emulator; the path of its state file is absolute."""
-    state = options.state
-    return profiles.Profile(
-        account=options.account or "",
-        max_cost_per_hour=options.max_cost_per_hour,
-        state=str(Path(state).expanduser().absolute()) if state and state != ":memory:" else state,
-        speed=None if options.speed is None else str(options.speed),
-        scenario=options.scenario,
-    )
-
-
 def check_options(options: ConnectionOptions) -> None:
     """Check the options of a connection that do not need the connection itself.
 
@@ -179,7 +176,11 @@ def check_options(options: ConnectionOptions) -> None:
     ------
     SpecError
         The scenario does not exist, or a file cannot be imported.
+    NotConnectedError
+        The saved connections cannot be read.
     """
+    if options.save_as:
+        profiles.read_profiles()
     if not options.is_emulator:
         return
     check_scenario(options.scenario)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics.connection import profiles
@@ -128,4 +129,15 @@ class ConnectionOptions:
             scenario=self.scenario or saved.scenario,
             account=self.account or saved.account or None,
             max_cost_per_hour=self.max_cost_per_hour or saved.max_cost_per_hour,
+        )
+
+    def as_emulator_profile(self) -> profiles.Profile:
+        """Return what is saved of a connection to the emulator; the path of its state file is absolute."""
+        state = self.state
+        return profiles.Profile(
+            account=self.account or "",
+            max_cost_per_hour=self.max_cost_per_hour,
+            state=str(Path(state).expanduser().absolute()) if state and state != ":memory:" else state,
+            speed=None if self.speed is None else str(self.speed),
+            scenario=self.scenario,
         )

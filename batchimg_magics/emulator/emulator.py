@@ -23,6 +23,7 @@ from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer
 from batchimg_magics.emulator.transport import EmulatorTransport
 from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop, stored_speed
+from batchimg_magics.emulator.world.database import StateError
 from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
@@ -84,14 +85,15 @@ class Emulator:
         self.state_path = store.path
         self.speed = speed
         self.store = store
+        # Before the loop, which has to be closed: a damaged state can be noticed here.
+        tokens, latest = TokenIssuer(store), store.latest_time()
         self._loop = InstantLoop() if speed is None else None
         self._loop_taken = False
         self.clock: Clock
         if self._loop is not None:
-            self.clock = InstantClock(self._loop, store.latest_time())
+            self.clock = InstantClock(self._loop, latest)
         else:
             self.clock = AcceleratedClock(store, speed or 1.0, wall)
-        tokens = TokenIssuer(store)
         throttle = Throttle() if throttled else None
         self.app = App(
             store,
@@ -169,7 +171,8 @@ class Emulator:
 
         The elapsed time is stored, so that the next process continues after it.
         """
-        with self.store.transaction(write=True):
+        # Where the file cannot be written, the time since the last write is lost, and nothing else.
+        with contextlib.suppress(StateError), self.store.transaction(write=True):
             self.store.record_time(self.clock.now())
         if self._loop is not None and not self._loop_taken:
             self._loop.close()
@@ -241,10 +244,14 @@ def open_emulator(
         with store.transaction(write=True):
             furnish.furnish(store)
         emulator = Emulator(store, speed, control=control, throttled=throttled, wall=wall)
+    except BaseException:
+        store.close()
+        raise
+    try:
         if scenario is not None:
             with store.transaction(write=True):
                 pool_scenarios.set_scenario(store, emulator.clock.now(), scenario)
     except BaseException:
-        store.close()
+        emulator.close()
         raise
     return emulator

@@ -191,7 +191,7 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
             raise SpecError(
                 "the body is not a mapping", hint="write one `key: value` per line, for example `nodes: 20`"
             )
-        values = {str(key).replace("-", "_"): value for key, value in given.items()}
+        values = _with_underscores(given)
         if (body_name := values.setdefault("name", name)) != name:
             raise SpecError(
                 f"the pool name is {name!r} in the command and {body_name!r} in the body", hint="specify it once"
@@ -212,6 +212,15 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
     def omitted(self) -> tuple[str, ...] | None:
         """The settings of the REST document that cannot be kept; None if it was built of no such document."""
         return self._omitted
+
+
+def _with_underscores(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a body with the keys of the spec: both ``vm_size`` and ``vm-size`` can be written."""
+    keys: dict[str, Any] = {}
+    for key in given:
+        if (first := keys.setdefault(str(key).replace("-", "_"), key)) != key:
+            raise SpecError(f"{str(first)!r} and {str(key)!r} are the same key", hint="write each key once")
+    return {name: given[key] for name, key in keys.items()}
 
 
 def _missing_inputs(values: Mapping[str, Any]) -> list[SpecError]:

@@ -197,9 +197,7 @@ class Session(PythonCalls):
             asyncio.run_coroutine_threadsafe(shut_down(connection.azure), connection.loop).result()
             connection.loop.call_soon_threadsafe(connection.loop.stop)
             self._thread.join()
-            connection.loop.close()
-            if connection.emulator is not None:
-                connection.emulator.close()
+            connection.close()
 
     def leave_to_parent(self) -> object:
         """Give the connection up in a child process, and return what belongs to the parent."""

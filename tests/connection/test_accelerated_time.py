@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.world.clock import AcceleratedClock
 from batchimg_magics.emulator.world.database import StateBusyError
 from batchimg_magics.emulator.world.store import Store
@@ -89,9 +90,9 @@ def test_time_is_linear_in_real_time_and_never_decreases(tmp_path: Path) -> None
     assert first.now() == second.now() == 170.0
     with one.transaction(write=True):
         one.record_time(first.now())
-    wall[0] -= 100  # somebody sets the machine's clock back
+    wall[0] -= 100  # somebody sets the machine's clock back: time neither goes back nor stands still
     assert first.now() == second.now() == 170.0
-    wall[0] += 102
+    wall[0] += 2
     second.advance(30)
     assert first.now() == second.now() == pytest.approx(320.0)
     AcceleratedClock(two, 1, wall=lambda: wall[0])  # another process chooses another speed: from here on, for all
@@ -125,3 +126,20 @@ def test_a_state_in_instant_time_has_one_process(tmp_path: Path) -> None:
         Store(state, start=0.0, exclusive=True)
     alone.close()
     Store(state, start=0.0, exclusive=True).close()
+
+
+def test_a_clock_that_is_set_back_by_a_day_stops_no_request(tmp_path: Path) -> None:
+    wall = [1000.0]
+    emulator = open_emulator(tmp_path / "state.db", speed=60, wall=lambda: wall[0])
+    try:
+        wall[0] += 0.05
+        before = emulator.clock.now()
+        wall[0] -= 86400
+        url = f"https://management.azure.com{emulator.accounts()[0]}?api-version=2024-07-01"
+        token = emulator.credential.issue("https://management.azure.com")
+        assert emulator.app.answer("GET", url, {"Authorization": f"Bearer {token}"}).status == 200
+        assert emulator.clock.now() == pytest.approx(before)
+        wall[0] += 1
+        assert emulator.clock.now() == pytest.approx(before + 60)
+    finally:
+        emulator.close()

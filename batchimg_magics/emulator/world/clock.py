@@ -37,6 +37,8 @@ ANCHOR_POLL_S = 0.1
 NOTE_S = 0.1
 #: The shortest sleep in real seconds, so that a high speed does not cause a busy loop.
 MIN_SLEEP_S = 0.001
+#: A real clock that is behind by at most so many seconds is waited for: time servers correct it by less.
+CLOCK_TOLERANCE_S = 1.0
 
 
 class Clock(Protocol):
@@ -114,22 +116,32 @@ class AcceleratedClock:
         self._store = store
         self._wall = wall
         self._noted_at = wall()
+        self._anchor: list[float] | None = None
+        self._told = 0.0  # the latest time that this process was told since the anchor
         self._speed = speed
         with store.transaction(write=True):
-            anchor = store.meta("anchor")
-            # After instant time, the stored anchor may be before the latest write; time would then stand still.
-            if anchor is None or self._from_anchor() < store.latest_time():
+            if store.meta("anchor") is None:
                 store.set_meta("anchor", [store.latest_time(), wall(), speed])
-            elif anchor[2] != speed:
-                store.set_meta("anchor", [self.now(), wall(), speed])
+            now = self.now()  # it moves an anchor that is before the latest write, as it is after instant time
+            if store.meta("anchor")[2] != speed:
+                store.set_meta("anchor", [now, wall(), speed])
 
     def now(self) -> float:
-        """Return the simulated time: that of the anchor, but never before the latest write."""
-        return max(self._store.latest_time(), self._from_anchor())
+        """Return the simulated time: that of the anchor, but never before the latest write.
 
-    def _from_anchor(self) -> float:
-        sim0, wall0, speed = self._store.meta("anchor")
-        return float(sim0 + (self._wall() - wall0) * speed)
+        If the real clock was set back, time would stand still until it is again what it was: the anchor is moved.
+        """
+        if (anchor := self._store.meta("anchor")) != self._anchor:
+            self._anchor, self._told = anchor, 0.0  # another process may have set an earlier time
+        sim0, wall0, speed = anchor
+        wall, known = self._wall(), max(self._store.latest_time(), self._told)
+        now = float(sim0 + (wall - wall0) * speed)
+        if now < known - CLOCK_TOLERANCE_S * speed:
+            self._anchor = [known, wall, speed]
+            with self._store.transaction(write=True):
+                self._store.set_meta("anchor", self._anchor)
+        self._told = max(now, known)
+        return self._told
 
     def advance(self, seconds: float) -> None:
         """Move the anchor on by so many simulated seconds, for every process with this state."""

@@ -140,9 +140,9 @@ class Store:
                 first = {"layout": LAYOUT, "start": start, "latest": start, "seed": seed, "counter": 0}
                 for name, value in first.items():
                     self.set_meta(name, value)
-            if (layout := self.meta("layout")) == _LAYOUT_WITHOUT_CHECKSUMS:
+            if "checksum" not in {column[1] for column in self._db.execute("PRAGMA table_info(meta)")}:
                 self._add_checksums()
-            elif layout != LAYOUT:
+            if (layout := self.meta("layout")) != LAYOUT:
                 raise StateLayoutError(self.path, f"the layout is {layout}; this version reads {LAYOUT}")
             self._db.execute(_AUTOSCALED_INDEX)
             if self.path == ":memory:":
@@ -153,14 +153,11 @@ class Store:
                 self._meta.clear()
 
     def _add_checksums(self) -> None:
-        """Give the rows of a file with the first layout their checksums."""
+        """Give the rows of a file with the first layout their checksums; a transaction surrounds it."""
         for table in ("items", "meta"):
             self._db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
-        for item in self.all_items():
-            self.put(item)
-        for name, value in self.all_meta().items():
-            self.set_meta(name, value)
-        self.set_meta("layout", LAYOUT)
+        if self.meta("layout") == _LAYOUT_WITHOUT_CHECKSUMS:
+            self.replace(self.all_items(), {**self.all_meta(), "layout": LAYOUT})
 
     def close(self) -> None:
         """Close the file."""
