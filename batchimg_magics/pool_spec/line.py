@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.masking import mask_tokens
+from batchimg_magics.pool_spec.values import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +94,7 @@ def _option_words(option: str, value: object) -> list[str]:
 
 
 def _quote(value: object) -> str:
-    return shlex.quote(mask_tokens(str(value)))
+    return shlex.quote(mask_tokens(value_text(value) if isinstance(value, int) else str(value)))
 
 
 def needs_body(key: str, value: object) -> bool:
