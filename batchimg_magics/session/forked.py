@@ -26,9 +26,10 @@ _sessions: weakref.WeakSet[_Forkable] = weakref.WeakSet()
 _left: list[object] = []
 
 
-def register(session: _Forkable) -> None:
-    """Let a session give its connection up in child processes."""
+def register(session: _Forkable) -> int:
+    """Let a session give its connection up in child processes; return the id of this process, for `check_process`."""
     _sessions.add(session)
+    return os.getpid()
 
 
 def check_process(process_id: int) -> None:

@@ -8,7 +8,6 @@ no call waits for it: the same command joins it.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
 import weakref
@@ -97,8 +96,7 @@ class Session(PythonCalls):
         self._names: NameCache | None = None
         self._changed_pools: set[str] = set()
         self._lock = threading.RLock()
-        self._process_id = os.getpid()
-        forked.register(self)
+        self._process_id = forked.register(self)
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +148,7 @@ class Session(PythonCalls):
     def _set_connection(self, connection: Connection) -> Connection:
         """Set the connection, and close the previous one."""
         self.close()
-        self._process_id = os.getpid()
+        self._process_id = forked.register(self)
         self._connection = connection
         self._names = NameCache(connection)
         self._thread = threading.Thread(target=run_loop, args=(connection.loop,), name="batchimg", daemon=True)
