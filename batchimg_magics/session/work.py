@@ -157,7 +157,9 @@ class VerbRun:
     @property
     def _creates_image(self) -> bool:
         """Whether it has not come to the nodes yet: `create` makes the pool when its image exists."""
-        return self.verb in ("create", "migrate") and all(one.name != "nodes" for one in self.board.activities())
+        return self.verb in ("create", "migrate", "update") and all(
+            one.name != "nodes" for one in self.board.activities()
+        )
 
     @property
     def error(self) -> BaseException | None:

@@ -22,6 +22,7 @@ __all__ = ["LOCAL_VERBS", "SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb
 #: The order of help. A verb that is not named here comes after these.
 _ORDER = (
     "connect", "profiles", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan",
+    "update",
     "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "lock",
     "verify", "record", "status",
 )  # fmt: skip

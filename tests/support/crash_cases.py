@@ -133,6 +133,11 @@ def create_old_pool(client: StateFileClient, session: Session) -> None:
     connect_to(session, client).create("old", from_vm="desk", direct=True, nodes=2, spot=1, vm_size=SIZE)
 
 
+def create_idle_pool(client: StateFileClient, session: Session) -> None:
+    """Create a pool without nodes."""
+    connect_to(session, client).create("genomics", **{**CREATE_OPTIONS, "nodes": 0, "spot": 0})
+
+
 def create_leftovers(client: StateFileClient, session: Session) -> None:
     """Leave an image whose pool was deleted."""
     connect_to(session, client).create("genomics", **{**CREATE_OPTIONS, "nodes": 0, "spot": 0})
@@ -223,6 +228,13 @@ CASES = (
         create_old_pool,
         deletes=True,
         date=EARLY,
+    ),
+    Case("update", lambda session: session.update("genomics", run=["true"]), create_idle_pool, tries=3),
+    Case(
+        "update --drain",
+        lambda session: session.update("genomics", run=["true", "true"], drain=True),
+        create_pool,
+        tries=3,
     ),
     Case("delete --image", lambda session: session.delete("genomics", image=True), create_pool, deletes=True),
     Case(

@@ -39,6 +39,16 @@ TEMPORARY = "batchimg-throwaway"
 DEPROVISIONING = "batchimg-deprovisioning"
 #: On a VM whose system was generalized by a command in the VM, for the image of that hash.
 DEPROVISIONED = "batchimg-deprovisioned"
+#: On an image version that `update` made: a hash of the commands, and the id of the version that they ran on.
+UPDATE, UPDATED_FROM = "batchimg-update", "batchimg-updated-from"
+#: On an image version that `update` made: the hash of the image that the first of the updated versions was built as.
+ROOT_IMAGE = "batchimg-root-image"
+#: On a temporary VM: whether the commands of an update have begun, or are done, for the image of that hash.
+COMMANDS = "batchimg-commands"
+#: On a pool whose nodes were removed to change its image: how many there were, dedicated and Spot.
+NODES_BEFORE = "batchimg-nodes-before"
+#: On a pool: the hash of the image of which a test node was ready, before the pool is moved to it.
+TESTED = "batchimg-tested"
 #: On a VM that was stopped for the copy for a pool and must be started again.
 STOPPED = "batchimg-stopped"
 

@@ -71,6 +71,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("usd_per_month", "float", "cost of storing it in USD per month, at most; missing if not known"),
         Column("made_from", "text", "source; of a version, its snapshots by LUN"),
         Column("published", "time", "when it was published or created"),
+        Column("end_of_life", "time", "end-of-life date of the version; Azure deletes nothing by itself"),
         Column("id", "text", "resource ID", form="id"),
     ),
     "image packages": (
@@ -348,7 +349,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
 }
 SCHEMAS["stop-resize"] = SCHEMAS["wait"]
 SCHEMAS["repair"] = SCHEMAS["history"] = SCHEMAS["resize"]
-SCHEMAS["migrate"] = SCHEMAS["create"]
+SCHEMAS["migrate"] = SCHEMAS["update"] = SCHEMAS["create"]
 #: The panel is a widget.
 SCHEMAS["panel"] = ()
 _OF_POOL = Column("pool", "text", "name of the pool")

@@ -67,7 +67,7 @@ VIEWS: dict[str, View] = {
     "vm login": View(("vm", "command", "power", "address", "port", "user", "next", "unread")),
     "images": View(
         ("image", "version", "kind", "state", "used_by", "usd_per_month", "size_gib", "published"),
-        ("made_from", "security", "generation", "os", "id"),
+        ("made_from", "security", "generation", "os", "end_of_life", "id"),
         "create an image and a pool with `%batchimg create NAME --from-vm VM --vm-size SIZE --nodes N`",
     ),
     "image packages": View(("name", "version", "manager", "source"), (), "the list of the image is empty"),
@@ -123,7 +123,7 @@ VIEWS["stop-resize"] = _WAITS
 VIEWS["repair"] = _ATTEMPTS
 # What to do was said when it happened.
 VIEWS["history"] = replace(_ATTEMPTS, first=_ATTEMPTS.first[:-1], last=("hint", *_ATTEMPTS.last))
-VIEWS["migrate"] = _STEPS
+VIEWS["migrate"] = VIEWS["update"] = _STEPS
 VIEWS["panel"] = View()
 
 

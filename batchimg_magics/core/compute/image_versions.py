@@ -177,6 +177,26 @@ def published_at(version: Json) -> dt.datetime | None:
     return parse_time(text)
 
 
+def end_of_life(version: Json) -> dt.datetime | None:
+    """Return the end-of-life date of a version; None where it has none. Source: Compute, ``endOfLifeDate``."""
+    text: str | None = dig(version, "properties", "publishingProfile", "endOfLifeDate")
+    return parse_time(text)
+
+
+async def set_end_of_life(azure: Azure, found: Json, date: dt.datetime) -> None:
+    """Set the end-of-life date of a version, given its document. It is information only: Azure deletes nothing."""
+    version = ResourceId.parse(found["id"])
+    body = {
+        "properties": {"publishingProfile": {"endOfLifeDate": f"{date:%Y-%m-%dT%H:%M:%SZ}"}},
+        # A policy may demand tags that older versions do not have.
+        "tags": tags.combined(azure.resource_tags, found.get("tags") or {}),
+    }
+    begin = azure.compute_for(version).gallery_image_versions.begin_update(
+        **sdk_arguments(version), gallery_image_version=wire(body), **polling.NO_POLLING
+    )
+    await replication.apply_and_wait(azure, begin, version)
+
+
 async def delete_version(azure: Azure, version: ResourceId) -> None:
     """Delete an image version and wait until it is deleted."""
     begin = azure.compute_for(version).gallery_image_versions.begin_delete(

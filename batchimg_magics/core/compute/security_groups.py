@@ -28,15 +28,28 @@ def _rule(name: str, direction: str, access: str, priority: int, **changed: str)
     return {"name": name, "properties": properties}
 
 
-def fence_body(region: str, tags: dict[str, str]) -> Json:
+def fence_body(region: str, tags: dict[str, str], *, internet: bool = False) -> Json:
     """Return the body of a group that lets a machine reach Azure's own services on port 443, and nothing else.
 
     The agent in the machine needs them for a run-command. The host itself, 168.63.129.16, is reachable whatever the
-    rules are. Source: Microsoft's "Azure network security groups overview".
+    rules are, also its name server. Source: Microsoft's "Azure network security groups overview".
+
+    Parameters
+    ----------
+    region, tags
+        The region and the tags of the group.
+    internet
+        Whether the machine reaches web servers on ports 80 and 443, and name servers: package managers need them.
     """
     allowed = {"protocol": "Tcp", "destinationAddressPrefix": "AzureCloud", "destinationPortRange": "443"}
+    web = [
+        _rule("web-out", "Outbound", "Allow", FIRST_PRIORITY + 10, protocol="Tcp", destinationPortRange="443"),
+        _rule("plain-web-out", "Outbound", "Allow", FIRST_PRIORITY + 20, protocol="Tcp", destinationPortRange="80"),
+        _rule("names-out", "Outbound", "Allow", FIRST_PRIORITY + 30, destinationPortRange="53"),
+    ]
     rules = [
         _rule("azure-out", "Outbound", "Allow", FIRST_PRIORITY, **allowed),
+        *(web if internet else []),
         _rule("nothing-else-out", "Outbound", "Deny", LAST_PRIORITY),
         _rule("nothing-in", "Inbound", "Deny", LAST_PRIORITY),
     ]

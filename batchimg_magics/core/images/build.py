@@ -72,7 +72,7 @@ class ImageBuild:
         if self.origin.vm_id is not None and len(str(self.origin.vm_id)) <= MAX_VALUE_LENGTH:
             known[tags.SOURCE_VM] = str(self.origin.vm_id)
         own = tags.image_tags(self.azure.scope.account, self.spec.name, self.hash, self.revision)
-        return tags.combined(self.azure.resource_tags, self.spec.tags, own, known)
+        return tags.combined(self.azure.resource_tags, self.spec.tags, own, known, self.origin.extra_tags)
 
     @property
     def known_id(self) -> str:
@@ -175,6 +175,11 @@ async def _revision(
         return 0, None
     newest = max(existing)
     if not spec.new_image:
+        updated = next((one for one in versions if str(one["id"]).lower() == str(pinned).lower()), None)
+        for number, one in existing.items():
+            # The pool was moved to an update of this image: it keeps it.
+            if updated is not None and dig(updated, "tags", tags.ROOT_IMAGE) == dig(one, "tags", tags.IMAGE):
+                return number, updated
         used = [number for number, one in existing.items() if str(one["id"]).lower() == str(pinned).lower()]
         number = used[0] if used else newest
         return number, existing[number]

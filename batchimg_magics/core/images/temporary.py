@@ -115,17 +115,7 @@ def vm_body(
         managed = {"managedDisk": {"id": str(names.disk(disk))}}
         return {**lun, **system, "createOption": "Attach", "caching": disk.caching, "deleteOption": "Detach", **managed}
 
-    network = {
-        "name": f"{names.vm.name}-nic",
-        "tags": resource_tags,
-        "properties": {
-            "primary": True,
-            # Azure deletes it with the VM.
-            "deleteOption": "Delete",
-            "networkSecurityGroup": {"id": str(names.fence)},
-            "ipConfigurations": [{"name": "ipconfig1", "properties": {"subnet": {"id": subnet}}}],
-        },
-    }
+    network = interface_body(names, subnet, resource_tags)
     os_disk, *data = source.disks
     storage: Json = {"osDisk": attached(os_disk), "dataDisks": [attached(disk) for disk in data]}
     if controller := dig(vm, "properties", "storageProfile", "diskControllerType"):
@@ -142,6 +132,21 @@ def vm_body(
         props["securityProfile"] = security
     plan = {"plan": source.plan} if source.plan else {}
     return {"location": source.region, "tags": resource_tags, **plan, "properties": props}
+
+
+def interface_body(names: TemporaryNames, subnet: str, resource_tags: dict[str, str]) -> Json:
+    """Return the network interface in the body of a temporary VM: fenced off, and without a public IP address."""
+    return {
+        "name": f"{names.vm.name}-nic",
+        "tags": resource_tags,
+        "properties": {
+            "primary": True,
+            # Azure deletes it with the VM.
+            "deleteOption": "Delete",
+            "networkSecurityGroup": {"id": str(names.fence)},
+            "ipConfigurations": [{"name": "ipconfig1", "properties": {"subnet": {"id": subnet}}}],
+        },
+    }
 
 
 # -- deletion ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from batchimg_magics.core.base.durations import format_time
 from batchimg_magics.core.base.node_counts import allocated_counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
-from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.compute import galleries, image_versions
+from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images import inventory
 from batchimg_magics.core.images.usage import ResourceUsage
@@ -204,17 +205,19 @@ def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator
         and delete.is_in_scope(azure, document)
     ]
     tagged_ids = {document["id"].lower() for document, _ in tagged}
-    kept: set[str] = set()
+    # An update keeps the version before it, for the way back.
+    kept = {key for document, pool in tagged if pool.lower() in pool_names for key in _kept_until_end(azure, document)}
     for document, pool in tagged:
         kind = kind_of(document)
         # A temporary VM uses its disks, but nothing uses the VM.
         needed = any(user.id.lower() not in tagged_ids for user in usage.needed_by(document["id"]))
-        if needed or (kind == "galleries/images" and pool.lower() in pool_names):
+        if document["id"].lower() in kept or needed or (kind == "galleries/images" and pool.lower() in pool_names):
             kept.add(document["id"].lower())
         elif kind in _TEMPORARY_KINDS or dig(document, "tags", tags.TEMPORARY) is not None:
             yield document, "temporary resource of an image build"
         elif pool.lower() in pool_names:
-            yield document, f"pool {pool} uses another image"
+            end = image_versions.end_of_life(document)
+            yield document, f"pool {pool} uses another image{'' if end is None else f'; end of life {end:%Y-%m-%d}'}"
         else:
             yield document, f"there is no pool {pool}"
     for gallery in found.galleries:
@@ -222,6 +225,14 @@ def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator
         inside = {one["id"].lower() for one in found.definitions if one["id"].lower().startswith(within)}
         if galleries.is_made_for_account(gallery, account) and inside <= tagged_ids - kept:
             yield gallery, "contains no image that a pool needs"
+
+
+def _kept_until_end(azure: Azure, document: Json) -> list[str]:
+    """Return the ids of a version with an end of life that is to come, and of what it was made from; else nothing."""
+    end = image_versions.end_of_life(document)
+    if end is None or end.timestamp() <= azure.now():
+        return []
+    return [str(document["id"]).lower(), *(one.lower() for one in source_ids(document))]
 
 
 def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:

@@ -97,6 +97,7 @@ def _version_row(definition: Json, version: Json) -> dict[str, Any]:
         "generation": dig(definition, "properties", "hyperVGeneration"),
         "security": galleries.security_of(definition),
         "published": image_versions.published_at(version) if version else None,
+        "end_of_life": image_versions.end_of_life(version) if version else None,
         "id": found["id"],
     }
     if version:

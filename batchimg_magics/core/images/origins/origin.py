@@ -86,6 +86,8 @@ class ImageOrigin(ABC):
         A text about a possible failure; empty for none.
     vm_id
         The VM that it is; None if it is no VM.
+    extra_tags
+        Further tags of the image.
     """
 
     kind: str = ""
@@ -95,6 +97,7 @@ class ImageOrigin(ABC):
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.extra_tags: Mapping[str, str] = {}
 
     @abstractmethod
     def plan(self, context: BuildContext) -> BuildPlan:

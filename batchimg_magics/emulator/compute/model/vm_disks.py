@@ -336,6 +336,7 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: O
         "type": DISKS,
         "location": call.body["location"],
         "managedBy": _vm_id(call),
+        **({"tags": call.body["tags"]} if call.body.get("tags") else {}),
         "sku": sku_document(sku),
         "properties": properties,
     }

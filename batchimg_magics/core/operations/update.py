@@ -1,0 +1,411 @@
+"""`update`: run commands on the image of a pool, as a new version of it, and move the pool to that version.
+
+A run is known by the image version that the pool uses and the commands: the same line goes on with what an interrupted
+run has made. Once the pool is on the result, the same line has nothing to do; `again` runs the commands on the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import read_cache, tags
+from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.core.base.node_counts import current_or_target
+from batchimg_magics.core.base.steps import Step, StepResult
+from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch.pools import PoolImage
+from batchimg_magics.core.batch.vm_size_names import canonical_size
+from batchimg_magics.core.checks import preflight, reader
+from batchimg_magics.core.compute import galleries, image_versions, network_interfaces, subnets, virtual_machines
+from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.images import build, temporary
+from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
+from batchimg_magics.core.images.origins import image_version
+from batchimg_magics.core.images.origins.updated_version import UpdatedVersion, commands_hash
+from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
+from batchimg_magics.core.operations import copies
+from batchimg_magics.core.operations.runner import StepRunner, step_rows
+from batchimg_magics.core.operations.update_pool import PoolMove, test_pool_name
+from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.pool_spec.pool import PoolSpec
+from batchimg_magics.pool_spec.words import count_text
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.base.consent import Consent
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Finding
+    from batchimg_magics.core.images.build import ImageBuild
+    from batchimg_magics.core.images.copy_size import CopySizes
+    from batchimg_magics.core.images.update_commands import UserCommand
+
+__all__ = ["UpdateRequest", "update"]
+
+_MACHINE = ("properties", "deploymentConfiguration", "virtualMachineConfiguration")
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRequest:
+    """What an update is to do.
+
+    Parameters
+    ----------
+    commands
+        The commands.
+    again
+        Whether they run on the result of an earlier run of the same commands.
+    how
+        What happens to the nodes of the pool: ``keep``, ``drain`` or ``replace``.
+    keep_s
+        Seconds until the end of life of the old version.
+    size, subnet
+        VM size and subnet of the temporary VM; None: they are chosen.
+    """
+
+    commands: Sequence[UserCommand]
+    again: bool = False
+    how: str = "keep"
+    keep_s: float = 90 * 86_400.0
+    size: str | None = None
+    subnet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What `update` read before it changes anything.
+
+    Parameters
+    ----------
+    pool
+        The pool's document.
+    old
+        The document of the version that is updated.
+    build
+        The new version, and what exists of it; None: the pool is on it already.
+    findings
+        The findings of the rules, without errors.
+    cost
+        What the temporary VM costs; None: there is none.
+    test_pool
+        The document of the pool of the test node, if it exists.
+    leftovers
+        Whether temporary resources are left of a run that is done.
+    """
+
+    pool: Json
+    old: Json | None
+    build: ImageBuild | None
+    findings: Sequence[Finding] = ()
+    cost: copies.CopyCost | None = None
+    test_pool: Json | None = None
+    leftovers: bool = False
+
+
+async def update(azure: Azure, name: str, request: UpdateRequest, board: Board, consent: Consent) -> Table:
+    """Update the image of a pool, or go on with an update that was interrupted.
+
+    Parameters
+    ----------
+    azure, name, request, board
+        The connection, the pool, what is to be done, and the progress display.
+    consent
+        Whether the nodes of the pool may be removed.
+
+    Returns
+    -------
+    Table
+        The packages that differ between the two versions; one row per step where they are not known.
+
+    Raises
+    ------
+    NotFoundError, SpecError, ConflictError
+        The update is not possible; nothing was changed.
+    ProvisioningError, ResizeError
+        A step failed; the pool is on its old image.
+    """
+    with read_cache.share_reads():
+        found = await read_update(azure, name, request)
+    move = _move(azure, found, request, board)
+    steps = update_steps(azure, found, move, request)
+    removes = any(one.name == "nodes removed" for one in steps)
+    if consent.dry_run or (consent.withheld and removes):
+        return await _planned(found, steps, consent if removes else None)
+    run = StepRunner("update", steps, board)
+    table = await (run.run("") if found.build is None else run.run_with_cleanup(found.build, ""))
+    return _result(found, move, run, table, board)
+
+
+# -- what is read before anything is changed ---------------------------------------------------------------------
+
+
+async def read_update(azure: Azure, name: str, request: UpdateRequest) -> Update:
+    """Read everything that an update depends on, and raise if it cannot succeed. Nothing is changed."""
+    pool = await pools.require(azure, name)
+    used = await _used_version(azure, pool)
+    wanted = commands_hash(request.commands)
+    if dig(used, "tags", tags.UPDATE) == wanted and not request.again:
+        old_id = str(dig(used, "tags", tags.UPDATED_FROM) or "")
+        old, left = await concurrency.gather(
+            image_versions.read_image_version(azure, old_id), temporary.list_temporary(azure, str(pool["name"]))
+        )
+        return Update(pool, old.document, None, leftovers=bool(left))
+    origin, spec, regions = await _origin(azure, pool, used, request)
+    found = await build.read_build(azure, spec, origin, regions, None)
+    facts, findings, sizes = await _check(azure, pool, spec, origin, found)
+    if any(one.is_error for one in findings):
+        raise preflight.refusal(facts, findings)
+    cost = None
+    if found.version is None:
+        rates = await prices.read_rates(azure, sizes.names[0], origin.source.os_type, None)
+        cost = copies.CopyCost(sizes.names[0], rates.dedicated_usd_per_hour, None)
+    return Update(pool, used, found, findings, cost, await pools.read(azure, test_pool_name(str(pool["name"]))))
+
+
+async def _used_version(azure: Azure, pool: Json) -> Json:
+    """Return the image version that a pool uses.
+
+    Raises
+    ------
+    SpecError, NotFoundError
+        It uses none, or it does not exist any more.
+    """
+    image = pools.image_of(pool) or ""
+    if "/versions/" not in image.lower():
+        kind = "a managed image" if image else "a Marketplace image"
+        raise SpecError(
+            f"pool {pool['name']!r} is made from {kind}, not from a gallery image version",
+            hint="`%batchimg migrate` replaces it by a pool that can be updated"
+            if image
+            else "create it with --from-vm",
+        )
+    if pools.tag_of(pool, tags.POOL) is None:
+        raise SpecError(
+            f"this tool did not create pool {pool['name']!r}", hint="`%batchimg pools` lists the pools: column managed"
+        )
+    version = await image_versions.read_version(azure, ResourceId.parse(image))
+    if version is None:
+        raise NotFoundError(
+            f"the image version of pool {pool['name']!r} does not exist any more: {image}",
+            hint="`%batchimg images` lists the images; create the pool again from one of them",
+            status_code=404,
+        )
+    return version
+
+
+async def _origin(
+    azure: Azure, pool: Json, version: Json, request: UpdateRequest
+) -> tuple[UpdatedVersion, PoolSpec, dict[str, int]]:
+    """Return the image source, the spec of the image, and its regions."""
+    target = ResourceId.parse(version["id"])
+    parent = ResourceId(target.subscription, target.resource_group, target.provider, target.path[:-1])
+    definition = await galleries.read_definition(azure, parent)
+    if definition is None:
+        raise NotFoundError(f"there is no image definition {parent}", hint="`%batchimg images` lists the images")
+    region, name = await azure.region(), str(pool["name"])
+    source = dataclasses.replace(await image_version.source_of(azure, version, definition), region=region)
+    size = canonical_size(str(pool["properties"]["vmSize"]))
+    origin = UpdatedVersion(
+        version,
+        source,
+        request.commands,
+        subnet=request.subnet or await _subnet(azure, pool, version),
+        size=size,
+        asked_size=request.size,
+        uefi=dig(pool, *_MACHINE, "securityProfile", "uefiSettings"),
+    )
+    known = version.get("tags") or {}
+    root = known.get(tags.ROOT_IMAGE) or known.get(tags.IMAGE)
+    origin.extra_tags = {
+        tags.UPDATE: commands_hash(request.commands),
+        tags.UPDATED_FROM: str(version["id"]),
+        **({tags.ROOT_IMAGE: root} if root else {}),
+        **{key: known[key] for key in (tags.SOURCE_VM,) if key in known},
+    }
+    counts = current_or_target(pool)
+    spec = PoolSpec.build(
+        name,
+        from_version=str(version["id"]),
+        vm_size=size,
+        node_agent_sku=pools.agent_of(pool),
+        nodes=counts.dedicated,
+        spot=counts.spot,
+        subnet=dig(pool, "properties", "networkConfiguration", "subnetId"),
+    )
+    if tags.is_tagged_for(definition, name, azure.scope.account):
+        # In the same definition; of a gallery of others, the update is in the account's own gallery.
+        own = ResourceId(parent.subscription, parent.resource_group, parent.provider, parent.path[:-1])
+        spec = spec.model_copy(update={"gallery": str(own)})
+    targets = dig(version, "properties", "publishingProfile", "targetRegions") or []
+    regions = {region_key(one["name"]): int(one.get("regionalReplicaCount") or 1) for one in targets}
+    return origin, spec, {region: 1, **regions}
+
+
+async def _subnet(azure: Azure, pool: Json, version: Json) -> str:
+    """Return the subnet of the temporary VM: that of the pool, otherwise that of the VM that the image is from.
+
+    Raises
+    ------
+    SpecError
+        Neither is known.
+    """
+    if subnet := dig(pool, "properties", "networkConfiguration", "subnetId"):
+        return str(subnet)
+    source = str(dig(version, "tags", tags.SOURCE_VM) or "")
+    vm = await virtual_machines.read(azure, ResourceId.parse(source)) if source else None
+    if vm is not None:
+        return await network_interfaces.subnet_of(azure, vm)
+    raise SpecError(
+        f"no subnet is known for the temporary VM: pool {pool['name']!r} is in none, and the VM of its image is gone",
+        hint="give one with --copy-subnet ID, from which package servers can be reached",
+    )
+
+
+async def _check(
+    azure: Azure, pool: Json, spec: PoolSpec, origin: UpdatedVersion, found: ImageBuild
+) -> tuple[Facts, list[Finding], CopySizes]:
+    """Return the facts, what the rules find, and the sizes for the temporary VM."""
+    facts, sizes, subnet = await concurrency.gather(
+        reader.read_for_image(azure, str(origin.version["id"]), spec, pool_named=True, sized=True),
+        origin.read_sizes(azure),
+        subnets.read_subnet(azure, origin.subnet),
+    )
+    facts = dataclasses.replace(facts, pool=pool, makes_image=True)
+    if found.version is None:
+        _check_subnet(origin.subnet, subnet)
+        if sizes.problem or not sizes.names:
+            full = "; ".join(map(str, sizes.full))
+            raise SpecError(
+                f"--copy-size: {sizes.problem}"
+                if sizes.problem
+                else f"no VM size for the temporary VM is free: {full}",
+                hint=sizes.hint or "request quota for one of these families, or name another size with --copy-size",
+            )
+    return facts, preflight.run_rules(facts), sizes
+
+
+def _check_subnet(where: str, found: Json | None) -> None:
+    """Raise SpecError if a VM in a subnet would not reach package servers."""
+    name, hint = where.rpartition("/")[2], "choose another subnet with --copy-subnet ID"
+    if found is None:
+        raise SpecError(f"there is no subnet {where}", hint=hint)
+    if services := subnets.delegations(found):
+        raise SpecError(f"subnet {name} is delegated to {', '.join(services)}: Azure puts no VM into it", hint=hint)
+    if not subnets.ways_out(found):
+        raise SpecError(
+            f"subnet {name} is private, and has no NAT gateway or route: no package server can be reached from it",
+            hint=f"add a NAT gateway to it, or {hint}",
+        )
+
+
+# -- steps -------------------------------------------------------------------------------------------------------
+
+
+def _move(azure: Azure, found: Update, request: UpdateRequest, board: Board) -> PoolMove:
+    new = found.build
+    after = () if new is None else (new.final_step, *([TEMPORARY_RESOURCES] if new.plan.has_temporary else []))
+
+    def image(done: Mapping[str, StepResult]) -> PoolImage:
+        return PoolImage(str(pools.image_of(found.pool)), "") if new is None else new.image(done)
+
+    return PoolMove(azure, found.pool, board, request.how, image, after)
+
+
+def update_steps(azure: Azure, found: Update, move: PoolMove, request: UpdateRequest) -> list[Step]:
+    """Return the steps from the image in use to the pool on the new version."""
+    steps: list[Step] = []
+    if found.build is not None:
+        steps = copies.describe_copy(build.build_steps(found.build), found.cost, move.name)
+        # A pool that stayed on its image because of its nodes is not tested again.
+        is_tested = found.build.version is not None and pools.tag_of(found.pool, tags.TESTED) == found.build.hash
+        left = [move.removal_step(move.after)] if found.test_pool is not None else []
+        steps += left if is_tested else move.test_steps()
+        steps += move.move_steps((*move.after, *(one.name for one in steps[-1:])))
+    else:
+        steps += [_leftovers_step(azure, move.name)] if found.leftovers else []
+        steps += (
+            [move.nodes_step(())] if move.counts_before.total and pools.tag_of(found.pool, tags.NODES_BEFORE) else []
+        )
+    if found.old is not None and (found.build is None or not move.obstacle):
+        steps += _end_of_life_steps(azure, found, request, tuple(one.name for one in steps[-1:]))
+    return steps
+
+
+def _leftovers_step(azure: Azure, pool: str) -> Step:
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
+        deleted, left = await temporary.delete_temporary(azure, pool)
+        if left:
+            text = "; ".join(f"{one.resource.name}: {one.reason}" for one in left)
+            return StepResult("kept", "not deleted", f"run the same command again: {text}")
+        return StepResult("deleted", "gone", temporary.resources_text(deleted))
+
+    return Step(TEMPORARY_RESOURCES, azure.scope.pool_id(pool), run, (), 60.0, "left of this update", "would delete")
+
+
+def _end_of_life_steps(azure: Azure, found: Update, request: UpdateRequest, after: tuple[str, ...]) -> list[Step]:
+    """Return the step that gives the old version its end of life; none if it has one, or is not of this pool."""
+    old = found.old or {}
+    if image_versions.end_of_life(old) is not None or not tags.is_tagged_for(
+        old, str(found.pool["name"]), azure.scope.account
+    ):
+        return []
+    version = ResourceId.parse(old["id"])
+
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
+        end = dt.datetime.fromtimestamp(azure.now() + request.keep_s, dt.UTC)
+        await image_versions.set_end_of_life(azure, old, end)
+        return StepResult("changed", detail=f"end of life {end:%Y-%m-%d}")
+
+    why = f"end of life in {request.keep_s / 86_400:.0f} days; nothing deletes it by itself"
+    return [Step("old version", version, run, after, 60.0, why, "would change")]
+
+
+# -- the answer --------------------------------------------------------------------------------------------------
+
+
+async def _planned(found: Update, steps: Sequence[Step], consent: Consent | None) -> Table:
+    """Return what an update would do, one step per row."""
+    rows = await step_rows(steps)
+    for row in rows:
+        if found.cost is not None and row["step"] == COPY_STEP and row["action"] != "exists":
+            row["usd_per_hour"] = found.cost.usd_per_hour
+    minutes = sum(row["minutes"] or 0.0 for row in rows)
+    text = f"plan of the update of pool {found.pool['name']}: {count_text(len(rows), 'step')}, about {minutes:.0f} min"
+    table = preflight.with_warnings(Table.from_rows("plan", rows, f"{text} (dry run)"), found.findings)
+    return table if consent is None else consent.captioned(table)
+
+
+def _result(found: Update, move: PoolMove, run: StepRunner, table: Table, board: Board) -> Table:
+    """Return the table of an update that is done."""
+    name = move.name
+    if found.build is None:
+        number = str(pools.image_of(found.pool)).rpartition("/")[2]
+        done = f"pool {name} is on image version {number}, which these commands made"
+        table.caption = (
+            f"{done}; {'nothing was to do' if not run.steps else 'the rest is done'}; --again runs them again"
+        )
+        return table
+    new, old = found.build.image(run.results).id, str((found.old or {}).get("id"))
+    number, before = new.rpartition("/")[2], old.rpartition("/")[2]
+    resources: dict[str, Any] = {"pool": str(run.steps[-1].resource), "image_version": new}
+    table.attrs |= {"resources": {**resources, "pool": str(move.azure.scope.pool_id(name))}, "old_version": old}
+    if move.obstacle:
+        table.caption = (
+            f"image version {number} works, and pool {name} stays on {before}: it {move.obstacle}; {move.hint}"
+        )
+        table.attrs["withheld"] = True
+    else:
+        table.caption = (
+            f"pool {name} is on image version {number}, after {format_duration(board.finish())}; it was {before}"
+        )
+    return preflight.with_warnings(table, found.findings)
