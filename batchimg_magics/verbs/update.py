@@ -30,7 +30,7 @@ def start(
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
     from batchimg_magics.core.images.update_commands import read_commands
-    from batchimg_magics.core.operations import update
+    from batchimg_magics.core.operations import update, update_source
     from batchimg_magics.pool_spec.values import parse_duration, pool_name
     from batchimg_magics.resource_ids import ResourceId
 
@@ -46,7 +46,7 @@ def start(
     how = "drain" if drain else "replace" if replace else "keep"
     commands = read_commands((run,) if isinstance(run, str) else tuple(run), script)
     again, size = bool(options.get("again")), options.get("copy_size")
-    request = update.UpdateRequest(commands, again, how, keep_s, size, copy_subnet)
+    request = update_source.UpdateRequest(commands, again, how, keep_s, size, copy_subnet)
     consent = connection.consent(yes=yes, dry_run=dry_run, always=replace)
     target = pool_name(name)
     return lambda board: update.update(connection.azure, target, request, board, consent)
