@@ -1168,6 +1168,66 @@ class Verbs(_Methods, metaclass=ABCMeta):
         """
         ...
 
+    def update(
+        self,
+        name: str,
+        *,
+        run: Sequence[str] | None = None,
+        script: str | None = None,
+        again: bool = False,
+        drain: bool = False,
+        replace: bool = False,
+        end_of_life: str | float | None = None,
+        copy_size: str | None = None,
+        copy_subnet: str | None = None,
+        dry_run: bool = False,
+        yes: bool = False,
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Run commands on the image of a pool, as a new image version, and move the pool to it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the pool.
+        run : Sequence[str] | None
+            Run this command as root in a temporary VM of the image; only its hash is stored; can be repeated.
+        script : str | None
+            Run this script as root, after the commands of `run`: a shell or Python script, PowerShell on Windows.
+        again : bool
+            Run the commands again on the image that they made (default: nothing is to do then).
+        drain : bool
+            Remove the nodes of the pool when their tasks have ended, move it, and add them again.
+        replace : bool
+            Remove the nodes of the pool at once, move it, and add them again; add `yes`.
+        end_of_life : str | float | None
+            Set the end-of-life date of the old image version: this time from now (default 90d).
+        copy_size : str | None
+            Set the VM size of the temporary VM (default: a small size whose family has free cores).
+        copy_subnet : str | None
+            Set the subnet of the temporary VM, with a way to package servers (default: that of the pool or VM).
+        dry_run : bool
+            Show what would be done, without changing anything.
+        yes : bool
+            Confirm `replace`; on Azure also `drain`.
+        wait : bool
+            False: Return immediately; the work continues in the kernel of the notebook.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per package that differs between the two versions; one row per step if these are not known.
+            docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError, SpecError, ConflictError
+            The update is not possible; nothing was changed.
+        ProvisioningError, ResizeError
+            A step failed; the pool is on its old image.
+        """
+        ...
+
     def nodes(
         self,
         name: str | Sequence[str],
@@ -3089,5 +3149,62 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         ------
         SpecError
             No number of nodes can meet the deadline or the budget.
+        """
+        ...
+
+    def update(
+        self,
+        *,
+        run: Sequence[str] | None = None,
+        script: str | None = None,
+        again: bool = False,
+        drain: bool = False,
+        replace: bool = False,
+        end_of_life: str | float | None = None,
+        copy_size: str | None = None,
+        copy_subnet: str | None = None,
+        dry_run: bool = False,
+        yes: bool = False,
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Run commands on the image of a pool, as a new image version, and move the pool to it.
+
+        Parameters
+        ----------
+        run : Sequence[str] | None
+            Run this command as root in a temporary VM of the image; only its hash is stored; can be repeated.
+        script : str | None
+            Run this script as root, after the commands of `run`: a shell or Python script, PowerShell on Windows.
+        again : bool
+            Run the commands again on the image that they made (default: nothing is to do then).
+        drain : bool
+            Remove the nodes of the pool when their tasks have ended, move it, and add them again.
+        replace : bool
+            Remove the nodes of the pool at once, move it, and add them again; add `yes`.
+        end_of_life : str | float | None
+            Set the end-of-life date of the old image version: this time from now (default 90d).
+        copy_size : str | None
+            Set the VM size of the temporary VM (default: a small size whose family has free cores).
+        copy_subnet : str | None
+            Set the subnet of the temporary VM, with a way to package servers (default: that of the pool or VM).
+        dry_run : bool
+            Show what would be done, without changing anything.
+        yes : bool
+            Confirm `replace`; on Azure also `drain`.
+        wait : bool
+            False: Return immediately; the work continues in the kernel of the notebook.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per package that differs between the two versions; one row per step if these are not known.
+            docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError, SpecError, ConflictError
+            The update is not possible; nothing was changed.
+        ProvisioningError, ResizeError
+            A step failed; the pool is on its old image.
         """
         ...
