@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.core.lock.comparisons import Comparison, Verdict, show
+from batchimg_magics.core.lock.comparisons import OK, Comparison, Verdict, show, show_pair
 from batchimg_magics.core.lock.fields import FIELDS, Field, field_values, find_field
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ def _rows(case: Comparison, file: str) -> Iterator[dict[str, Any]]:
     names["image"] = str(dig(lock, "image", "id") or "ID")
     meaning = verdict.meaning if verdict.meaning is not None else "" if is_ok else field.meaning
     advice = verdict.advice if verdict.advice is not None else "" if is_ok else field.advice
+    found = case.locked if verdict is OK else case.found  # equal, perhaps in another order
+    locked, found = show_pair(show(case.locked), show(found) if verdict.found is None else verdict.found)
     yield {
         "field": path,
-        "locked": show(case.locked),
-        "found": (show(case.found) if verdict.found is None else verdict.found) or None,
+        "locked": locked,
+        "found": found or None,
         "status": verdict.status,
         "days": verdict.days,
         "meaning": meaning.format(**names) or None,

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.lock.observation import Observation
 
-__all__ = ["Comparison", "Verdict", "show"]
+__all__ = ["OK", "Comparison", "Verdict", "shorten", "show", "show_pair"]
 
 #: An end is told if it is so many days away or nearer: images and quotas need time to move. As rule `retiring`.
 WARN_DAYS = 365
+#: The longest text in a cell of a table.
+MAX_TEXT = 200
 #: Ownership tags that depend on how a pool was created.
 _BY_PRESENCE = (tags.IMAGE, tags.MADE_BY)
 
@@ -89,6 +91,22 @@ def show(value: Any) -> str | None:  # noqa: ANN401 - any value of a lock
     return str(_short(value))
 
 
+def shorten(text: str | None, start: int = 0) -> str | None:
+    """Return a text from a place on, as a cell of a table can have it; the lock file has all of it."""
+    if text is None or len(text) <= MAX_TEXT:
+        return text
+    first = max(0, min(start - 40, len(text) - MAX_TEXT))
+    end = first + MAX_TEXT
+    return f"{'…' if first else ''}{text[first:end]}{'…' if end < len(text) else ''} ({len(text):,} characters)"
+
+
+def show_pair(locked: str | None, found: str | None) -> tuple[str | None, str | None]:
+    """Return two texts shortened to the place where they begin to differ."""
+    pairs = enumerate(zip(locked or "", found or "", strict=False))
+    start = next((place for place, (one, other) in pairs if one != other), 0)
+    return shorten(locked, start), shorten(found, start)
+
+
 def _short(value: Any) -> Any:  # noqa: ANN401 - any value of a lock
     """Return the name of a resource for its id; nested values as JSON."""
     if isinstance(value, str) and value.lower().startswith("/subscriptions/"):
@@ -120,7 +138,9 @@ same_id = same
 
 def count(case: Comparison) -> Verdict:
     """Tell a number that belongs to the work, not to what the nodes are."""
-    return OK if case.locked == case.found else Verdict("ok", meaning="it is no part of what the nodes are")
+    return (
+        OK if case.locked == case.found else Verdict("ok", meaning="it belongs to the work, not to what the nodes are")
+    )
 
 
 def untold(case: Comparison) -> Verdict:  # noqa: ARG001 - as the others
@@ -207,7 +227,7 @@ def packages(case: Comparison) -> Verdict:
 def spec_hash(case: Comparison) -> Verdict:
     """Tell whether the spec in the file is the one that was locked; Azure is not asked."""
     own = hash_spec(case.lock.get("spec") or {})
-    return OK if own == case.locked else Verdict("changed", own)
+    return Verdict("ok" if own == case.locked else "changed", own)
 
 
 def end(case: Comparison) -> Verdict:

@@ -10,7 +10,7 @@ from batchimg_magics.core.base import files
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.lock import lock_file
-from batchimg_magics.core.lock.comparisons import show
+from batchimg_magics.core.lock.comparisons import shorten, show
 from batchimg_magics.core.lock.fields import field_values, find_field
 from batchimg_magics.core.lock.observation import needs_of_pool, observe
 from batchimg_magics.core.lock.resources_read import ResourceReader
@@ -134,7 +134,7 @@ def _rows(lock: Json) -> list[dict[str, Any]]:
     rows = []
     for path, value in field_values(lock).items():
         field = find_field(path)
-        rows.append({"field": path, "value": show(value), "about": field.about if field else None})
+        rows.append({"field": path, "value": shorten(show(value)), "about": field.about if field else None})
     return rows
 
 
