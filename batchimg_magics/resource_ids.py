@@ -7,11 +7,29 @@ of ids and ignores it in comparisons: ids are equal if they are equal in lower c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import SpecError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 COMPUTE = "Microsoft.Compute"
 BATCH = "Microsoft.Batch"
+#: Short names of resource types, for records of what was made or read.
+ROLES = {
+    "microsoft.batch/batchaccounts": "account",
+    "microsoft.batch/batchaccounts/pools": "pool",
+    "microsoft.compute/disks": "disk",
+    "microsoft.compute/galleries": "gallery",
+    "microsoft.compute/galleries/images": "image_definition",
+    "microsoft.compute/galleries/images/versions": "image_version",
+    "microsoft.compute/images": "image",
+    "microsoft.compute/snapshots": "snapshot",
+    "microsoft.compute/virtualmachines": "vm",
+    "microsoft.network/networkinterfaces": "network_interface",
+    "microsoft.network/networksecuritygroups": "security_group",
+}
 #: The name of an image version whose number is not known yet.
 NEW_VERSION = "new"
 
@@ -92,6 +110,23 @@ class ResourceId:
 
     def __str__(self) -> str:
         return f"{self.group}/providers/{self.provider}" + "".join(f"/{kind}/{name}" for kind, name in self.path)
+
+
+def resources_by_role(ids: Iterable[str]) -> dict[str, str]:
+    """Return ids by the role of their resources; further resources of one role have a number: ``snapshot_2``.
+
+    What has no role, such as an image version whose number is not known yet, is left out.
+    """
+    found: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for text in dict.fromkeys(ids):
+        resource = ResourceId.parse(text)
+        role = ROLES.get(resource.type.lower())
+        if role is None or resource.is_planned:
+            continue
+        count = counts[role] = counts.get(role, 0) + 1
+        found[role if count == 1 else f"{role}_{count}"] = text
+    return found
 
 
 def compute_list(subscription: str, kind: str) -> str:

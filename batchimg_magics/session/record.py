@@ -56,6 +56,8 @@ def finished_record(
     """
     attrs = table.attrs
     record = _head(verb, options, connection, run) | {"outcome": _outcome(options, attrs), **_contents(table)}
+    if connection is not None:
+        record["resources"] = {**_named_pool(verb, options, connection), **record["resources"]}
     return record | _lock(attrs["lock"]) if "lock" in attrs else record
 
 
@@ -227,6 +229,15 @@ def _contents(table: Table | None) -> dict[str, Any]:
         return {"rows": 0, "caption": "", "resources": {}}
     rows = len(next(iter(table.columns.values()), ()))
     return {"rows": rows, "caption": _text(table.caption), "resources": _resources(table.attrs)}
+
+
+def _named_pool(verb: str, options: Mapping[str, Any], connection: Connection) -> dict[str, str]:
+    """Return the id of the pool that the line names; empty: it names none, several, or a pattern."""
+    name = options.get("name")
+    is_pool = any(one.keyword == "name" and one.completion == "pool" for one in load_verb(verb).options)
+    if not is_pool or not isinstance(name, str) or not name or any(sign in name for sign in "*?[/"):
+        return {}
+    return {"pool": _text(str(connection.azure.scope.pool_id(name)))}
 
 
 def _outcome(options: Mapping[str, Any], attrs: Mapping[str, Any]) -> str:

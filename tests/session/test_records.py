@@ -134,6 +134,11 @@ def test_it_tells_the_connection_the_versions_and_the_times(records: Mapping[str
     }  # fmt: skip
     assert {"batchimg_magics", "azure-batch", "python"} <= made["versions"].keys()
     assert made["api_versions"]["Microsoft.Batch"] == "2025-06-01"
+    assert made["resources"]["pool"].endswith("/batchAccounts/genomicsbatch/pools/genomics")
+    assert made["resources"]["image_version"].endswith("/images/genomics/versions/1.0.0")
+    assert {"snapshot", "gallery", "image_definition"} <= made["resources"].keys()
+    assert records["joined"][0]["resources"] == {"pool": made["resources"]["pool"]}
+    assert "resources" in records["dry run"][0]
     assert made["started"] < made["ended"]
     assert made["seconds"] > 300
     assert made["arguments"]["spec"]["nodes"] == 2

@@ -11,7 +11,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.images import failed_build
 from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
 from batchimg_magics.errors import BatchImgError
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.resource_ids import ResourceId, resources_by_role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +132,10 @@ class StepRunner:
 
     def table(self, caption: str) -> Table:
         """Return the state of the steps as a table."""
-        return Table.from_rows(self.verb, [*(self._row(step) for step in self.steps), *self.extra_rows], caption)
+        rows = [*(self._row(step) for step in self.steps), *self.extra_rows]
+        touched = (row for row in rows if row.get("action") and not row["action"].startswith("would "))
+        found = resources_by_role(row["id"] for row in touched if row.get("id"))
+        return Table.from_rows(self.verb, rows, caption, **({"resources": found} if found else {}))
 
     async def run_with_cleanup(self, image_build: ImageBuild, caption: str) -> Table:
         """Run all steps; if one fails, delete the temporary resources, and tell what is left of them.
