@@ -276,7 +276,7 @@ class ResizeError(BatchImgError):
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
-        self.errors = tuple(errors)
+        self.errors = tuple((code, make_visible(mask_tokens(words))) for code, words in errors)
         self.target = dict(target or {})
         self.current = dict(current or {})
 

@@ -29,9 +29,10 @@ def escape_html(text: str) -> str:
     r"""Return a text as HTML, outside attributes.
 
     Front ends typeset what stands between two dollar signs, or after ``\(``, as a formula, such as prices and shell
-    commands. They look for it in text without tags only, so that each sign is in an element of its own.
+    commands. They look for it in text without tags only, so that each sign is in an element of its own. Control
+    characters are visible.
     """
-    return _FORMULA.sub(r"<span>\g<0></span>", escape(text))
+    return _FORMULA.sub(r"<span>\g<0></span>", escape(make_visible(text)))
 
 
 def format_cell(value: object, *, time_format: str = "%Y-%m-%d %H:%M:%SZ") -> str:

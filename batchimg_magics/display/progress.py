@@ -264,7 +264,7 @@ class NotebookProgress:
     def _update_output(self, html: str, plain: str) -> None:
         from IPython.display import display
 
-        data = {"text/html": html, "text/plain": plain}
+        data = {"text/html": html, "text/plain": make_visible(plain)}
         if data == self._shown:
             return
         self._shown = data

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.masking import mask_values
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "MODEL_CONFIG",
@@ -23,6 +24,7 @@ __all__ = [
     "Text",
     "choice",
     "first_duplicate",
+    "masked_fields",
 ]
 
 #: Unknown keys are errors; input is hidden in pydantic's errors, since it may contain secrets.
@@ -39,10 +41,18 @@ class SpecModel(BaseModel):
 
     model_config = MODEL_CONFIG
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return masked_fields(super().__repr_args__())
+
     @model_validator(mode="before")
     @classmethod
     def _normalize_keys(cls, value: Any) -> Any:  # noqa: ANN401 - any YAML value
         return {str(key).replace("-", "_"): one for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def masked_fields(fields: Iterable[tuple[str | None, Any]]) -> Iterator[tuple[str | None, Any]]:
+    """Return the fields that the representation of a spec shows: an output of a notebook keeps it."""
+    return ((name, mask_values({name: value})[name]) for name, value in fields)
 
 
 def _check_type(text: str, kind: str, example: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.base import masked_fields
 from batchimg_magics.pool_spec.body import parse_body
 from batchimg_magics.pool_spec.create_line import create_line
 from batchimg_magics.pool_spec.image_origin import (
@@ -114,6 +115,9 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
     accept: Annotated[tuple[str, ...], BeforeValidator(_acceptable_rules)] = ()
     formula: Formula | None = None
     formula_interval: Annotated[float, BeforeValidator(_parse_interval)] | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return masked_fields(super().__repr_args__())
 
     @model_validator(mode="after")
     def _check_formula(self) -> Self:

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchimg_magics.errors import BatchImgError
+from batchimg_magics.masking import mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -75,4 +76,4 @@ async def run_timed(running: Coroutine[Any, Any, Table], board: Board) -> Table:
 async def call_with_service_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
     """Call a function of the connection after the first response of the service."""
     await azure.account()
-    return await function(azure)
+    return mask_values(await function(azure))  # type: ignore[no-any-return] # of the same type

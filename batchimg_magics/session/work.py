@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.errors import ConflictError, DetachedError
+from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError
+from batchimg_magics.masking import mask_tokens, mask_values
 from batchimg_magics.pool_spec.line import format_line, needs_body, pool_names
 from batchimg_magics.session import forked
 from batchimg_magics.verbs.registry import load_verb
@@ -145,7 +146,7 @@ class VerbRun:
         """Return a verb that needed no connection, and has ended with a table."""
         # Without a loop: nothing of it runs.
         run = cls(verb, options, Board(lambda: 0.0), cast("asyncio.AbstractEventLoop", None), nullcontext)
-        run._table, run._is_done = table, True
+        run._table, run._is_done = table.masked(), True
         run._done_lock.release()
         return run
 
@@ -190,7 +191,10 @@ class VerbRun:
             self._time_block.__exit__(None, None, None)
             self._time_block = None
         self._error = self.detached_error() if task.cancelled() else task.exception()
-        self._table = None if self._error else task.result()
+        # Here the answers of `core` reach the front ends: what the service says may have a secret in it.
+        if self._error is not None:
+            _mask_error(self._error)
+        self._table = None if self._error else task.result().masked()
         self._is_done = True
         self._done_lock.release()
         for call in self._callbacks:
@@ -286,3 +290,20 @@ class VerbRun:
     def _cancel(self) -> None:
         if self._task is not None and not self._task.done():
             self._task.cancel()
+
+
+def _mask_error(error: BaseException) -> None:
+    """Mask an error and those that led to it; the messages of `BatchImgError` are masked from the beginning."""
+    left, seen = [error], set()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        left += [other for other in (one.__cause__, one.__context__) if other is not None]
+        if isinstance(one, BatchImgError):
+            one.table = None if one.table is None else one.table.masked()
+            continue
+        one.args = tuple(mask_values(one.args))
+        if isinstance(message := getattr(one, "message", None), str):
+            one.message = mask_tokens(message)  # type: ignore[attr-defined] # of azure-core's errors

@@ -12,6 +12,8 @@ import math
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.masking import mask_values
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -213,7 +215,7 @@ class Ledger:
     def _text(self, value: object) -> str | None:
         """Return an entry as text; None for one that cannot be stored."""
         try:
-            return json.dumps(value, default=lambda time: time.isoformat())
+            return json.dumps(mask_values(value), default=lambda time: time.isoformat())
         except _UNSTORABLE:
             self._note("an entry of the history could not be stored")
             return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from batchimg_magics.masking import mask_tokens
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -231,7 +233,7 @@ class Board:
             old,
             done=old.done if done is None else done,
             total=old.total if total is None else total,
-            detail=old.detail if detail is None else detail,
+            detail=old.detail if detail is None else mask_tokens(detail),
             expected_s=old.expected_s if expected_s is None else expected_s,
         )
         self._steps = {**self._steps, name: new}
@@ -245,7 +247,7 @@ class Board:
 
     def add_cleanup(self, what: str, words: str) -> None:
         """Note something that must be undone before the work ends. A user who interrupts the work is told."""
-        self._pending_cleanup = {**self._pending_cleanup, what: words}
+        self._pending_cleanup = {**self._pending_cleanup, what: mask_tokens(words)}
 
     def cleanup_done(self, what: str) -> None:
         """Note that something was undone."""

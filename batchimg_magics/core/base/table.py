@@ -13,6 +13,7 @@ from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, overload
 
 from batchimg_magics.core.base.schemas import SCHEMAS
+from batchimg_magics.masking import mask_column, mask_tokens, mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,6 +128,12 @@ class Table:
     def schema(self) -> tuple[Column, ...]:
         """The columns, in order."""
         return SCHEMAS[self.verb]
+
+    def masked(self) -> Table:
+        """Return the table without secrets, as it leaves `core`: columns, caption and facts."""
+        texts = {column.name for column in self.schema if column.kind in ("text", "word")}
+        columns = {name: mask_column(values) if name in texts else values for name, values in self.columns.items()}
+        return Table(self.verb, columns, mask_tokens(self.caption), mask_values(self.attrs))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary a row."""

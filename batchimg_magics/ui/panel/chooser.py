@@ -19,6 +19,7 @@ from batchimg_magics.ui.panel.head import connection_text
 from batchimg_magics.ui.panel.panel import Panel
 from batchimg_magics.ui.panel.static_html import pools_html
 from batchimg_magics.ui.widgets.modules import CHOOSER_SCRIPT, PANEL_STYLE
+from batchimg_magics.ui.widgets.shown_state import ShownList, ShownState
 
 if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
@@ -49,9 +50,9 @@ class PoolChooser(anywidget.AnyWidget):
     _esm = CHOOSER_SCRIPT
     _css = PANEL_STYLE
     model = traitlets.Unicode("").tag(sync=True)
-    head = traitlets.Dict().tag(sync=True)
-    pools: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
-    status = traitlets.Dict().tag(sync=True)
+    head = ShownState().tag(sync=True)
+    pools = ShownList().tag(sync=True)
+    status = ShownState().tag(sync=True)
     panel = traitlets.Any(None, allow_none=True).tag(sync=True, **widget_serialization)
 
     def __init__(self, session: Session) -> None:

@@ -6,10 +6,10 @@ the full state. Text from the service is never interpreted as HTML.
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.batch.nodes import BAD
+from batchimg_magics.display.cells import escape_html
 from batchimg_magics.ui.panel.activity import format_time
 from batchimg_magics.ui.panel.node_card import NodeCard
 from batchimg_magics.ui.panel.static_html import legend_html
@@ -137,7 +137,7 @@ class NodesSection:
         squares, listed = self.squares, ""
         if self._attention:
             rows = "".join(
-                f"<li><code>{escape(one['id'])}</code> {escape(one['state'])}</li>" for one in self._attention
+                f"<li><code>{escape_html(one['id'])}</code> {escape_html(one['state'])}</li>" for one in self._attention
             )
             rest = self._bad_count - len(self._attention)
             more = f"<li>and {rest:,} more</li>" if rest else ""

@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.masking import visible_values
 from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.ui.panel import buttons, cards, head
@@ -26,6 +27,7 @@ from batchimg_magics.ui.panel.pool_work import PoolWork
 from batchimg_magics.ui.panel.refresh import ContextRefresh, read_panel_data
 from batchimg_magics.ui.widgets.modules import PANEL_SCRIPT, PANEL_STYLE
 from batchimg_magics.ui.widgets.open_views import OpenViews
+from batchimg_magics.ui.widgets.shown_state import ShownState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -71,14 +73,14 @@ class Panel(anywidget.AnyWidget):
     _css = PANEL_STYLE
     #: The id of this model, by which views find it in the notebook.
     model = traitlets.Unicode("").tag(sync=True)
-    head = traitlets.Dict().tag(sync=True)
-    size = traitlets.Dict().tag(sync=True)
-    forecast = traitlets.Dict().tag(sync=True)
-    actions = traitlets.Dict().tag(sync=True)
-    activity = traitlets.Dict().tag(sync=True)
-    estimate = traitlets.Dict().tag(sync=True)
-    nodes = traitlets.Dict().tag(sync=True)
-    attempts = traitlets.Dict().tag(sync=True)
+    head = ShownState().tag(sync=True)
+    size = ShownState().tag(sync=True)
+    forecast = ShownState().tag(sync=True)
+    actions = ShownState().tag(sync=True)
+    activity = ShownState().tag(sync=True)
+    estimate = ShownState().tag(sync=True)
+    nodes = ShownState().tag(sync=True)
+    attempts = ShownState().tag(sync=True)
 
     #: Class attributes, since a panel whose pool does not exist is closed before they are set.
     _watch: PoolWatch | None = None
@@ -312,7 +314,7 @@ class Panel(anywidget.AnyWidget):
 
     def send_to_section(self, section: str, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
         """Send a message to the views of a section."""
-        self.send({"section": section, **content}, buffers=list(buffers))
+        self.send({"section": section, **visible_values(content)}, buffers=list(buffers))
 
     def read(self, function: Callable[[Azure], Coroutine[Any, Any, None]]) -> None:
         """Run a coroutine on the session's loop; nothing if the panel's connection is closed."""
