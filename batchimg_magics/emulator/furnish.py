@@ -52,6 +52,7 @@ class _Machine(msgspec.Struct, frozen=True):
     data_disks_gib: tuple[tuple[int, int], ...] = ()  # (LUN, size)
     prepared: bool = True  # generalized, deallocated, and marked as generalized
     system: tuple[str, str] = ("ubuntu", "24.04")
+    packages: str = "ubuntu-24.04+researcher"  # lists of catalog/package_lists.py
 
 
 _MACHINES = (
@@ -77,12 +78,14 @@ _MACHINES = (
         os_type="Windows",
         os_disk_gib=127,
         system=("Windows Server 2022 Datacenter", "Microsoft Windows NT 10.0.20348.0"),
+        packages="windows+windows-pip",
     ),
     _Machine(
         "gen1-vm",
         "Standard_DS2_v2",
         ("canonical", "ubuntu-24_04-lts", "server-gen1", "24.04.202506060"),
         generation="V1",
+        packages="ubuntu-24.04",
     ),
 )
 
@@ -206,7 +209,8 @@ def _disk(store: Store, machine: _Machine, name: str, gib: int, created: float, 
         "diskState": "Reserved" if machine.prepared else "Attached",
         "uniqueId": store.new_guid("disk"),
     }
-    hidden = {"deprovisioned": machine.prepared} if system else {}
+    content = {"guest": {"packages": {"base": machine.packages}}}
+    hidden = {"deprovisioned": machine.prepared, **content} if system else {}
     owner = f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/{machine.name}"
     sku_document = {"name": "Premium_LRS", "tier": "Premium"}
     return _item("Microsoft.Compute/disks", name, properties, hidden, managedBy=owner, sku=sku_document)

@@ -144,7 +144,7 @@ def test_operations_are_followed_where_their_answers_lead() -> None:
     assert azure.ask("GET", made.headers["Location"]).status == 200
 
 
-def test_run_command_deprovisions_and_runs_nothing_else() -> None:
+def test_run_command_refuses_what_is_not_modelled() -> None:
     azure = EmulatorClient()
     url = f"{COMPUTE}/virtualMachines/desk-vm/runCommand"
 
@@ -153,7 +153,7 @@ def test_run_command_deprovisions_and_runs_nothing_else() -> None:
         response = azure.ask("POST", url, body, version="2024-07-01")
         return response.status, response.body["error"]["code"] if response.body else ""
 
-    assert run("sudo apt-get install -y samtools") == (501, "NotImplemented")
+    assert run("sudo crontab -l") == (501, "NotImplemented")
     assert run("sudo waagent -deprovision+user -force") == (202, "")
 
 

@@ -107,6 +107,7 @@ class Scenario(msgspec.Struct, frozen=True):
     lock: Literal["", "CanNotDelete", "ReadOnly"] = ""
     unregistered: frozenset[str] = frozenset()
     private_subnets: bool = False
+    broken_managers: tuple[str, ...] = ()
     gpu_quota: bool = False
 
 
@@ -215,6 +216,10 @@ SCENARIOS: dict[str, Scenario] = {
     "private-subnets": Scenario(
         "subnets have no default outbound access: a VM without a public address or a NAT gateway has no way out",
         private_subnets=True,
+    ),
+    "broken-pip": Scenario(
+        "pip fails on every VM: it can neither list nor install packages",
+        broken_managers=("pip",),
     ),
     "stuck-autoscale": Scenario(
         "after a resize with errors, Batch no longer evaluates the autoscale formula of the pool until autoscale is "

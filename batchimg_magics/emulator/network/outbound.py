@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PORT = 443
 #: The destinations of a rule that contain the public addresses of Azure.
 _DESTINATIONS = frozenset({"*", "0.0.0.0/0", "any", "internet", "azurecloud"})
+_INTERNET = _DESTINATIONS - {"azurecloud"}
 #: The sources of a rule that contain every address of a virtual network.
 _SOURCES = frozenset({"*", "0.0.0.0/0", "any", "virtualnetwork"})
 evidence = Evidence("Outbound access of VMs")
@@ -36,6 +37,12 @@ def has_way_out(store: Store, now: float, nic_ids: list[str]) -> bool:
     """Tell whether one of a VM's network interfaces has a way out; a VM without interfaces is not judged."""
     found = [one for one in (find_document(store, now, key) for key in nic_ids) if one is not None]
     return not found or any(_interface_has_way_out(store, now, one) for one in found)
+
+
+def reaches_internet(store: Store, now: float, nic_ids: list[str]) -> bool:
+    """Tell whether one of a VM's network interfaces reaches what is not Azure; one without interfaces is not judged."""
+    found = [one for one in (find_document(store, now, key) for key in nic_ids) if one is not None]
+    return not found or any(_interface_has_way_out(store, now, one, internet=True) for one in found)
 
 
 def find_document(store: Store, now: float, key: str) -> dict[str, Any] | None:
@@ -60,7 +67,7 @@ def _reference(document: dict[str, Any], name: str) -> str:
     return str(value.get("id") or "") if isinstance(value, dict) else ""
 
 
-def _interface_has_way_out(store: Store, now: float, nic: dict[str, Any]) -> bool:
+def _interface_has_way_out(store: Store, now: float, nic: dict[str, Any], *, internet: bool = False) -> bool:
     properties = nic.get("properties") or {}
     own_group = _reference(properties, "networkSecurityGroup")
     for configuration in _members(properties, "ipConfigurations"):
@@ -70,7 +77,7 @@ def _interface_has_way_out(store: Store, now: float, nic: dict[str, Any]) -> boo
         groups = [own_group, _reference(settings, "networkSecurityGroup")]
         address = str(inside.get("privateIPAddress") or "")
         if _is_routed(store, now, inside, settings) and all(
-            _lets_out(store, now, group, address) for group in groups if group
+            _lets_out(store, now, group, address, internet=internet) for group in groups if group
         ):
             return True
     return False
@@ -124,14 +131,14 @@ def _balancer_lets_out(store: Store, now: float, pool: str) -> bool:
 # -- security groups ---------------------------------------------------------------------------------------------
 
 
-def _lets_out(store: Store, now: float, group: str, address: str) -> bool:
-    """Tell whether a security group lets TCP out to Azure: its first rule that matches decides."""
+def _lets_out(store: Store, now: float, group: str, address: str, *, internet: bool) -> bool:
+    """Tell whether a security group lets TCP out to Azure, or to the internet: its first rule that matches decides."""
     document = find_document(store, now, group)
     if document is None:
         return True
     rules = sorted(_outbound_rules(document["properties"]), key=lambda rule: int(rule.get("priority") or 0))
     for rule in rules:
-        if _matches(rule, address):
+        if _matches(rule, address, internet=internet):
             return str(rule.get("access", "")).lower() != "deny"
     return True  # AllowInternetOutBound, one of the default rules
 
@@ -143,13 +150,13 @@ def _outbound_rules(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield inside
 
 
-def _matches(rule: dict[str, Any], address: str) -> bool:
+def _matches(rule: dict[str, Any], address: str, *, internet: bool) -> bool:
     denies = str(rule.get("access", "")).lower() == "deny"
     return (
         str(rule.get("protocol", "*")).lower() in ("*", "tcp", "any")
         and any(_has_port(one) for one in _values(rule, "destinationPortRange"))
         and any(
-            _is_azure(one, part=denies)
+            one in _INTERNET if internet else _is_azure(one, part=denies)
             for one in _values(rule, "destinationAddressPrefix", "destinationAddressPrefixes")
         )
         and any(_is_source(one, address) for one in _values(rule, "sourceAddressPrefix", "sourceAddressPrefixes"))

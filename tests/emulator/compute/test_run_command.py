@@ -266,7 +266,19 @@ def test_what_a_script_looks_at_is_known(compute: ComputeEmulator, line: str, ou
 
 @pytest.mark.parametrize(
     "line",
-    ["apt-get install x", "for x in a b; do echo $x; done", "crontab -l", "echo $((1 + 2))", "echo 'a", "sed s/a/b/"],
+    [
+        "apt-get download x",
+        "crontab -l",
+        "while true; do echo a; done",
+        "echo 'a",
+        "sed y/a/",
+        "[[ -f a ]]",
+        "curl -O x",
+        "python3 -c 'print(1)'",
+        "awk 'function f() { }'",
+        "dpkg --verify",
+        "pip wheel x",
+    ],
 )
 def test_what_it_cannot_know_it_does_not_answer(compute: ComputeEmulator, line: str) -> None:
     body = {"commandId": "RunShellScript", "script": ["echo a", line]}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from batchimg_magics.emulator.compute.guest.options import read_options
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.shell_words import unescape
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.compute.guest.shell import Program, Shell
@@ -23,7 +25,15 @@ def _prefix(*with_value: str) -> Program:
 
     def run(shell: Shell, argv: list[str], stdin: str | None) -> int:
         rest = after_options(argv[1:], with_value)
-        return shell.run_argv(rest, stdin) if rest else 0
+        if not rest:
+            return 0
+        pairs = dict(one.split("=", 1) for one in argv[1 : len(argv) - len(rest)] if re.match(r"\w+=", one))
+        before = shell.variables
+        shell.variables = before | pairs if pairs else before
+        try:
+            return shell.run_argv(rest, stdin)
+        finally:
+            shell.variables = before
 
     return run
 
@@ -64,10 +74,10 @@ def _shell(shell: Shell, argv: list[str], stdin: str | None) -> int:
             return shell.run_child(argv[at + 1], [*(argv[at + 2 :] or [argv[0]])], errexit=errexit)
         at += 2 if flags == "o" else 1
     if at < len(argv) and argv[at] != "-":
-        if argv[at] in shell.files:
+        if shell.read(argv[at]) is not None:
             return shell.run_file(argv[at], argv[at + 1 :])
         raise UnsupportedLineError(" ".join(argv))
-    return shell.run_child(stdin or "", [argv[0]], errexit=errexit)
+    return shell.run_child(shell.take_input(stdin), [argv[0]], errexit=errexit)
 
 
 def _eval(shell: Shell, argv: list[str], stdin: str | None) -> int:
@@ -121,7 +131,7 @@ def _at(shell: Shell, argv: list[str], stdin: str | None) -> int:
     while words and words[0].startswith("-"):
         option = words.pop(0)
         if option == "-f" and words:
-            text = shell.files.get(words.pop(0))
+            text = shell.text_of(words.pop(0))
         elif option == "-q" and words:
             words.pop(0)
         elif option not in ("-m", "-M", "-v"):
@@ -137,8 +147,20 @@ def _at(shell: Shell, argv: list[str], stdin: str | None) -> int:
 
 
 def _xargs(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    rest = after_options(argv[1:], ("-n", "-P", "-I", "-L"))
-    return shell.run_argv([*(rest or ["echo"]), *(stdin or "").split()])
+    asked = read_options(argv, "n P I L d max-args replace", "r 0 t no-run-if-empty null", stops=True)
+    text, place = shell.take_input(stdin), asked.value("I", "replace")
+    mark = "\0" if asked.has("0", "null") else unescape(asked.value("d"))
+    items = [one for one in text.split(mark) if one] if mark else text.split("\n" if place else None)
+    items = [one for one in items if one]
+    command = asked.words or ["echo"]
+    if place:
+        return max((shell.run_argv([word.replace(place, one) for word in command]) for one in items), default=0)
+    if not items and asked.has("r", "no-run-if-empty"):
+        return 0
+    count = int(asked.value("n", "L", "max-args", default=str(max(1, len(items)))))
+    parts = [items[at : at + count] for at in range(0, len(items), count)] or [[]]
+    statuses = [shell.run_argv([*command, *part]) for part in parts]
+    return 123 if any(statuses) else 0
 
 
 LAUNCHERS: dict[str, Program] = {

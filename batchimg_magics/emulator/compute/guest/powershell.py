@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from batchimg_magics.emulator.compute.guest.scripts import (
     POWER_OFF_S,
     SYSPREP_S,
+    AgentStoppedError,
+    ScriptEndsError,
     ScriptRun,
     UnsupportedLineError,
 )
-from batchimg_magics.emulator.compute.guest.shell import AgentStoppedError, Machine, ScriptEndsError
 from batchimg_magics.emulator.compute.guest.system import GuestChange
 from batchimg_magics.emulator.compute.guest.windows_session import AGENTS_AFTER_S, WindowsSession
 from batchimg_magics.emulator.world.chance import NEVER
@@ -24,6 +25,8 @@ from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from batchimg_magics.emulator.compute.guest.machine import Machine
 
 evidence = Evidence("Scripts on Windows VMs")
 evidence.rule(

@@ -6,10 +6,27 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest import queries
+from batchimg_magics.emulator.compute.guest.apt import APT
+from batchimg_magics.emulator.compute.guest.awk import AWK
+from batchimg_magics.emulator.compute.guest.conda import CONDA
+from batchimg_magics.emulator.compute.guest.dnf import DNF
+from batchimg_magics.emulator.compute.guest.dpkg import DPKG
+from batchimg_magics.emulator.compute.guest.file_tools import FILE_TOOLS
+from batchimg_magics.emulator.compute.guest.grep import GREP
+from batchimg_magics.emulator.compute.guest.known_files import has_program
 from batchimg_magics.emulator.compute.guest.launchers import LAUNCHERS, UNITS_S, after_options
-from batchimg_magics.emulator.compute.guest.scripts import DEPROVISION_S, POWER_OFF_S, UnsupportedLineError
-from batchimg_magics.emulator.compute.guest.shell import ScriptEndsError
+from batchimg_magics.emulator.compute.guest.pip import PIP, environment_of, pip
+from batchimg_magics.emulator.compute.guest.rpm import RPM
+from batchimg_magics.emulator.compute.guest.scripts import (
+    DEPROVISION_S,
+    POWER_OFF_S,
+    ScriptEndsError,
+    UnsupportedLineError,
+)
+from batchimg_magics.emulator.compute.guest.sed import SED
+from batchimg_magics.emulator.compute.guest.shell_builtins import BUILTINS
 from batchimg_magics.emulator.compute.guest.system import GuestChange
+from batchimg_magics.emulator.compute.guest.text_tools import TEXT_TOOLS
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -35,9 +52,22 @@ def _waagent(shell: Shell, argv: list[str], stdin: str | None) -> int:
     shell.seconds += DEPROVISION_S
     if user and shell.machine.state.admin in shell.homes:
         shell.homes.remove(shell.machine.state.admin)
+    for path in [one for one in shell.files.texts if _is_removed(one, shell.machine.state.admin if user else "")]:
+        shell.put_file(path, None)
     shell.change(deprovisioned=True, **({"homes": list(shell.homes)} if user else {}))
     shell.need_detached()
     return 0
+
+
+def _is_removed(path: str, account: str) -> bool:
+    """Tell whether the agent deletes a file: its own, leases of DHCP, and the home of the account."""
+    home = (f"/home/{account}/",) if account else ()
+    return path in _REMOVED_FILES or path.startswith((*_REMOVED_FOLDERS, *home))
+
+
+#: What the agent deletes. Source: WALinuxAgent, ``default.py``.
+_REMOVED_FILES = frozenset({"/root/.bash_history", "/var/log/waagent.log", "/etc/resolv.conf"})
+_REMOVED_FOLDERS = ("/var/lib/waagent/", "/var/log/azure/", "/var/lib/dhclient/", "/var/lib/dhcpcd/", "/var/lib/dhcp/")
 
 
 def _confirmed(shell: Shell, stdin: str | None) -> bool:
@@ -50,8 +80,16 @@ def _confirmed(shell: Shell, stdin: str | None) -> bool:
 
 
 def _python(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    """Run the agent, which is a Python program."""
-    rest = after_options(argv[1:], ())
+    """Run pip, or the agent, which is a Python program."""
+    words = argv[1:]
+    if words[:1] in (["--version"], ["-V"]):
+        shell.stdout.append("Python 3.12.3\n")
+        return 0
+    if words[:2] == ["-m", "pip"]:
+        if environment_of(shell, argv[0]) is None and not has_program(shell, "/usr/bin/pip3"):
+            return shell.complain(f"/usr/bin/{argv[0].rpartition('/')[2]}: No module named pip")
+        return pip(shell, [f"{argv[0].rpartition('/')[0]}/pip".lstrip("/"), *words[2:]], stdin)
+    rest = after_options(words, ())
     if rest and rest[0].rpartition("/")[2] == "waagent":
         return _waagent(shell, rest, stdin)
     raise UnsupportedLineError(" ".join(argv))
@@ -139,17 +177,27 @@ def _delete_user(shell: Shell, argv: list[str], stdin: str | None) -> int:
 
 
 def _remove(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    """Delete files: the homes of accounts matter, and what the agent needs."""
+    """Delete files: those that were written, the homes of accounts, and not what the agent needs."""
     del stdin
+    status, forced = 0, any(one.startswith("-") and "f" in one for one in argv[1:])
     for path in (one for one in argv[1:] if not one.startswith("-")):
         if path.startswith("/var/lib/waagent"):
             raise UnsupportedLineError(" ".join(argv))
-        shell.files.pop(path, None)
+        if any(one.startswith("-") and "r" in one.lower() for one in argv[1:]):
+            for inside in [one for one in shell.files.texts if one.startswith(f"{shell.full_path(path)}/")]:
+                shell.put_file(inside, None)
+        elif shell.kind_of(path) == "d":
+            status = shell.complain(f"rm: cannot remove '{path}': Is a directory")
+            continue
+        if shell.read(path) is not None:
+            shell.put_file(shell.full_path(path), None)
+        elif not shell.kind_of(path) and "/home" not in path and not forced:
+            status = shell.complain(f"rm: cannot remove '{path}': No such file or directory")
         gone = [name for name in shell.homes if re.fullmatch(rf"/home(/(\*|{re.escape(name)}))?/?", path)]
         if gone:
             shell.homes[:] = [name for name in shell.homes if name not in gone]
             shell.change(homes=list(shell.homes))
-    return 0
+    return status
 
 
 # -- small programs ----------------------------------------------------------------------------------------------
@@ -157,11 +205,6 @@ def _remove(shell: Shell, argv: list[str], stdin: str | None) -> int:
 
 def _exits(code: int) -> Program:
     return lambda _shell, _argv, _stdin: code
-
-
-def _exit(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    del stdin
-    raise ScriptEndsError(int(argv[1]) % 256 if len(argv) > 1 and argv[1].isdigit() else shell.status)
 
 
 def _sleep(shell: Shell, argv: list[str], stdin: str | None) -> int:
@@ -175,70 +218,30 @@ def _sleep(shell: Shell, argv: list[str], stdin: str | None) -> int:
     return 0
 
 
-def _set(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    del stdin
-    for word in argv[1:]:
-        if word[:1] in "-+" and "e" in word[1:] and not word.startswith("--"):
-            shell.errexit = word[0] == "-"
-        if word == "errexit":
-            shell.errexit = "-o" in argv[1:] or any(one.startswith("-") and one.endswith("o") for one in argv[1:])
-    return 0
-
-
-def _export(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    del stdin
-    pairs = (word.partition("=") for word in argv[1:] if "=" in word and not word.startswith("-"))
-    shell.variables |= {name: value for name, _, value in pairs}
-    return 0
-
-
-def _unset(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    del stdin
-    for name in argv[1:]:
-        shell.variables.pop(name, None)
-    return 0
-
-
-def _tee(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    adds = "-a" in argv[1:]
-    for path in (one for one in argv[1:] if not one.startswith("-")):
-        shell.files[path] = (shell.files.get(path, "") if adds else "") + (stdin or "")
-    shell.stdout.append(stdin or "")
-    return 0
-
-
 def _unsupported(_: Shell, argv: list[str], __: str | None) -> int:
     raise UnsupportedLineError(" ".join(argv))
 
 
 #: Programs without an effect that the emulator models.
 _HARMLESS = """
-    true : sync history trap umask ulimit chmod chown chgrp mkdir touch truncate disown wait renice ionice passwd chage
-    usermod hostnamectl swapoff logger shred cd pushd popd shopt hash alias local readonly declare
+    true : sync history umask ulimit chmod chown chgrp disown wait renice ionice passwd chage usermod hostnamectl
+    swapoff logger shred pushd popd shopt hash alias
 """
 #: Standard programs that the emulator does not model.
 _STANDARD = """
-    apt apt-get apt-cache apt-key dpkg snap yum dnf rpm zypper tdnf microdnf pip pip3 conda mamba git curl wget ssh scp
-    rsync tar gzip gunzip zip unzip xz bzip2 make gcc g++ cc ld cmake perl ruby node npm java go rustc cargo docker
-    podman az azcopy mount umount fdisk sfdisk parted mkfs mkfs.ext4 mkfs.xfs lsblk blkid findmnt df du free top ps
-    pgrep pkill kill killall nvidia-smi sed awk gawk find sort uniq wc tr tac diff cmp xxd od base64 md5sum sha256sum
-    openssl dd cp mv ln install useradd adduser groupadd groupmod chpasswd su service journalctl dmesg ip ifconfig ss
-    netstat ping nc dig nslookup host iptables nft ufw firewall-cmd sysctl modprobe lsmod crontab batch update-grub
-    grub2-mkconfig dracut update-initramfs vi vim nano emacs less more man tmux screen jq yq strace gdb lscpu lspci
-    lsusb dmidecode timedatectl localectl loginctl systemd-analyze R Rscript julia matlab source . read getopts bc expr
-    seq watch flock parallel
+    apt-key snap zypper tdnf microdnf git curl wget ssh scp rsync tar gzip gunzip zip unzip xz bzip2 make gcc g++ cc ld
+    cmake perl ruby node npm java go rustc cargo docker podman az azcopy mount umount fdisk sfdisk parted mkfs mkfs.ext4
+    mkfs.xfs lsblk blkid findmnt df du free top ps pgrep pkill kill killall nvidia-smi xxd od openssl dd ln useradd
+    adduser groupadd groupmod chpasswd su service journalctl dmesg ip ifconfig ss netstat ping nc dig nslookup host
+    iptables nft ufw firewall-cmd sysctl modprobe lsmod crontab batch update-grub grub2-mkconfig dracut
+    update-initramfs vi vim nano emacs less more man tmux screen jq yq strace gdb lscpu lspci lsusb dmidecode
+    timedatectl localectl loginctl systemd-analyze R julia matlab getopts bc expr watch flock parallel [[
 """
 PROGRAMS: dict[str, Program] = {
     **dict.fromkeys(_HARMLESS.split(), _exits(0)),
     **dict.fromkeys(_STANDARD.split(), _unsupported),
     "false": _exits(1),
-    "exit": _exit,
-    "return": _exit,
     "sleep": _sleep,
-    "set": _set,
-    "export": _export,
-    "unset": _unset,
-    "tee": _tee,
     "waagent": _waagent,
     "waagent2.0": _waagent,
     "python": _python,
@@ -253,7 +256,20 @@ PROGRAMS: dict[str, Program] = {
     "userdel": _delete_user,
     "deluser": _delete_user,
     "rm": _remove,
+    "rmdir": _remove,
     "unlink": _remove,
+    **BUILTINS,
     **LAUNCHERS,
     **queries.QUERIES,
+    **FILE_TOOLS,
+    **TEXT_TOOLS,
+    **SED,
+    **GREP,
+    **AWK,
+    **DPKG,
+    **APT,
+    **RPM,
+    **DNF,
+    **PIP,
+    **CONDA,
 }

@@ -7,7 +7,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from batchimg_magics.emulator.compute.guest.known_files import accounts, path_of
+from batchimg_magics.emulator.compute.guest.printf import formatted
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.shell_words import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,11 +21,6 @@ if TYPE_CHECKING:
 AGENT_VERSION = "2.11.1.4"
 #: The names of the service of the Azure agent.
 AGENT_UNITS = frozenset({"walinuxagent", "waagent", "walinuxagent.service", "waagent.service"})
-_FIRST_UID = 1000
-_BUILTINS = frozenset({"echo", "printf", "test", "[", "command", "type", "exit", "set", "export", "eval", "true", ":"})
-_IN_SBIN = frozenset({"waagent", "shutdown", "poweroff", "reboot", "halt", "userdel", "deluser", "init"})
-_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\", "\\r": "\r", '\\"': '"'}
-
 #: Comparisons of numbers in ``test``.
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "-eq": operator.eq,
@@ -39,27 +37,6 @@ def _print(shell: Shell, lines: Iterable[str]) -> int:
     return 0
 
 
-def _accounts(shell: Shell) -> list[str]:
-    """Return the lines of the password database."""
-    lines = ["root:x:0:0:root:/root:/bin/bash", "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin"]
-    return lines + [
-        f"{name}:x:{_FIRST_UID + number}:{_FIRST_UID + number}::/home/{name}:/bin/bash"
-        for number, name in enumerate(shell.homes)
-    ]
-
-
-def _file(shell: Shell, path: str) -> str | None:
-    """Return the text of a file that is known."""
-    name, version = shell.machine.system
-    known = {
-        "/etc/passwd": "".join(f"{line}\n" for line in _accounts(shell)),
-        "/etc/hostname": f"{shell.machine.name}\n",
-        "/etc/os-release": f'NAME="{name.title()}"\nID={name.lower()}\nVERSION_ID="{version}"\n',
-        "/dev/null": "",
-    }
-    return shell.files.get(path, known.get(path))
-
-
 def _echo(shell: Shell, argv: list[str], _: str | None) -> int:
     words, end = argv[1:], "\n"
     escapes = False
@@ -68,39 +45,33 @@ def _echo(shell: Shell, argv: list[str], _: str | None) -> int:
         escapes = escapes or "e" in words[0]
         words = words[1:]
     text = " ".join(words)
-    shell.stdout.append((_escaped(text) if escapes else text) + end)
+    shell.stdout.append((unescape(text) if escapes else text) + end)
     return 0
 
 
-def _escaped(text: str) -> str:
-    return re.sub(r'\\[ntr"\\]', lambda match: _ESCAPES[match[0]], text)
-
-
 def _printf(shell: Shell, argv: list[str], _: str | None) -> int:
-    if len(argv) < 2:
-        return 2
-    form, words = _escaped(argv[1]), argv[2:]
+    words = argv[1:]
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if not words:
+        return shell.complain("printf: usage: printf format [arguments]", 2)
+    form, words = unescape(words[0]), words[1:]
     while True:
-        text, rest = _formatted(form, words)
+        text, rest = formatted(form, words)
         shell.stdout.append(text)
         if not rest or len(rest) == len(words):
             return 0
         words = rest
 
 
-def _formatted(form: str, words: list[str]) -> tuple[str, list[str]]:
-    """Return a format with words in its places, and the words that are left."""
-    used = iter(words)
-    text = re.sub(r"%[-0-9.]*([sdib%])", lambda match: "%" if match[1] == "%" else next(used, ""), form)
-    return text, list(used)
-
-
 def _cat(shell: Shell, argv: list[str], stdin: str | None) -> int:
     paths = [one for one in argv[1:] if not one.startswith("-") or one == "-"]
     status = 0
     for path in paths or ["-"]:
-        text = stdin or "" if path == "-" else _file(shell, path)
-        if text is None:
+        text = shell.take_input(stdin) if path == "-" else shell.text_of(path)
+        if text is None and shell.kind_of(path) == "d":
+            status = shell.complain(f"cat: {path}: Is a directory")
+        elif text is None:
             shell.stderr.append(f"cat: {path}: No such file or directory\n")
             status = 1
         else:
@@ -110,17 +81,6 @@ def _cat(shell: Shell, argv: list[str], stdin: str | None) -> int:
 
 def _yes(shell: Shell, argv: list[str], _: str | None) -> int:
     return _print(shell, [" ".join(argv[1:]) or "y"])
-
-
-def _path_of(shell: Shell, name: str) -> str:
-    """Return where a program is, empty if the VM does not have it."""
-    if "/" in name:
-        return name if name.rpartition("/")[2] in shell.programs or name in shell.files else ""
-    if name not in shell.programs:
-        return ""
-    if name in _BUILTINS:
-        return name
-    return f"/usr/{'sbin' if name in _IN_SBIN else 'bin'}/{name}"
 
 
 def _command(shell: Shell, argv: list[str], stdin: str | None) -> int:
@@ -133,7 +93,7 @@ def _command(shell: Shell, argv: list[str], stdin: str | None) -> int:
 
 
 def _which(shell: Shell, argv: list[str], _: str | None) -> int:
-    paths = [_path_of(shell, name) for name in argv[1:] if not name.startswith("-")]
+    paths = [path_of(shell, name) for name in argv[1:] if not name.startswith("-")]
     _print(shell, [path for path in paths if path])
     return 0 if paths and all(paths) else 1
 
@@ -141,7 +101,7 @@ def _which(shell: Shell, argv: list[str], _: str | None) -> int:
 def _type(shell: Shell, argv: list[str], _: str | None) -> int:
     status = 0
     for name in (one for one in argv[1:] if not one.startswith("-")):
-        path = _path_of(shell, name)
+        path = path_of(shell, name)
         status = status if path else 1
         _print(shell, [f"{name} is {path}" if path else f"{name}: not found"])
     return status
@@ -150,7 +110,7 @@ def _type(shell: Shell, argv: list[str], _: str | None) -> int:
 def _getent(shell: Shell, argv: list[str], _: str | None) -> int:
     if argv[1:2] != ["passwd"]:
         raise UnsupportedLineError(" ".join(argv))
-    lines = [line.split(":") for line in _accounts(shell)]
+    lines = [line.split(":") for line in accounts(shell)]
     found = [line for line in lines if not argv[2:] or argv[2] in (line[0], line[2])]
     _print(shell, [":".join(line) for line in found])
     return 0 if found else 2
@@ -159,7 +119,7 @@ def _getent(shell: Shell, argv: list[str], _: str | None) -> int:
 def _id(shell: Shell, argv: list[str], _: str | None) -> int:
     flags = "".join(one[1:] for one in argv[1:] if one.startswith("-"))
     (name, *_rest) = [one for one in argv[1:] if not one.startswith("-")] or ["root"]
-    line = next((one.split(":") for one in _accounts(shell) if one.startswith(f"{name}:")), None)
+    line = next((one.split(":") for one in accounts(shell) if one.startswith(f"{name}:")), None)
     if line is None:
         shell.stderr.append(f"id: '{name}': no such user\n")
         return 1
@@ -199,27 +159,18 @@ def _unsupported(argv: list[str]) -> int:
     raise UnsupportedLineError(" ".join(argv))
 
 
-def _exists(shell: Shell, path: str) -> str:
-    """Return the kind of a path: ``d``, ``f``, or empty if it does not exist."""
-    path = path.rstrip("/") or "/"
-    folders = {"/", "/home", "/root", "/opt", "/tmp", "/var", "/etc", "/mnt"} | {f"/home/{one}" for one in shell.homes}  # noqa: S108 - of the VM
-    if path in folders or (path == "/var/lib/waagent" and shell.agent_runs()):
-        return "d"
-    return "f" if _file(shell, path) is not None or ("/" in path and _path_of(shell, path)) else ""
-
-
 def _ls(shell: Shell, argv: list[str], _: str | None) -> int:
     """List the homes, or tell whether paths exist."""
     paths = [one for one in argv[1:] if not one.startswith("-")] or ["/root"]
     lists = not any("d" in one for one in argv[1:] if one.startswith("-") and not one.startswith("--"))
     status = 0
     for path in paths:
-        kind = _exists(shell, path)
+        kind = shell.kind_of(path)
         if not kind:
             shell.stderr.append(f"ls: cannot access '{path}': No such file or directory\n")
             status = 2
-        elif kind == "d" and lists and path.rstrip("/") == "/home":
-            _print(shell, sorted(shell.homes))
+        elif kind == "d" and lists and (path.rstrip("/") == "/home" or shell.names_in(path)):
+            _print(shell, sorted(shell.homes) if path.rstrip("/") == "/home" else shell.names_in(path))
         elif kind == "d" and lists:
             raise UnsupportedLineError(" ".join(argv))
         else:
@@ -232,78 +183,65 @@ def _stat(shell: Shell, argv: list[str], _: str | None) -> int:
     form = next((argv[n + 1] for n, one in enumerate(argv[:-1]) if one == "-c"), "")
     form = form or next((one.partition("=")[2] for one in argv if one.startswith(("--format=", "--printf="))), "")
     path = argv[-1]
-    if not _exists(shell, path):
+    if not shell.kind_of(path):
         shell.stderr.append(f"stat: cannot statx '{path}': No such file or directory\n")
         return 1
     owner = path.removeprefix("/home/").strip("/") if path.startswith("/home/") else "root"
-    uid = next((one.split(":")[2] for one in _accounts(shell) if one.startswith(f"{owner}:")), "0")
-    known = {"%U": owner, "%u": uid, "%n": path, "%F": "directory"}
+    uid = next((one.split(":")[2] for one in accounts(shell) if one.startswith(f"{owner}:")), "0")
+    size = str(len((shell.text_of(path) or "").encode()))
+    known = {"%U": owner, "%u": uid, "%n": path, "%s": size,
+             "%F": "directory" if shell.kind_of(path) == "d" else "regular file"}  # fmt: skip
     if not form or re.sub("|".join(known), "", form).count("%"):
         raise UnsupportedLineError(" ".join(argv))
     return _print(shell, [re.sub("|".join(known), lambda match: known[match[0]], form)])
 
 
 def _test(shell: Shell, argv: list[str], _: str | None) -> int:
-    words = argv[1:-1] if argv[0] == "[" and argv[-1] == "]" else argv[1:]
-    negated = words[:1] == ["!"]
-    return int(_holds(shell, words[1:] if negated else words, argv) is negated)
+    if argv[0] == "[" and argv[-1] != "]":
+        return shell.complain(f"{shell.parameters[0]}: {shell.line}: [: missing ]", 2)
+    words = argv[1:-1] if argv[0] == "[" else argv[1:]
+    return int(not _any_holds(shell, words, argv))
+
+
+def _any_holds(shell: Shell, words: list[str], argv: list[str]) -> bool:
+    """Tell whether an expression holds: ``-o`` joins parts of which one does, ``-a`` such of which all do."""
+    for sign, combine in (("-o", any), ("-a", all)):
+        if sign in words[1:-1] and len(words) > 3:
+            place = words.index(sign, 1)
+            parts = [_any_holds(shell, words[:place], argv), _any_holds(shell, words[place + 1 :], argv)]
+            return combine(parts)
+    if words[:1] == ["!"] and len(words) > 1:
+        return not _any_holds(shell, words[1:], argv)
+    return _holds(shell, words, argv)
 
 
 def _holds(shell: Shell, words: list[str], argv: list[str]) -> bool:
     if len(words) < 2:
         return bool(words and words[0])
     if len(words) == 2:
-        sign, text = words
-        if sign in ("-n", "-z"):
-            return bool(text) is (sign == "-n")
-        kind = _exists(shell, text)
-        if sign in ("-e", "-r", "-w", "-x", "-s"):
-            return bool(kind)
-        if sign in ("-d", "-f"):
-            return kind == sign[1]
+        return _is_so(shell, words[0], words[1], argv)
     if len(words) == 3 and words[1] in ("=", "==", "!="):
         return (words[0] == words[2]) is not (words[1] == "!=")
-    if len(words) == 3 and words[1] in _COMPARISONS and words[0].isdigit() and words[2].isdigit():
+    if len(words) == 3 and words[1] in _COMPARISONS:
+        if not all(re.fullmatch(r"\s*-?\d+\s*", one) for one in (words[0], words[2])):
+            shell.complain(f"{shell.parameters[0]}: {shell.line}: [: Illegal number: {words[0]}")
+            return False
         return _COMPARISONS[words[1]](int(words[0]), int(words[2]))
     raise UnsupportedLineError(" ".join(argv))
 
 
-def _grep(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    """Print the lines of standard input, or of a file, that contain a pattern."""
-    flags = "".join(one[1:] for one in argv[1:] if one.startswith("-"))
-    pattern, *paths = [one for one in argv[1:] if not one.startswith("-")] or [""]
-    text = "".join(_file(shell, path) or "" for path in paths) if paths else stdin or ""
-    try:
-        wanted = re.compile(re.escape(pattern) if "F" in flags else pattern, re.IGNORECASE if "i" in flags else 0)
-    except re.error as error:
-        raise UnsupportedLineError(" ".join(argv)) from error
-    found = [line for line in text.splitlines() if bool(wanted.search(line)) is not ("v" in flags)]
-    if "c" in flags:
-        _print(shell, [str(len(found))])
-    elif "q" not in flags:
-        _print(shell, found)
-    return 0 if found else 1
-
-
-def _cut(shell: Shell, argv: list[str], stdin: str | None) -> int:
-    joined = " ".join(argv[1:])
-    match = re.fullmatch(r"-d\s*(\S)\s+-f\s*(\d+)|-f\s*(\d+)\s+-d\s*(\S)", joined)
-    if match is None:
-        raise UnsupportedLineError(" ".join(argv))
-    mark, number = match[1] or match[4], int(match[2] or match[3])
-    rows = [line.split(mark) for line in (stdin or "").splitlines()]
-    return _print(shell, [(row[number - 1] if number <= len(row) else "") for row in rows])
-
-
-def _ends(*, first: bool) -> Program:
-    def run(shell: Shell, argv: list[str], stdin: str | None) -> int:
-        match = re.fullmatch(r"(?:-n\s*|-)?(\d+)?", " ".join(argv[1:]))
-        if match is None:
-            raise UnsupportedLineError(" ".join(argv))
-        count, lines = int(match[1] or 10), (stdin or "").splitlines()
-        return _print(shell, lines[:count] if first else lines[-count:])
-
-    return run
+def _is_so(shell: Shell, sign: str, text: str, argv: list[str]) -> bool:
+    """Tell whether a test of one text or path holds."""
+    if sign in ("-n", "-z"):
+        return bool(text) is (sign == "-n")
+    if sign in ("-L", "-h", "-t", "-b", "-c", "-p", "-S"):
+        return False
+    kind = shell.kind_of(text)
+    if sign == "-s":
+        return bool(kind) and shell.text_of(text) != ""
+    if sign in ("-e", "-r", "-w", "-x", "-d", "-f"):
+        return kind == sign[1] if sign in ("-d", "-f") else bool(kind)
+    raise UnsupportedLineError(" ".join(argv))
 
 
 def unit_state(shell: Shell, argv: list[str], verb: str, units: list[str]) -> int:
@@ -353,10 +291,5 @@ QUERIES: dict[str, Program] = {
     "stat": _stat,
     "test": _test,
     "[": _test,
-    "grep": _grep,
-    "egrep": _grep,
-    "cut": _cut,
-    "head": _ends(first=True),
-    "tail": _ends(first=False),
     "cloud-init": _cloud_init,
 }

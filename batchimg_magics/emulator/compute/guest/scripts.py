@@ -29,6 +29,18 @@ evidence.rule(
 )
 
 
+class ScriptEndsError(Exception):
+    """A shell ends, with an exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(str(code))
+        self.code = code
+
+
+class AgentStoppedError(Exception):
+    """The agent that runs a script is stopped, so that the script does not end."""
+
+
 class UnsupportedLineError(Exception):
     """The emulator cannot tell what a line of a script does; the message is the line."""
 
@@ -46,6 +58,10 @@ class ScriptRun(msgspec.Struct):
         How long it ran; `NEVER` if it does not end.
     changes
         What it did to the VM; `at` counts from the start of the script.
+    files
+        The files that were written in the end.
+    assumed
+        The programs of which only an exit code is assumed.
     """
 
     stdout: str = ""
@@ -53,6 +69,8 @@ class ScriptRun(msgspec.Struct):
     exit_code: int = 0
     seconds: float = 0.0
     changes: list[GuestChange] = msgspec.field(default_factory=list)
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+    assumed: list[str] = msgspec.field(default_factory=list)
 
     @property
     def hangs(self) -> bool:

@@ -7,18 +7,26 @@ is not found, as in a shell.
 from __future__ import annotations
 
 import functools
+import posixpath
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest import shell_values
+from batchimg_magics.emulator.compute.guest.known_files import has_program, known_folders, known_names, known_text
+from batchimg_magics.emulator.compute.guest.options import UnknownOptionError
+from batchimg_magics.emulator.compute.guest.scripts import AgentStoppedError, ScriptEndsError, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.shell_compounds import run_compound
+from batchimg_magics.emulator.compute.guest.shell_redirects import Stream, close_redirects, open_redirects
 from batchimg_magics.emulator.compute.guest.shell_syntax import AndOr, Command, Parser, Pipeline
-from batchimg_magics.emulator.compute.guest.system import GuestChange, GuestState, latest_fact
-from batchimg_magics.emulator.world.chance import NEVER
+from batchimg_magics.emulator.compute.guest.system import GuestChange, latest_fact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from batchimg_magics.emulator.compute.guest.files import GuestFiles
+    from batchimg_magics.emulator.compute.guest.machine import Machine
+    from batchimg_magics.emulator.compute.guest.packages import PackageSet
     from batchimg_magics.emulator.compute.guest.shell_words import Word
 
     #: (Shell, arguments with the name first, standard input or None) -> exit code.
@@ -29,40 +37,8 @@ _MAX_DEPTH = 20
 SCRIPT_PATH = "/var/lib/waagent/run-command/download/0/script.sh"
 
 
-class ScriptEndsError(Exception):
-    """A shell ends, with an exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(str(code))
-        self.code = code
-
-
-class AgentStoppedError(Exception):
-    """The agent that runs a script is stopped, so that the script does not end."""
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """What a script finds out about its VM.
-
-    Parameters
-    ----------
-    name
-        The host name.
-    system
-        The name and the version of the operating system.
-    state
-        Its state when the script starts.
-    now
-        The time when the script starts, in seconds since 1970.
-    booted
-        The time when the VM started.
-    """
-
-    name: str
-    system: tuple[str, str]
-    state: GuestState
-    now: float = 0.0
-    booted: float = 0.0
+class FunctionEndsError(Exception):
+    """A function returns."""
 
 
 class Shell(msgspec.Struct):
@@ -72,41 +48,51 @@ class Shell(msgspec.Struct):
     ----------
     machine, programs
         The VM, and the programs on it.
+    packages, files
+        What is installed, and the files; all shells of a script share them.
     seconds
         The time since the start of the script.
-    variables, parameters
+    variables, parameters, functions
         Of the shell; ``$0`` is the first parameter.
-    stdout, stderr
-        Where it prints.
-    files
-        The files that the script wrote: path -> text.
-    changes
-        What all shells of the script did to the VM.
+    stdin, stdout, stderr
+        The input that a loop or a group reads, and where it prints.
+    changes, assumed
+        What all shells of the script did to the VM, and the programs of which only an exit code is assumed.
     homes
         The accounts with a home directory.
-    errexit
-        Whether ``set -e`` is in effect.
+    errexit, nounset, pipefail
+        The options of ``set``.
     detached
         Whether it goes on when the agent is stopped.
-    depth
-        How many shells started each other.
+    depth, rounds
+        How many shells started each other, and how many rounds loops had.
+    cwd
+        The working directory.
     status, line
         The exit code of the last command, and the line of the current one.
     """
 
     machine: Machine
     programs: Mapping[str, Program]
+    packages: PackageSet
+    files: GuestFiles
     seconds: float = 0.0
     variables: dict[str, str] = msgspec.field(default_factory=dict)
     parameters: list[str] = msgspec.field(default_factory=lambda: [SCRIPT_PATH])
+    functions: dict[str, Command] = msgspec.field(default_factory=dict)
+    stdin: Stream | None = None
     stdout: list[str] = msgspec.field(default_factory=list)
     stderr: list[str] = msgspec.field(default_factory=list)
-    files: dict[str, str] = msgspec.field(default_factory=dict)
     changes: list[GuestChange] = msgspec.field(default_factory=list)
+    assumed: list[str] = msgspec.field(default_factory=list)
     homes: list[str] = msgspec.field(default_factory=list)
     errexit: bool = False
+    nounset: bool = False
+    pipefail: bool = False
     detached: bool = False
     depth: int = 0
+    rounds: list[int] = msgspec.field(default_factory=lambda: [0])
+    cwd: str = "/"
     status: int = 0
     line: int = 0
 
@@ -125,6 +111,68 @@ class Shell(msgspec.Struct):
         """Tell whether the agent runs at the time of the shell."""
         return latest_fact(self.changes, self.seconds, "agent", self.machine.state.agent)
 
+    def now(self) -> float:
+        """Return the time in seconds since 1970."""
+        return self.machine.now + self.seconds
+
+    def complain(self, text: str, code: int = 1) -> int:
+        """Print an error message, and return an exit code."""
+        self.stderr.append(f"{text}\n")
+        return code
+
+    def full_path(self, path: str) -> str:
+        """Return an absolute path."""
+        joined = posixpath.normpath(posixpath.join(self.cwd, path))
+        return joined[1:] if joined.startswith("//") else joined
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file that was written."""
+        return self.files.read(self.full_path(path))
+
+    def text_of(self, path: str) -> str | None:
+        """Return the text of a file, also of one of the system; None if it does not exist or is not known."""
+        full = self.full_path(path)
+        text = self.files.read(full)
+        return known_text(self, full) if text is None else text
+
+    def take_input(self, stdin: str | None) -> str:
+        """Return the text of a pipe or redirect, or what is left of the input of the loop or group."""
+        if stdin is not None:
+            return stdin
+        return "" if self.stdin is None else self.stdin.rest()
+
+    def write(self, path: str, text: str) -> bool:
+        """Write a file, and tell whether its folder exists."""
+        full = self.full_path(path)
+        if full.startswith("/dev/"):
+            return True
+        if self.kind_of(posixpath.dirname(full)) != "d" or self.kind_of(full) == "d":
+            return False
+        self.put_file(full, text)
+        return True
+
+    def put_file(self, full: str, text: str | None) -> None:
+        """Set the text of a file or folder of a full path, or delete it."""
+        if text is None:
+            self.files.texts.pop(full, None)
+        else:
+            self.files.texts[full] = text
+        self.change(files={full: text})
+
+    def set_package(self, manager: str, name: str, version: str | None) -> None:
+        """Install a version of a package, or remove it."""
+        self.packages.put(manager, name, version)
+        self.change(packages=self.packages.facts())
+
+    def upgrade_packages(self, manager: str) -> None:
+        """Upgrade all packages of a manager."""
+        self.packages.upgrade(manager, self.now())
+        self.change(packages=self.packages.facts())
+
+    def path(self) -> str:
+        """Return the folders in which programs are searched for."""
+        return shell_values.variable(self, "PATH") or ""
+
     def fork(self, *, detached: bool = False, delay_s: float = 0.0) -> Shell:
         """Return a shell with the variables of this one that prints elsewhere."""
         if self.depth >= _MAX_DEPTH:
@@ -134,9 +182,10 @@ class Shell(msgspec.Struct):
             seconds=self.seconds + delay_s,
             variables=dict(self.variables),
             parameters=list(self.parameters),
+            functions=dict(self.functions),
             stdout=[],
             stderr=[],
-            homes=list(self.homes),
+            homes=list(self.homes) if detached else self.homes,
             errexit=False,
             detached=detached or self.detached,
             depth=self.depth + 1,
@@ -150,31 +199,72 @@ class Shell(msgspec.Struct):
         except ScriptEndsError as end:
             child.status = end.code
 
+    def find_program(self, name: str) -> Program | None:
+        """Return a program by its name or path, None if the VM does not have it."""
+        return self.programs.get(name.rpartition("/")[2]) if has_program(self, name) else None
+
     def run_argv(self, argv: list[str], stdin: str | None = None) -> int:
-        """Run a program by its name or path."""
-        name = argv[0].rpartition("/")[2]
-        if (program := self.programs.get(name)) is not None:
-            return program(self, argv, stdin)
-        if argv[0] in self.files:
+        """Run a function, or a program by its name or path."""
+        if (function := self.functions.get(argv[0])) is not None:
+            return self._call(function, argv, stdin)
+        if (program := self.find_program(argv[0])) is not None:
+            return self._run_program(program, argv, stdin)
+        if "/" in argv[0] and self.read(argv[0]) is not None:
             return self.run_file(argv[0], argv[1:])
-        self.stderr.append(f"{self.parameters[0]}: {self.line}: {argv[0]}: not found\n")
-        return 127
+        if self.machine.program_s is not None:
+            return self._assume(argv)
+        return self.complain(f"{self.parameters[0]}: {self.line}: {argv[0]}: not found", 127)
+
+    def _run_program(self, program: Program, argv: list[str], stdin: str | None) -> int:
+        try:
+            return program(self, argv, stdin)
+        except UnsupportedLineError as error:
+            if self.machine.program_s is None:
+                raise
+            if isinstance(error, UnknownOptionError):
+                return self.complain(f"The emulator does not model this command: {error}", 2)
+            return self._assume(argv)
+
+    def _assume(self, argv: list[str]) -> int:
+        """Let a program that is not modelled succeed after its time."""
+        self.seconds += self.machine.program_s or 0.0
+        self.assumed.append(" ".join(argv))
+        return 0
+
+    def _call(self, function: Command, argv: list[str], stdin: str | None) -> int:
+        if self.depth >= _MAX_DEPTH:
+            raise UnsupportedLineError("functions that call each other")
+        before, self.parameters = self.parameters, [self.parameters[0], *argv[1:]]
+        self.depth += 1
+        try:
+            return self.run_command(function, stdin, tested=False)
+        except FunctionEndsError:
+            return self.status
+        finally:
+            self.parameters = before
+            self.depth -= 1
 
     def run_file(self, path: str, arguments: list[str]) -> int:
-        """Run a script that this one wrote."""
-        return self.run_child(self.files[path], [path, *arguments])
+        """Run a script that was written."""
+        return self.run_child(self.read(path) or "", [path, *arguments])
 
     def run_child(self, text: str, parameters: list[str], *, errexit: bool = False) -> int:
         """Run a text in a shell of its own, and wait for it."""
         child = self.fork()
         child.stdout, child.stderr, child.parameters, child.errexit = self.stdout, self.stderr, parameters, errexit
+        child.nounset = child.pipefail = False
+        return self.wait(child, lambda: child.run_text(text))
+
+    def wait(self, child: Shell, work: Callable[[], int]) -> int:
+        """Run a shell of its own to its end, and return its exit code."""
         try:
-            return child.run_text(text)
+            return work()
         except ScriptEndsError as end:
             return end.code
+        except FunctionEndsError:
+            return child.status
         finally:
             self.seconds = child.seconds
-            self.homes[:] = child.homes
 
     # -- running commands ----------------------------------------------------------------------------------------
 
@@ -204,170 +294,78 @@ class Shell(msgspec.Struct):
         return self.status
 
     def _run_pipeline(self, pipeline: Pipeline, *, tested: bool) -> int:
-        stdin: str | None = None
-        *before, last = pipeline.commands
-        for command in before:
+        if len(pipeline.commands) == 1:
+            status = self.run_command(pipeline.commands[0], None, tested=tested or pipeline.negated)
+            return int(not status) if pipeline.negated else status
+        stdin, statuses = None, []
+        for number, command in enumerate(pipeline.commands):
             child = self.fork()
-            child.stderr = self.stderr
-            child.run_command(command, stdin, tested=tested)
-            self.seconds, stdin = child.seconds, "".join(child.stdout)
-        status = self.run_command(last, stdin, tested=tested)
+            child.stderr, child.errexit = self.stderr, self.errexit
+            if number == len(pipeline.commands) - 1:
+                child.stdout = self.stdout
+            work = functools.partial(child.run_command, command, stdin, tested=tested)
+            statuses.append(self.wait(child, work))
+            stdin = "".join(child.stdout)
+        failed = [one for one in statuses if one]
+        status = failed[-1] if self.pipefail and failed else statuses[-1]
         return int(not status) if pipeline.negated else status
 
     def run_command(self, command: Command, stdin: str | None, *, tested: bool) -> int:
         """Run one command with its redirects."""
-        outputs = self.stdout, self.stderr
+        before = self.stdout, self.stderr, self.stdin
         try:
-            stdin = self._redirect(command, stdin)
-            if command.branches:
-                return self._run_if(command, tested=tested)
-            if command.group is not None:
-                return self.run_list(command.group, tested=tested)
-            return self._run_simple(command, stdin)
+            stdin, opened = open_redirects(self, command, stdin)
+            if not opened:
+                return 2 if command.simple else 1
+            if command.simple:
+                return self._run_simple(command, stdin)
+            if stdin is not None:
+                self.stdin = Stream(stdin)
+            return run_compound(self, command, tested=tested)
         finally:
-            self._close_files()
-            self.stdout, self.stderr = outputs
-
-    def _run_if(self, command: Command, *, tested: bool) -> int:
-        for condition, commands in command.branches:
-            if condition is None or self.run_list(condition, tested=True) == 0:
-                self.status = 0
-                return self.run_list(commands, tested=tested)
-        return 0
+            close_redirects(self, before)
 
     def _run_simple(self, command: Command, stdin: str | None) -> int:
         self.line = command.line
-        values = {name: self.expand_one(word) for name, word in command.assignments}
+        values = {}
+        for name, word in command.assignments:
+            values[name] = shell_values.expand_one(self, word)
+            if not command.words:
+                self.variables[name] = values[name]
         argv = [one for word in command.words for one in self.expand(word)]
         if not argv:
-            self.variables |= values
             return self.status if any(p.kind == "command" for _, w in command.assignments for p in w) else 0
-        return self.run_argv(argv, stdin)
+        before = {name: self.variables.get(name) for name in values}
+        self.variables |= values
+        try:
+            return self.run_argv(argv, stdin)
+        finally:
+            if argv[0] not in ("export", "exec", "local", "readonly", "eval", "."):
+                self.variables |= {name: value for name, value in before.items() if value is not None}
+                for name in (name for name, value in before.items() if value is None):
+                    self.variables.pop(name, None)
 
     # -- words and redirects -------------------------------------------------------------------------------------
 
     def expand(self, word: Word) -> list[str]:
-        """Return the words that a word stands for: unquoted substitutions are split."""
-        found: list[str] = []
-        current: str | None = None
-        for part in word:
-            text = self._value(part.kind, part.value, part.default)
-            if part.kind == "text" or part.quoted:
-                current = (current or "") + text
-                continue
-            pieces = text.split()
-            if text[:1].isspace() and current is not None:
-                found.append(current)
-                current = None
-            for number, piece in enumerate(pieces):
-                if number and current is not None:
-                    found.append(current)
-                    current = None
-                current = (current or "") + piece
-            if pieces and text[-1:].isspace():
-                found.append(str(current))
-                current = None
-        return found if current is None else [*found, current]
+        """Return the words that a word stands for."""
+        return shell_values.expand(self, word)
 
-    def expand_one(self, word: Word) -> str:
-        """Return the text of a word, without splitting it."""
-        return "".join(self._value(part.kind, part.value, part.default) for part in word)
+    def kind_of(self, path: str) -> str:
+        """Return the kind of a path: ``d``, ``f``, or empty if it does not exist."""
+        full = self.full_path(path)
+        if self.files.is_folder(full) or full in known_folders(self):
+            return "d"
+        return "f" if self.text_of(full) is not None or has_program(self, full) else ""
 
-    def _value(self, kind: str, value: str, default: str) -> str:
-        if kind == "text":
-            return value
-        if kind == "variable":
-            return self._variable(value) or default
-        child = self.fork()
-        child.stderr = self.stderr
-        try:
-            self.status = child.run_text(value)
-        except ScriptEndsError as end:
-            self.status = end.code
-        self.seconds = child.seconds
-        return "".join(child.stdout).rstrip("\n")
+    def all_below(self, folder: str) -> list[str]:
+        """Return the paths of the files and folders below a folder that are known."""
+        top = folder.rstrip("/") + "/"
+        folders = {one for one in known_folders(self) if one.startswith(top)}
+        programs = {f"{one}/{name}" for one in {folder.rstrip("/"), *folders} for name in known_names(self, one)}
+        return sorted({*self.files.below(folder), *folders, *programs})
 
-    def _variable(self, name: str) -> str:
-        if name.isdigit():
-            return self.parameters[int(name)] if int(name) < len(self.parameters) else ""
-        special = {
-            "?": str(self.status),
-            "#": str(len(self.parameters) - 1),
-            "@": " ".join(self.parameters[1:]),
-            "*": " ".join(self.parameters[1:]),
-            "$": "4242",
-            "!": "4243",
-            "-": "e" if self.errexit else "",
-        }
-        return special[name] if name in special else self.variables.get(name, _ENVIRONMENT.get(name, ""))
-
-    def _redirect(self, command: Command, stdin: str | None) -> str | None:
-        for operator, target in command.redirects:
-            stream, sign = operator.rstrip("<>&|"), operator.lstrip("0123456789")
-            text = self.expand_one(target)
-            if sign in ("<<", "<<<"):
-                stdin = text + ("\n" if sign == "<<<" else "")
-            elif sign == "<":
-                stdin = self.files.get(text, "")
-            elif sign == ">&" and text.isdigit():
-                self._join(stream, text)
-            else:
-                self._open(stream, sign, text)
-        return stdin
-
-    def _join(self, stream: str, other: str) -> None:
-        if stream == "2" and other == "1":
-            self.stderr = self.stdout
-        elif stream in ("", "1") and other == "2":
-            self.stdout = self.stderr
-
-    def _open(self, stream: str, sign: str, path: str) -> None:
-        sink = _FileOutput(path, self.files.get(path, "") if sign.endswith(">>") else "")
-        if sign.startswith("&") or sign == ">&":
-            self.stdout = self.stderr = sink
-        elif stream == "2":
-            self.stderr = sink
-        else:
-            self.stdout = sink
-
-    def _close_files(self) -> None:
-        for sink in (self.stdout, self.stderr):
-            if isinstance(sink, _FileOutput) and not sink.path.startswith("/dev/"):
-                self.files[sink.path] = "".join(sink)
-
-
-_ENVIRONMENT = {"HOME": "/root", "USER": "root", "LOGNAME": "root", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PWD": "/"}
-
-
-class _FileOutput(list[str]):
-    """The output into a file."""
-
-    def __init__(self, path: str, text: str) -> None:
-        super().__init__([text] if text else [])
-        self.path = path
-
-
-def run_shell_script(machine: Machine, programs: Mapping[str, Program], text: str, parameters: list[str]) -> ScriptRun:
-    """Return the course of a shell script.
-
-    Parameters
-    ----------
-    machine, programs
-        The VM, and the programs on it.
-    text, parameters
-        The script and its positional parameters.
-
-    Raises
-    ------
-    UnsupportedLineError
-        The emulator does not model one of its commands.
-    """
-    shell = Shell(machine, programs, homes=list(machine.state.homes or ()))
-    shell.parameters += parameters
-    try:
-        code = shell.run_text(text)
-    except ScriptEndsError as end:
-        code = end.code
-    except AgentStoppedError:
-        code, shell.seconds = 0, NEVER
-    return ScriptRun("".join(shell.stdout), "".join(shell.stderr), code, shell.seconds, shell.changes)
+    def names_in(self, folder: str) -> list[str]:
+        """Return the names in a folder."""
+        top = folder.rstrip("/") + "/"
+        return sorted({one.removeprefix(top).partition("/")[0] for one in self.all_below(folder)})

@@ -9,16 +9,27 @@ import msgspec
 
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
 
-PartKind = Literal["text", "variable", "command"]
+PartKind = Literal["text", "variable", "command", "arithmetic"]
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part of a word: text, the name of a variable, or a command whose output it is."""
+    """A part of a word: text, the name of a variable, a command whose output it is, or arithmetic.
+
+    Parameters
+    ----------
+    kind, value
+        The kind, and the text, name, command or expression.
+    quoted
+        Whether it is in quotes.
+    operator, operand
+        Of a variable in braces: ``:-``, ``#``, ``%%``, ``/`` ..., and the word after it.
+    """
 
     kind: PartKind
     value: str
     quoted: bool = False
-    default: str = ""
+    operator: str = ""
+    operand: tuple[Part, ...] = ()
 
 
 Word: TypeAlias = tuple[Part, ...]
@@ -137,10 +148,11 @@ class Lexer:
             one = self.text[self.at]
             if one in " \t\n;&|()<>":
                 break
-            parts += self._part(one)
+            parts += self.part(one)
         return tuple(parts)
 
-    def _part(self, one: str) -> list[Part]:
+    def part(self, one: str) -> list[Part]:
+        """Return the parts that begin here: a quoted text, a substitution, or plain text."""
         if one == "'":
             return [Part("text", self._until("'"), quoted=True)]
         if one == '"':
@@ -168,14 +180,14 @@ class Lexer:
 
     def _double_quoted(self) -> str:
         """Return what is between two double quotes, as it is written."""
-        match = re.compile(r'"((?:[^"\\$`]|\\.|\$\((?:[^()"]|\([^()]*\)|"[^"]*")*\)|`[^`]*`|\$)*)"', re.DOTALL).match(
-            self.text, self.at
-        )
-        if match is None:
-            raise UnsupportedLineError(self.text[self.at :])
-        self.at = match.end()
-        self.line += match[1].count("\n")
-        return match[1]
+        end = _end_of_quotes(self.text, self.at)
+        inside, self.at = self.text[self.at + 1 : end], end + 1
+        self.line += inside.count("\n")
+        return inside
+
+
+#: A variable in braces with an operator: its value, or something else; without a beginning or an end; replaced.
+_BRACES = re.compile(r"(?P<name>\w+|[@*#?$!-])(?P<operator>:?[-=?+]|##?|%%?|//?)?(?P<operand>.*)", re.DOTALL)
 
 
 def read_substitution(text: str, at: int, *, quoted: bool) -> tuple[Part, int]:
@@ -184,36 +196,110 @@ def read_substitution(text: str, at: int, *, quoted: bool) -> tuple[Part, int]:
         end = text.find("`", at + 1)
         if end < 0:
             raise UnsupportedLineError(text[at:])
-        return Part("command", text[at + 1 : end], quoted), end + 1
-    if text.startswith("$((", at) or text.startswith("$'", at):
-        raise UnsupportedLineError(text[at:])
-    if text.startswith("$(", at):
+        return Part("command", re.sub(r"\\([$`\\])", r"\1", text[at + 1 : end]), quoted), end + 1
+    if text.startswith("$'", at) and not quoted:
+        return _ansi_quoted(text, at)
+    if text[at + 1 : at + 2] in ("(", "{"):
         end = _closing(text, at + 1)
-        return Part("command", text[at + 2 : end], quoted), end + 1
-    if text.startswith("${", at):
-        match = re.compile(r"\$\{(\w+|[@*#?])(?::-([^}]*))?\}").match(text, at)
-        if match is None:
-            raise UnsupportedLineError(text[at:])
-        return Part("variable", match[1], quoted, match[2] or ""), match.end()
+        return _enclosed(text[at + 1], text[at + 2 : end], quoted=quoted), end + 1
     match = _SPECIAL.match(text, at + 1)
     if match is None:
         return Part("text", "$", quoted), at + 1
     return Part("variable", match[0], quoted), match.end()
 
 
-def _closing(text: str, at: int) -> int:
-    """Return the place of the parenthesis that closes the one at a place."""
-    depth, quote = 0, ""
-    for place in range(at, len(text)):
+def _enclosed(mark: str, inside: str, *, quoted: bool) -> Part:
+    """Return a variable in braces, arithmetic, or a command in parentheses."""
+    if mark == "{":
+        return _braces(inside, quoted=quoted)
+    if inside.startswith("(") and inside.endswith(")"):
+        return Part("arithmetic", inside[1:-1], quoted)
+    return Part("command", inside, quoted)
+
+
+def _ansi_quoted(text: str, at: int) -> tuple[Part, int]:
+    match = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL).match(text, at)
+    if match is None:
+        raise UnsupportedLineError(text[at:])
+    return Part("text", unescape(match[1]), quoted=True), match.end()
+
+
+def _braces(inside: str, *, quoted: bool) -> Part:
+    """Return a variable in braces."""
+    if re.fullmatch(r"#\w+", inside):
+        return Part("variable", inside[1:], quoted, "length")
+    match = _BRACES.fullmatch(inside)
+    if match is None or (match["operand"] and not match["operator"]):
+        raise UnsupportedLineError(f"${{{inside}}}")
+    operand = parse_double_quoted(match["operand"]) if quoted else parse_unquoted(match["operand"])
+    return Part("variable", match["name"], quoted, match["operator"] or "", operand)
+
+
+def parse_unquoted(text: str) -> Word:
+    """Return the parts of a text whose quotes are removed, and whose blanks stay."""
+    lexer, parts = Lexer(text), list[Part]()
+    while lexer.at < len(text):
+        one = text[lexer.at]
+        if one in " \t\n;&|()<>":
+            parts.append(Part("text", one))
+            lexer.at += 1
+        else:
+            parts += lexer.part(one)
+    return tuple(parts)
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
+
+
+def unescape(text: str) -> str:
+    """Return a text with the escapes of ``printf`` and ``$'...'`` replaced."""
+
+    def one(match: re.Match[str]) -> str:
+        word = match[1]
+        if word[0] == "x" and len(word) > 1:
+            return chr(int(word[1:], 16))
+        return chr(int(word, 8) % 256) if word.isdigit() else _ESCAPES.get(word, word)
+
+    return re.sub(r"\\(x[0-9A-Fa-f]{1,2}|0?[0-7]{1,3}|.)", one, text, flags=re.DOTALL)
+
+
+def _end_of_quotes(text: str, at: int) -> int:
+    """Return the place of the double quote that closes the one at a place."""
+    place = at + 1
+    while place < len(text):
         one = text[place]
-        if quote:
-            quote = "" if one == quote else quote
-        elif one in "'\"":
-            quote = one
-        elif one in "()":
-            depth += 1 if one == "(" else -1
+        if one == '"':
+            return place
+        if one == "`":
+            place = max(text.find("`", place + 1), place)
+        elif one == "$" and text[place + 1 : place + 2] in ("(", "{"):
+            place = _closing(text, place + 1)
+        place += 2 if one == "\\" else 1
+    raise UnsupportedLineError(text[at:])
+
+
+def _closing(text: str, at: int) -> int:
+    """Return the place of the parenthesis or brace that closes the one at a place."""
+    opens, closes, depth, place = text[at], ")" if text[at] == "(" else "}", 0, at
+    while place < len(text):
+        one = text[place]
+        if one == "\\":
+            place += 1
+        elif one == "'":
+            place = text.find("'", place + 1)
+            if place < 0:
+                break
+        elif one == '"':
+            place = _end_of_quotes(text, place)
+        elif one == "#" and opens == "(" and text[place - 1] in " \t\n;":
+            place = max(text.find("\n", place), place)
+        elif one == opens:
+            depth += 1
+        elif one == closes:
+            depth -= 1
             if depth == 0:
                 return place
+        place += 1
     raise UnsupportedLineError(text[at:])
 
 

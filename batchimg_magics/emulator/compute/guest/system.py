@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: The hidden fact of a disk whose operating system is generalized, that of its accounts and its agent, and that of the
 #: changes to come.
 DEPROVISIONED, GUEST, LATER = "deprovisioned", "guest", "later"
+#: What an operating system has on its disk: packages, and files by the SHA-256 of their text.
+CONTENT = ("packages", "files")
 
 
 class SystemFacts(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -95,7 +97,8 @@ def provisioned(hidden: dict[str, Any], admin: str) -> dict[str, Any]:
     """Return the facts of an operating system that Azure has just provisioned: an account, a home, a running agent."""
     known = hidden.get(GUEST) or {}
     homes = [*(one for one in known.get("homes") or [] if one != admin), *([admin] if admin else [])]
-    return {DEPROVISIONED: False, GUEST: {"admin": admin, "homes": homes, "agent": True}}
+    content = {name: known[name] for name in CONTENT if name in known}
+    return {DEPROVISIONED: False, GUEST: {"admin": admin, "homes": homes, "agent": True, **content}}
 
 
 def facts_at(item: Item, now: float) -> dict[str, Any]:
@@ -109,9 +112,13 @@ def facts_at(item: Item, now: float) -> dict[str, Any]:
 
 def _apply(hidden: dict[str, Any], changed: dict[str, Any]) -> None:
     """Apply changes of the state to the hidden facts of a disk."""
-    guest = {name: value for name, value in changed.items() if name != DEPROVISIONED}
+    guest = {name: value for name, value in changed.items() if name not in (DEPROVISIONED, "files")}
+    known = hidden.get(GUEST) or {}
+    if (written := changed.get("files")) is not None:
+        files = (known.get("files") or {}) | written
+        guest["files"] = {path: digest for path, digest in files.items() if digest is not None}
     if guest:
-        hidden[GUEST] = (hidden.get(GUEST) or {}) | guest
+        hidden[GUEST] = known | guest
     if DEPROVISIONED in changed:
         hidden[DEPROVISIONED] = changed[DEPROVISIONED]
 

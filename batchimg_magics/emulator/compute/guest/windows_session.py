@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchimg_magics.emulator.compute.guest.shell import ScriptEndsError
+from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError
 from batchimg_magics.emulator.compute.guest.system import latest_fact
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.compute.guest.shell import Machine
+    from batchimg_magics.emulator.compute.guest.machine import Machine
     from batchimg_magics.emulator.compute.guest.system import GuestChange
 
 evidence = Evidence("Agents on Windows VMs")

@@ -8,6 +8,7 @@ import msgspec
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.catalog import regions
+from batchimg_magics.emulator.compute.guest.system import CONTENT
 from batchimg_magics.emulator.compute.model import replication
 from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -54,6 +55,8 @@ class BootableImage(msgspec.Struct, frozen=True):
         The accounts that have a home directory in the image; None: they are not known.
     specialized
         Whether its operating system is not provisioned again.
+    content
+        What is on its OS disk: packages, and files by their digests.
     """
 
     os_type: str
@@ -70,6 +73,7 @@ class BootableImage(msgspec.Struct, frozen=True):
     controllers: frozenset[str] = frozenset({"scsi"})
     homes: frozenset[str] | None = None
     specialized: bool = False
+    content: dict[str, Any] = {}
 
 
 class ImageProblem(msgspec.Struct, frozen=True):
@@ -174,6 +178,7 @@ def _of_gallery(store: Store, version: Item, definition: Item, now: float, regio
         _controllers(kind),
         _homes(version),
         specialized=kind.get("osState") == "Specialized",
+        content=_content(version),
     )
 
 
@@ -181,6 +186,12 @@ def _homes(image: Item) -> frozenset[str] | None:
     """Return the accounts with a home directory in an image, None if they are not known."""
     found = (image.hidden.get("guest") or {}).get("homes")
     return None if found is None else frozenset(found)
+
+
+def _content(image: Item) -> dict[str, Any]:
+    """Return what is on the OS disk of an image, as far as it is known."""
+    known = image.hidden.get("guest") or {}
+    return {name: known[name] for name in CONTENT if name in known}
 
 
 def _controllers(kind: dict[str, Any]) -> frozenset[str]:
@@ -233,4 +244,5 @@ def _managed(store: Store, now: float, image_id: str, region: str) -> BootableIm
         os_disk_gib=int(os_disk.get("diskSizeGB") or 0),
         data_disks=tuple((int(one["lun"]), int(one.get("diskSizeGB") or 0)) for one in storage.get("dataDisks") or []),
         homes=_homes(image),
+        content=_content(image),
     )

@@ -223,7 +223,8 @@ def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> 
     if image.security_type == "TrustedLaunch":
         properties["securityProfile"] = {"securityType": "TrustedLaunch"}
     size = image.os_disk_gib or OS_DISK_GIB[image.os_type]
-    known = {} if image.homes is None else {"guest": {"homes": sorted(image.homes)}}
+    homes = {} if image.homes is None else {"homes": sorted(image.homes)}
+    known = {"guest": homes | image.content} if homes or image.content else {}
     return DiskSource(
         properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned} | known
     )

@@ -12,13 +12,15 @@ import msgspec
 
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.compute.guest import system
+from batchimg_magics.emulator.compute.guest.machine import Machine, Reach
 from batchimg_magics.emulator.compute.guest.powershell import run_powershell_script
 from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
+from batchimg_magics.emulator.compute.guest.script_runs import run_shell_script
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
-from batchimg_magics.emulator.compute.guest.shell import Machine, run_shell_script
+from batchimg_magics.emulator.compute.model import guest_contents
 from batchimg_magics.emulator.compute.model.vm_view import disk_key, disks_of, started_at
 from batchimg_magics.emulator.http.messages import Refusal
-from batchimg_magics.emulator.network.outbound import has_way_out
+from batchimg_magics.emulator.network.outbound import has_way_out, reaches_internet
 from batchimg_magics.emulator.world.chance import NEVER
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -84,14 +86,11 @@ def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: lis
     stops = min(vm.hidden.get("stops_at", NEVER), _agent_stops(disk, begins))
     if not state.agent or begins >= stops:
         return CommandCourse(NEVER, NEVER, NEVER, NEVER, ScriptRun(seconds=NEVER))
-    name = str((vm.doc["properties"].get("osProfile") or {}).get("computerName") or vm.doc["name"])
-    named = vm.hidden.get("system") or ("ubuntu", "22.04")
-    machine = Machine(name, (str(named[0]), str(named[1])), state, begins, started_at(vm))
-    run = _interpret(machine, text, parameters)
+    out = has_way_out(call.store, call.now, _interfaces(vm))
+    run = _interpret(_machine(call, vm, disk, state, begins), text, parameters)
     _apply(call, vm, disk, [msgspec.structs.replace(one, at=begins + one.at) for one in run.changes])
     ends = NEVER if run.hangs else begins + run.seconds
     stops = min(stops, _agent_stops(disk, begins), vm.hidden.get("stops_at", NEVER))
-    out = has_way_out(call.store, call.now, _interfaces(vm))
     accepted, reported = begins + _REPORT_S, ends + _REPORT_S
     return CommandCourse(
         begins,
@@ -99,6 +98,27 @@ def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: lis
         accepted if out and accepted < stops else NEVER,
         reported if out and reported < stops and not run.hangs else NEVER,
         run,
+    )
+
+
+def _machine(call: Call, vm: Item, disk: Item | None, state: system.GuestState, begins: float) -> Machine:
+    """Return what a script finds out about a VM."""
+    name = str((vm.doc["properties"].get("osProfile") or {}).get("computerName") or vm.doc["name"])
+    named = vm.hidden.get("system") or ("ubuntu", "22.04")
+    guest = {} if disk is None else system.facts_at(disk, begins).get(system.GUEST) or {}
+    default = guest_contents.list_of_disk({"osType": state.os_type} if disk is None else disk.doc["properties"])
+    reach: Reach = "internet" if reaches_internet(call.store, call.now, _interfaces(vm)) else "azure"
+    if not has_way_out(call.store, call.now, _interfaces(vm)):
+        reach = "none"
+    return Machine(
+        name,
+        (str(named[0]), str(named[1])),
+        state,
+        begins,
+        started_at(vm),
+        guest_contents.packages_of(call.store, guest, default),
+        guest_contents.files_of(call.store, guest),
+        reach,
     )
 
 
@@ -133,4 +153,5 @@ def _apply(call: Call, vm: Item, disk: Item | None, changes: list[system.GuestCh
         vm.hidden["stops_at"] = stop
         call.store.put(vm)
     if disk is not None:
-        system.plan_changes(call.store, disk, [one for one in changes if one.at <= stop])
+        kept = guest_contents.stored(call.store, (one for one in changes if one.at <= stop))
+        system.plan_changes(call.store, disk, kept)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.compute.guest.system import facts_at, guest_state
+from batchimg_magics.emulator.compute.guest.system import CONTENT, facts_at, guest_state
+from batchimg_magics.emulator.compute.model.guest_contents import list_of_disk
 from batchimg_magics.emulator.compute.model.vm_extensions import extensions_of
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -38,8 +39,12 @@ def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
     hidden = facts_at(origin, now)
     passed = {name: hidden[name] for name in _INHERITED if hidden.get(name) is not None}
     if "deprovisioned" in passed and (state := guest_state(store, origin, now)).homes is not None:
-        passed["guest"] = {"admin": state.admin, "homes": list(state.homes), "agent": state.agent}
+        known = passed.get("guest") or {}
+        content = {name: known[name] for name in CONTENT if name in known}
+        passed["guest"] = {"admin": state.admin, "homes": list(state.homes), "agent": state.agent, **content}
     properties = origin.doc["properties"]
+    if "packages" not in (guest := passed.get("guest") or {}) and properties.get("osType"):
+        passed["guest"] = guest | {"packages": {"base": list_of_disk(properties)}}
     if (properties.get("encryptionSettingsCollection") or {}).get("enabled"):
         passed["encrypted"] = True
     if properties.get("purchasePlan"):

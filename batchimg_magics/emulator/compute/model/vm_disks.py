@@ -11,6 +11,7 @@ from batchimg_magics.emulator.arm.bodies import invalid, missing, part, parts, t
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
+from batchimg_magics.emulator.catalog.package_lists import list_of_image
 from batchimg_magics.emulator.catalog.platform_images import find_image, publisher_id, version_id
 from batchimg_magics.emulator.compute.guest.system import DEPROVISIONED, provisioned, start_system
 from batchimg_magics.emulator.compute.model import bootable_images, marketplace_terms
@@ -153,10 +154,16 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
         name=name,
         exact_version=exact,
         os_disk_gib=image.disk_gib,
+        facts=_listed(image.offer, image.sku, image.os),
         made_from={"imageReference": {"id": key}},
         trusted_launch="TrustedLaunch" in image.security,
         disk_facts=image.disk_facts(),
     )
+
+
+def _listed(offer: str, sku: str, os_type: str) -> dict[str, Any]:
+    """Return the hidden facts of a Marketplace image: its list of packages."""
+    return {"guest": {"packages": {"base": list_of_image(offer, sku, os_type)}}}
 
 
 def _not_available(reference: dict[str, Any]) -> Refusal:
@@ -184,7 +191,13 @@ def _assumed_system(call: Call, reference: dict[str, Any], version: str) -> Oper
     key = f"{top}/ArtifactTypes/VMImage/Offers/{reference['offer']}/Skus/{reference['sku']}/Versions/{exact}"
     made_from = {"imageReference": {"id": key}}
     return OperatingSystem(
-        os_type, generation, name=name, exact_version=exact, os_disk_gib=OS_DISK_GIB[os_type], made_from=made_from
+        os_type,
+        generation,
+        name=name,
+        exact_version=exact,
+        os_disk_gib=OS_DISK_GIB[os_type],
+        facts=_listed(str(reference["offer"]), sku, os_type),
+        made_from=made_from,
     )
 
 
@@ -203,7 +216,7 @@ def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
         exact_version=source.exact_version,
         os_disk_gib=source.os_disk_gib or OS_DISK_GIB[source.os_type],
         data_disks=source.data_disks,
-        facts={} if source.homes is None else {"guest": {"homes": sorted(source.homes)}},
+        facts={"guest": ({} if source.homes is None else {"homes": sorted(source.homes)}) | source.content},
         made_from={"galleryImageReference" if source.exact_version else "imageReference": {"id": image_id}},
     )
 

@@ -13,7 +13,7 @@ from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceTyp
 from batchimg_magics.emulator.compute.model import body_rules, guest_commands
 from batchimg_magics.emulator.compute.model.vm_view import power_state
 from batchimg_magics.emulator.compute.routes import virtual_machines
-from batchimg_magics.emulator.compute.routes.run_command import MAX_OUTPUT, os_type_of
+from batchimg_magics.emulator.compute.routes.run_command import end_of, os_type_of
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -52,7 +52,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
         "reported": course.reported,
         "code": run.exit_code,
     }
-    facts |= {"out": run.stdout[-MAX_OUTPUT:], "err": run.stderr[-MAX_OUTPUT:]}
+    facts |= {"out": end_of(run.stdout), "err": end_of(run.stderr)}
     known = {name: one for name, one in (old.hidden if old is not None else {}).items() if name != "work"}
     until = course.accepted if settled["asyncExecution"] else course.reported
     return BuildResult(settled, known | facts, seconds=until - call.now, error=error)

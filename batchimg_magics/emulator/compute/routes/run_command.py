@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.compute.guest.scripts import ScriptRun
 
 _COMMANDS = {"runshellscript": "Linux", "runpowershellscript": "Windows"}
-#: How much of the output Azure returns, from its end. Source: Microsoft's page on run-command.
+#: How many bytes of the output Azure returns, from its end. Source: Microsoft's page on run-command.
 MAX_OUTPUT = 4096
 
 routes = Routes("arm")
@@ -65,10 +65,15 @@ def _script(script: object) -> str:
     return "\n".join(script)
 
 
+def end_of(text: str) -> str:
+    """Return as much of an output as Azure does; a character that is cut is left out."""
+    return text.encode("utf-8", "replace")[-MAX_OUTPUT:].decode("utf-8", "ignore")
+
+
 def _statuses(os_type: str, run: ScriptRun) -> list[dict[str, str]]:
     """Return the result of a script as Azure shows it, whatever its exit code: one message, or two on Windows."""
     common = {"level": "Info", "displayStatus": "Provisioning succeeded"}
-    out, err = run.stdout[-MAX_OUTPUT:], run.stderr[-MAX_OUTPUT:]
+    out, err = end_of(run.stdout), end_of(run.stderr)
     if os_type == "Linux":
         message = f"Enable succeeded: \n[stdout]\n{out}\n[stderr]\n{err}"
         return [{"code": "ProvisioningState/succeeded", **common, "message": message}]

@@ -1,0 +1,282 @@
+"""The packages of VMs: what the package managers list, how it travels with disks, and what changes it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from batchimg_magics.emulator.http.scenarios import set_scenario
+from tests.support.compute_emulator import NETWORK, ComputeEmulator, copy_of, resource
+
+ALMA = {"publisher": "almalinux", "offer": "almalinux-x86_64", "sku": "9-gen2"}
+DEBIAN = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2"}
+MANAGED = "--break-system-packages"
+
+
+def ran(compute: ComputeEmulator, *lines: str, name: str = "desk-vm", advance_s: float = 900) -> tuple[str, str]:
+    """Run a shell script in a VM, and return what it printed to its two streams."""
+    body = {"commandId": "RunShellScript", "script": [*lines]}
+    response = compute.ask("POST", f"virtualMachines/{name}/runCommand", body)
+    assert response.status == 202, response.body
+    compute.clock.advance(advance_s)
+    done = compute.ask("GET", response.headers["Azure-AsyncOperation"]).body
+    assert done["status"] == "Succeeded"
+    (result,) = done["properties"]["output"]["value"]
+    out, _, err = result["message"].removeprefix("Enable succeeded: \n[stdout]\n").partition("\n[stderr]\n")
+    return out, err
+
+
+def machine(compute: ComputeEmulator, name: str, image: Any = None, disk: str = "") -> None:
+    storage: dict[str, Any] = {"imageReference": image, "osDisk": {"createOption": "FromImage", "name": f"{name}-os"}}
+    if disk:
+        managed = {"id": resource(f"disks/{disk}")}
+        storage = {"osDisk": {"createOption": "Attach", "osType": "Linux", "managedDisk": managed}}
+    properties = {
+        "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+        "storageProfile": storage,
+        "networkProfile": {"networkInterfaces": [{"id": compute.nic(f"{name}-nic")}]},
+    }
+    if image:
+        properties["osProfile"] = {"adminUsername": "me", "adminPassword": "not-a-secret-1"}
+    compute.make(f"virtualMachines/{name}", properties)
+
+
+@pytest.fixture(scope="module")
+def shared() -> ComputeEmulator:
+    compute = ComputeEmulator()
+    machine(compute, "alma", ALMA)
+    machine(compute, "debian", DEBIAN)
+    return compute
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("dpkg-query -W -f='${binary:Package} ${Version} ${Architecture}\\n' | grep '^zlib1g'",
+         "zlib1g:amd64 1:1.3.dfsg-3.1ubuntu2.1 amd64\n"),
+        ("dpkg-query --show --showformat '${Package}|${source:Package}|${db:Status-Abbrev}|${None}\\n' libhts3t64",
+         "libhts3t64|htslib|ii |\n"),
+        ("dpkg-query -W nosuch* || echo $?", "1\n"),
+        ("dpkg-query -f '${Package}\\n' -W | wc -l; dpkg -l | grep -c '^ii'", "69\n67\n"),
+        ("dpkg --get-selections | awk '$2 != \"install\"'",
+         "linux-image-6.8.0-1021-azure\t\t\tdeinstall\nmummer\t\t\t\t\t\thold\n"),
+        ("apt list --installed 2>/dev/null | grep ^bwa/", "bwa/noble,now 0.7.17-7+b2build1 amd64 [installed]\n"),
+        ("apt-cache policy tree | sed -n 2p", "  Installed: (none)\n"),
+        ("pip list --format=freeze | sed -n '/^scikit/p'", "scikit_learn==1.5.2\n"),
+        ("pip3 freeze | grep -e labtools -e ^pip= -e torch", "labtools @ file:///opt/lab/labtools\ntorch==2.4.1+cpu\n"),
+        ("python3 -m pip list --format json | tr ',' '\\n' | tail -1", ' "version": "0.42.0"}]\n'),
+        ("command -v conda || ls /opt; /opt/conda/bin/conda env list | awk '/envs/ {print $1}'", "conda\ngenomics\n"),
+        ("/opt/conda/bin/conda list -n genomics | awk '$4 == \"pypi\" {print $1, $2}'", "multiqc 1.25.1\n"),
+        ("PATH=/opt/conda/bin:$PATH; conda list --export | tail -1", "python=3.12.6=hc5c86c4_1_cpython\n"),
+        (". /opt/conda/etc/profile.d/conda.sh; conda activate genomics; pip list | wc -l", "4\n"),
+        ("/opt/conda/bin/conda list -p /opt/none || echo $?", "1\n"),
+        ("command -v rpm || rpm -qa || echo $?", "127\n"),
+        (". /etc/os-release; echo $ID $VERSION_ID", "ubuntu 24.04\n"),
+    ],
+)  # fmt: skip
+def test_managers_of_ubuntu_list_what_is_installed(shared: ComputeEmulator, line: str, found: str) -> None:
+    assert ran(shared, line)[0] == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("rpm -qa | grep -e bind -e b86b", "bind-license-9.16.23-29.el9_6.noarch\ngpg-pubkey-b86b3716-61e69f29\n"),
+        ("rpm -qa --qf '%{NAME}\\t%{EPOCH}:%{VERSION}-%{RELEASE}\\t%{ARCH}\\n' tar zlib gpg-pubkey | sort | tail -2",
+         "tar\t2:1.34-7.el9\tx86_64\nzlib\t(none):1.2.11-40.el9\tx86_64\n"),
+        ("rpm -qa --queryformat='%{NAME}=%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}\\n' | grep -e tar= -e ^sed",
+         "sed=4.8\ntar=2:1.34\n"),
+        ("rpm -q --qf '%-8{NAME}|%{EPOCHNUM}\\n' bash kernel", "bash    |0\nkernel  |0\nkernel  |0\n"),
+        ("rpm -q nosuch bash || echo $?", "package nosuch is not installed\nbash-5.1.8-9.el9.x86_64\n1\n"),
+        ("dnf list installed | awk '/^tar/ {print $1, $2, $3}'", "tar.x86_64 2:1.34-7.el9 @baseos\n"),
+        ("pip3 list || echo $?; command -v dpkg-query apt-get; python3 -m pip list || echo $?", "127\n1\n"),
+        ("sudo dnf -y install tree && rpm -q tree; yum -q -y remove tree >/dev/null; rpm -q tree | tail -1",
+         "Installed:\n  tree\n\nComplete!\ntree-1.8.0-10.el9.x86_64\npackage tree is not installed\n"),
+        ("dnf upgrade </dev/null; echo $?", "Is this ok [y/N]: \n\n1\n"),
+    ],
+)  # fmt: skip
+def test_rpm_lists_what_is_installed(shared: ComputeEmulator, line: str, found: str) -> None:
+    assert ran(shared, line, name="alma")[0] == found.replace("\n\n1", "\n1")
+
+
+def test_systems_have_lists_of_their_own(shared: ComputeEmulator) -> None:
+    assert ran(shared, "dpkg-query -W libc6 tzdata; pip list; echo $?", name="debian") == (
+        "libc6:amd64\t2.36-9+deb12u10\ntzdata\t2025b-0+deb12u1\n127\n",
+        "/var/lib/waagent/run-command/download/0/script.sh: 1: pip: not found\n",
+    )
+
+
+# -- what changes them -------------------------------------------------------------------------------------------
+
+
+def test_changes_of_packages_are_what_the_managers_list_then() -> None:
+    compute = ComputeEmulator()
+    before = ran(compute, "dpkg-query -W")[0]
+    out, err = ran(
+        compute, "apt-get update >/dev/null", "apt-get install tree", "echo $?", "apt-get -y install nosuch", "echo $?"
+    )
+    assert out.endswith(
+        "Abort.\n1\nReading package lists...\nBuilding dependency tree...\nReading state information...\n100\n"
+    )
+    assert err == "E: Unable to locate package nosuch\n"
+    assert ran(compute, "dpkg-query -W")[0] == before
+    ran(compute, "export DEBIAN_FRONTEND=noninteractive", "apt-get -y -qq upgrade")
+    after = ran(compute, "dpkg-query -W")[0]
+    changed = {line.split("\t")[0] for line in set(after.splitlines()) - set(before.splitlines())}
+    assert {"adduser", "apt"} <= changed
+    assert not {"mummer", "linux-image-6.8.0-1021-azure"} & changed  # held, and removed
+    assert ran(compute, "apt-get -y upgrade | tail -1")[0].startswith("0 upgraded, 0 newly installed")
+    compute.clock.advance(400 * 86_400)
+    assert " upgraded" in ran(compute, "apt-get -y upgrade | grep newly")[0]
+    assert ran(compute, "dpkg-query -W")[0] != after
+
+    ran(compute, "apt-get -y install python3-numpy", "apt-get -y purge tmux", "apt install -y tree")
+    listed = ran(compute, "dpkg-query -W -f='${Package} ' python3-numpy libopenblas0-pthread tree tmux")
+    assert listed == ("libopenblas0-pthread python3-numpy tree ", "dpkg-query: no packages found matching tmux\n")
+    assert "externally-managed-environment" in ran(compute, "pip install cowsay || echo $?")[1]
+    ran(compute, f"pip install {MANAGED} cowsay numpy==2.0.0", f"pip uninstall -y {MANAGED} Scikit-Learn")
+    found = ran(compute, "pip list --format=freeze | grep -i -e cowsay -e numpy -e scikit")[0]
+    assert "numpy==2.0.0\n" in found
+    assert found.count("\n") == 2
+    conda = "/opt/conda/bin/conda"
+    ran(compute, f"{conda} install -y -n genomics seqkit samtools=1.22; {conda} remove -y -n genomics bedtools")
+    found = ran(compute, f"{conda} list -n genomics -e | grep -e seqkit -e ^samtools -e bedtools | cut -d= -f1,2")[0]
+    assert found.startswith("samtools=1.22\nseqkit=2.8.")
+
+
+def test_a_version_of_a_package_can_be_chosen_if_the_repository_has_it() -> None:
+    compute = ComputeEmulator()
+    newest = ran(compute, "apt-cache policy samtools | awk '/Candidate/ {print $2}'")[0].strip()
+    assert (
+        ran(compute, f"apt-get install -y samtools={newest} >/dev/null; dpkg-query -W samtools")[0]
+        == f"samtools\t{newest}\n"
+    )
+    assert "E: Version '9' for 'samtools' was not found" in ran(compute, "apt-get install -y samtools=9")[1]
+
+
+# -- disks, images -----------------------------------------------------------------------------------------------
+
+
+def test_packages_and_files_travel_with_the_disk() -> None:
+    compute = ComputeEmulator()
+    compute.snapshot("before", "desk-vm_OsDisk_1")
+    ran(compute, "apt-get -y install tree; mkdir -p /var/lib/lab; dpkg-query -W > /var/lib/lab/list; echo a > /tmp/a")
+    listed = ran(compute, "ls /var/lib/lab; cat /tmp/a")
+    assert listed == ("list\n", "cat: /tmp/a: No such file or directory\n")  # nothing stays in /tmp
+    compute.snapshot("os", "desk-vm_OsDisk_1")
+    for name in ("before", "os"):
+        compute.make(f"disks/{name}-copy", {"creationData": copy_of(f"snapshots/{name}")})
+        machine(compute, f"{name}-vm", disk=f"{name}-copy")
+    assert ran(compute, "dpkg -l tree >/dev/null || echo none; cat /var/lib/lab/list", name="before-vm")[0] == "none\n"
+    there = ran(compute, "dpkg-query -W -f='${Package}' tree; test -f /var/lib/lab/list && echo there", name="os-vm")
+    assert there == ("treethere\n", "")
+    ran(compute, "apt-get -y purge tree; rm -r /var/lib/lab", name="os-vm")
+    assert ran(compute, "ls /var/lib/lab", name="desk-vm")[0] == "list\n"  # the source stays as it was
+
+
+def test_a_version_has_the_content_of_its_source_and_so_have_its_vms() -> None:
+    compute = ComputeEmulator()
+    ran(
+        compute,
+        "apt-get -y install tree; echo kept > /var/lib/list; echo gone > /var/lib/waagent/note",
+        "echo a > /home/researcher/b",
+    )
+    compute.ask(
+        "POST",
+        "virtualMachines/desk-vm/runCommand",
+        {"commandId": "RunShellScript", "script": ["waagent -deprovision+user -force"]},
+    )
+    compute.clock.advance(600)
+    compute.snapshot("os", "desk-vm_OsDisk_1")
+    compute.definition()
+    compute.version()
+    image = {"id": resource("galleries/lab/images/tools/versions/1.0.0")}
+    machine(compute, "made", image)
+    text = ran(
+        compute,
+        "cat /var/lib/list /var/lib/waagent/note /home/researcher/b; dpkg-query -W -f '${Package}' tree",
+        name="made",
+    )
+    assert text[0] == "kept\ntree"
+    assert text[1].count("No such file") == 2
+    compute.make("disks/again", {"creationData": {"createOption": "FromImage", "galleryImageReference": image}})
+    machine(compute, "attached", disk="again")
+    assert ran(compute, "cat /var/lib/list", name="attached")[0] == "kept\n"
+
+
+def test_the_state_grows_by_a_text_once() -> None:
+    compute = ComputeEmulator()
+    text = "x" * 40_000
+    ran(compute, f"printf %s {text} > /var/lib/big; sha256sum /var/lib/big")
+    for name in ("one", "two"):
+        compute.snapshot(name, "desk-vm_OsDisk_1")
+    held = [item for item in compute.store.all_items() if text in str(item.doc) + str(item.hidden)]
+    assert [item.key for item in held] == [f"/guestfiles/{hashlib.sha256(text.encode()).hexdigest()}"]
+
+
+# -- what fails --------------------------------------------------------------------------------------------------
+
+
+def test_without_a_way_out_nothing_is_installed() -> None:
+    compute = ComputeEmulator()
+    rules = [
+        ("azure", 100, "Allow", "AzureCloud"),
+        ("rest", 200, "Deny", "*"),
+    ]
+    security = [
+        {
+            "name": name,
+            "properties": {
+                "priority": priority, "access": access, "direction": "Outbound", "protocol": "*",
+                "sourcePortRange": "*",
+                "destinationPortRange": "*", "sourceAddressPrefix": "*", "destinationAddressPrefix": prefix,
+            },
+        }
+        for name, priority, access, prefix in rules
+    ]  # fmt: skip
+    group = f"{NETWORK}/networkSecurityGroups/fence"
+    compute.make(group, {"securityRules": security})
+    nic = f"{NETWORK}/networkInterfaces/desk-vm-nic"
+    document = compute.ask("GET", nic).body
+    compute.make(nic, document["properties"] | {"networkSecurityGroup": {"id": group}})
+    out, err = ran(
+        compute, "apt-get update; echo $?", "apt-get -y install tree; echo $?", f"pip install {MANAGED} cowsay; echo $?"
+    )
+    assert [line for line in out.splitlines() if line.isdigit()] == ["0", "100", "1"]
+    assert "W: Failed to fetch http://azure.archive.ubuntu.com" in err
+    assert "Could not connect to azure.archive.ubuntu.com:80" in err
+    assert "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?" in err
+    assert "ERROR: No matching distribution found for cowsay" in err
+    assert ran(compute, "dpkg -l tree")[1].startswith("dpkg-query: no packages found")
+
+
+def test_the_lock_of_dpkg_is_held_shortly_after_a_start() -> None:
+    compute = ComputeEmulator()
+    compute.ask("POST", "virtualMachines/desk-vm/restart")
+    compute.clock.advance(45)
+    out, err = ran(compute, "apt-get -y install tree; echo $?", advance_s=20)
+    assert out == "100\n"
+    assert err.startswith("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process ")
+    compute.ask("POST", "virtualMachines/desk-vm/restart")
+    compute.clock.advance(45)
+    ran(compute, "apt-get -y -o DPkg::Lock::Timeout=300 install tree")
+    assert ran(compute, "dpkg-query -W -f '${Package}' tree")[0] == "tree"
+
+
+def test_pip_may_be_broken() -> None:
+    compute = ComputeEmulator()
+    set_scenario(compute.store, "broken-pip")
+    out, err = ran(compute, "pip3 list; echo $?; python3 -m pip list --format=freeze >/dev/null; echo $?")
+    assert out == "1\n1\n"
+    assert err.count("ModuleNotFoundError: No module named 'pip._internal'") == 2
+    set_scenario(compute.store, "calm")
+    assert ran(compute, "pip list | wc -l")[0] == "21\n"
+
+
+def test_the_end_of_an_output_is_returned_in_bytes() -> None:
+    compute = ComputeEmulator()
+    out = ran(compute, "seq 3000; printf 'é%.0s' 1 2 3; seq 2000 >&2")
+    assert [len(one.encode()) for one in out] == [4096, 4096]
+    assert out[0].endswith("3000\nééé")
