@@ -18,9 +18,6 @@ evidence.rule(
 _TIMEOUT_S = evidence.assumed(
     120.0, "s", "until a package manager gives up without a way out", "the programs retry; no recording shows it"
 )
-BOOT_LOCK_S = evidence.assumed(
-    75.0, "s", "after the start of a Debian or Ubuntu VM while apt-daily holds the lock of dpkg", "users report minutes"
-)
 
 
 def is_reached(shell: Shell) -> bool:

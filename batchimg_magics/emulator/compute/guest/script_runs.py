@@ -44,7 +44,7 @@ def run_shell_script(machine: Machine, programs: Mapping[str, Program], text: st
         code, shell.seconds = 0, NEVER
     changes = _last_writes(shell.changes)
     out, err = "".join(shell.stdout), "".join(shell.stderr)
-    return ScriptRun(out, err, code, shell.seconds, changes, shell.files.texts, shell.assumed)
+    return ScriptRun(out, err, code, shell.seconds, changes, shell.files.texts, shell.unmodelled)
 
 
 def _ended(shell: Shell, text: str) -> int:

@@ -60,8 +60,8 @@ class ScriptRun(msgspec.Struct):
         What it did to the VM; `at` counts from the start of the script.
     files
         The files that were written in the end.
-    assumed
-        The programs of which only an exit code is assumed.
+    unmodelled
+        The programs that are not modelled, and succeed.
     """
 
     stdout: str = ""
@@ -70,7 +70,7 @@ class ScriptRun(msgspec.Struct):
     seconds: float = 0.0
     changes: list[GuestChange] = msgspec.field(default_factory=list)
     files: dict[str, str] = msgspec.field(default_factory=dict)
-    assumed: list[str] = msgspec.field(default_factory=list)
+    unmodelled: list[str] = msgspec.field(default_factory=list)
 
     @property
     def hangs(self) -> bool:

@@ -56,8 +56,8 @@ class Shell(msgspec.Struct):
         Of the shell; ``$0`` is the first parameter.
     stdin, stdout, stderr
         The input that a loop or a group reads, and where it prints.
-    changes, assumed
-        What all shells of the script did to the VM, and the programs of which only an exit code is assumed.
+    changes, unmodelled
+        What all shells of the script did to the VM, and the programs that are not modelled, and succeed.
     homes
         The accounts with a home directory.
     errexit, nounset, pipefail
@@ -84,7 +84,7 @@ class Shell(msgspec.Struct):
     stdout: list[str] = msgspec.field(default_factory=list)
     stderr: list[str] = msgspec.field(default_factory=list)
     changes: list[GuestChange] = msgspec.field(default_factory=list)
-    assumed: list[str] = msgspec.field(default_factory=list)
+    unmodelled: list[str] = msgspec.field(default_factory=list)
     homes: list[str] = msgspec.field(default_factory=list)
     errexit: bool = False
     nounset: bool = False
@@ -212,7 +212,7 @@ class Shell(msgspec.Struct):
         if "/" in argv[0] and self.read(argv[0]) is not None:
             return self.run_file(argv[0], argv[1:])
         if self.machine.program_s is not None:
-            return self._assume(argv)
+            return self._skip(argv)
         return self.complain(f"{self.parameters[0]}: {self.line}: {argv[0]}: not found", 127)
 
     def _run_program(self, program: Program, argv: list[str], stdin: str | None) -> int:
@@ -223,12 +223,12 @@ class Shell(msgspec.Struct):
                 raise
             if isinstance(error, UnknownOptionError):
                 return self.complain(f"The emulator does not model this command: {error}", 2)
-            return self._assume(argv)
+            return self._skip(argv)
 
-    def _assume(self, argv: list[str]) -> int:
+    def _skip(self, argv: list[str]) -> int:
         """Let a program that is not modelled succeed after its time."""
         self.seconds += self.machine.program_s or 0.0
-        self.assumed.append(" ".join(argv))
+        self.unmodelled.append(" ".join(argv))
         return 0
 
     def _call(self, function: Command, argv: list[str], stdin: str | None) -> int:
