@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.awk_functions import call
+from batchimg_magics.emulator.compute.guest.awk_state import NUMBER, AwkState, Numeric, Value, as_number, as_text
 from batchimg_magics.emulator.compute.guest.awk_syntax import Node, Parser
 from batchimg_magics.emulator.compute.guest.options import read_options
 from batchimg_magics.emulator.compute.guest.posix_regex import compiled
@@ -15,11 +15,11 @@ from batchimg_magics.emulator.compute.guest.shell_words import unescape
 from batchimg_magics.emulator.compute.guest.text_tools import gather, lines_of
 
 if TYPE_CHECKING:
+    import re
+
     from batchimg_magics.emulator.compute.guest.shell import Program, Shell
 
-Value = str | float
 _MAX_STEPS = 2_000_000
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 
 
 class _NextError(Exception):
@@ -34,46 +34,8 @@ class _LoopError(Exception):
     """``break`` or ``continue``."""
 
 
-def _number(value: Value) -> float:
-    if isinstance(value, float):
-        return value
-    match = _NUMBER.match(value)
-    return float(match[1]) if match else 0.0
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, str):
-        return value
-    return str(int(value)) if value == int(value) else f"{value:.6g}"
-
-
-class _Numeric(str):
-    """A text from the input: it is compared as a number if it looks like one."""
-
-    __slots__ = ()
-
-
-class Awk:
+class Awk(AwkState):
     """An awk program that runs."""
-
-    def __init__(self, shell: Shell, variables: dict[str, Value]) -> None:
-        self.shell = shell
-        self.names: dict[str, Value] = {
-            "FS": " ",
-            "OFS": " ",
-            "ORS": "\n",
-            "NR": 0.0,
-            "NF": 0.0,
-            "SUBSEP": "\x1c",
-            "RS": "\n",
-        }
-        self.names |= variables
-        self.arrays: dict[str, dict[str, Value]] = {}
-        self.fields: list[str] = [""]
-        self.files: set[str] = set()
-        self.ranges: set[int] = set()
-        self.out = ""
-        self.steps = 0
 
     def run(self, program: list[tuple[Node | None, Node | None]], lines: list[str]) -> int:
         """Run a program on lines, and return its exit code."""
@@ -121,7 +83,7 @@ class Awk:
         return True
 
     def _set_line(self, line: str) -> None:
-        mark = _text(self.names["FS"])
+        mark = as_text(self.names["FS"])
         if mark == " ":
             parts = line.split()
         elif not line:
@@ -130,7 +92,7 @@ class Awk:
             parts = line.split(mark)
         else:
             parts = compiled(mark, extended=True).split(line)
-        self.fields = [_Numeric(line), *(_Numeric(one) for one in parts)]
+        self.fields = [Numeric(line), *(Numeric(one) for one in parts)]
         self.names["NF"] = float(len(parts))
 
     def _set_field(self, number: int, value: str) -> None:
@@ -140,7 +102,7 @@ class Awk:
         self.fields += [""] * (number + 1 - len(self.fields))
         self.fields[number] = value
         self.names["NF"] = float(len(self.fields) - 1)
-        self.fields[0] = _text(self.names["OFS"]).join(self.fields[1:])
+        self.fields[0] = as_text(self.names["OFS"]).join(self.fields[1:])
 
     # -- statements ----------------------------------------------------------------------------------------------
 
@@ -175,7 +137,7 @@ class Awk:
 
     def _do_each(self, name: str, array: str, body: Node) -> None:
         for key in list(self.arrays.get(array, {})):
-            self.names[name] = _Numeric(key)
+            self.names[name] = Numeric(key)
             if self._round(body):
                 return
 
@@ -196,7 +158,7 @@ class Awk:
         raise _NextError
 
     def _do_exit(self, code: Node | None) -> None:
-        raise _ExitError(str(int(_number(self.value(code))) % 256 if code is not None else 0))
+        raise _ExitError(str(int(as_number(self.value(code))) % 256 if code is not None else 0))
 
     def _do_delete(self, name: str, index: list[Node] | None) -> None:
         if index is None:
@@ -206,19 +168,19 @@ class Awk:
 
     def _do_print(self, values: list[Node], where: str, target: Node | None) -> None:
         flat = values[0][1] if len(values) == 1 and values[0][0] == "group" else values
-        shown = [_text(self.value(one)) for one in flat] or [self.fields[0]]
-        self._put(_text(self.names["OFS"]).join(shown) + _text(self.names["ORS"]), where, target)
+        shown = [as_text(self.value(one)) for one in flat] or [self.fields[0]]
+        self._put(as_text(self.names["OFS"]).join(shown) + as_text(self.names["ORS"]), where, target)
 
     def _do_printf(self, values: list[Node], where: str, target: Node | None) -> None:
         flat = values[0][1] if len(values) == 1 and values[0][0] == "group" else values
-        form, *rest = [_text(self.value(one)) for one in flat]
+        form, *rest = [as_text(self.value(one)) for one in flat]
         self._put(formatted(form, rest)[0], where, target)
 
     def _put(self, text: str, where: str, target: Node | None) -> None:
         if not where or target is None:
             self.out += text
             return
-        path = _text(self.value(target))
+        path = as_text(self.value(target))
         if where == "|":
             raise UnsupportedLineError("awk with a pipe")
         if path == "/dev/stderr":
@@ -237,8 +199,8 @@ class Awk:
 
     def _truth(self, node: Node) -> bool:
         value = self.value(node)
-        if isinstance(value, _Numeric) and _NUMBER.fullmatch(value.rstrip()):
-            return _number(value) != 0
+        if isinstance(value, Numeric) and NUMBER.fullmatch(value.rstrip()):
+            return as_number(value) != 0
         return value != 0 if isinstance(value, float) else value != ""
 
     def _value_text(self, value: Value) -> Value:
@@ -254,11 +216,11 @@ class Awk:
         return self.names.get(name, "")
 
     def _value_field(self, number: Node) -> Value:
-        place = int(_number(self.value(number)))
+        place = int(as_number(self.value(number)))
         return self.fields[place] if place < len(self.fields) else ""
 
     def _key(self, index: list[Node]) -> str:
-        return _text(self.names["SUBSEP"]).join(_text(self.value(one)) for one in index)
+        return as_text(self.names["SUBSEP"]).join(as_text(self.value(one)) for one in index)
 
     def _value_item(self, name: str, index: list[Node]) -> Value:
         return self.arrays.setdefault(name, {}).setdefault(self._key(index), "")
@@ -267,28 +229,29 @@ class Awk:
         index = key[1] if key[0] == "group" else [key]
         return float(self._key(index) in self.arrays.get(name, {}))
 
-    def _store(self, target: Node, value: Value) -> Value:
+    def store(self, target: Node, value: Value) -> Value:
+        """Set a variable, an item or a field."""
         if target[0] == "name":
             self.names[target[1]] = value
         elif target[0] == "item":
             self.arrays.setdefault(target[1], {})[self._key(target[2])] = value
         else:
-            self._set_field(int(_number(self.value(target[1]))), _text(value))
+            self._set_field(int(as_number(self.value(target[1]))), as_text(value))
         return value
 
     def _value_assign(self, sign: str, target: Node, value: Node) -> Value:
         found = self.value(value)
-        return self._store(target, self._calculated(sign, self.value(target), found) if sign else found)
+        return self.store(target, self._calculated(sign, self.value(target), found) if sign else found)
 
     def _value_raise(self, sign: str, target: Node, first: bool) -> Value:  # noqa: FBT001 - a part of the tree
-        before = _number(self.value(target))
+        before = as_number(self.value(target))
         after = before + (1.0 if sign == "++" else -1.0)
-        self._store(target, after)
+        self.store(target, after)
         return after if first else before
 
     @staticmethod
     def _calculated(sign: str, left: Value, right: Value) -> float:
-        a, b = _number(left), _number(right)
+        a, b = as_number(left), as_number(right)
         if sign in ("/", "%") and b == 0:
             raise UnsupportedLineError("awk: division by zero")
         return float({"+": a + b, "-": a - b, "*": a * b}.get(sign, 0.0)) if sign in "+-*" else (
@@ -299,7 +262,7 @@ class Awk:
         return self._calculated(sign, self.value(left), self.value(right))
 
     def _value_join(self, left: Node, right: Node) -> Value:
-        return _text(self.value(left)) + _text(self.value(right))
+        return as_text(self.value(left)) + as_text(self.value(right))
 
     def _value_not(self, inside: Node) -> Value:
         return float(not self._truth(inside))
@@ -313,11 +276,12 @@ class Awk:
     def _value_choose(self, condition: Node, yes: Node, no: Node) -> Value:
         return self.value(yes if self._truth(condition) else no)
 
-    def _pattern(self, node: Node) -> re.Pattern[str]:
-        return compiled(node[1] if node[0] == "regex" else _text(self.value(node)), extended=True)
+    def pattern(self, node: Node) -> re.Pattern[str]:
+        """Return the pattern that an expression is."""
+        return compiled(node[1] if node[0] == "regex" else as_text(self.value(node)), extended=True)
 
     def _value_match(self, sign: str, left: Node, right: Node) -> Value:
-        found = self._pattern(right).search(_text(self.value(left))) is not None
+        found = self.pattern(right).search(as_text(self.value(left))) is not None
         return float(found is (sign == "~"))
 
     def _value_compare(self, sign: str, left: Node, right: Node) -> Value:
@@ -329,39 +293,14 @@ class Awk:
     def _value_call(self, name: str, arguments: list[Node]) -> Value:
         return call(self, name, arguments)
 
-    # -- what the functions use ----------------------------------------------------------------------------------
-
-    def store(self, target: Node, value: Value) -> Value:
-        """Set a variable, an item or a field."""
-        return self._store(target, value)
-
-    def pattern(self, node: Node) -> re.Pattern[str]:
-        """Return the pattern that an expression is."""
-        return self._pattern(node)
-
-    @staticmethod
-    def text(value: Value) -> str:
-        """Return a value as text."""
-        return _text(value)
-
-    @staticmethod
-    def number(value: Value) -> float:
-        """Return a value as a number."""
-        return _number(value)
-
-    @staticmethod
-    def from_input(text: str) -> str:
-        """Return a text that is compared as a number if it looks like one."""
-        return _Numeric(text)
-
 
 def _order(a: Value, b: Value) -> int:
     numbers = all(
-        isinstance(one, float) or (isinstance(one, _Numeric) and _NUMBER.fullmatch(one.strip())) for one in (a, b)
+        isinstance(one, float) or (isinstance(one, Numeric) and NUMBER.fullmatch(one.strip())) for one in (a, b)
     )
     if numbers:
-        return (_number(a) > _number(b)) - (_number(a) < _number(b))
-    return (_text(a) > _text(b)) - (_text(a) < _text(b))
+        return (as_number(a) > as_number(b)) - (as_number(a) < as_number(b))
+    return (as_text(a) > as_text(b)) - (as_text(a) < as_text(b))
 
 
 def _awk(shell: Shell, argv: list[str], stdin: str | None) -> int:
@@ -374,7 +313,7 @@ def _awk(shell: Shell, argv: list[str], stdin: str | None) -> int:
         variables["FS"] = "\t" if mark == "t" else unescape(mark) if mark != "\\|" else "\\|"
     for one in asked.values("v"):
         name, _, value = one.partition("=")
-        variables[name] = _Numeric(unescape(value))
+        variables[name] = Numeric(unescape(value))
     text, *paths = asked.words
     program = Parser(text).program()
     reads = any(pattern != ("BEGIN",) for pattern, _ in program)

@@ -9,34 +9,28 @@ import msgspec
 
 from batchimg_magics.emulator.compute.guest import outside
 from batchimg_magics.emulator.compute.guest.options import Options, read_options
+from batchimg_magics.emulator.compute.guest.packages import CONDA_PREFIX, conda_prefix
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.package_lists import Package
     from batchimg_magics.emulator.compute.guest.shell import Program, Shell
 
-#: Where conda is installed.
-PREFIX = "/opt/conda"
 _INSTALL_S = 40.0
 _HEAD = "# This file may be used to create an environment using:\n# $ conda create --name <env> --file <this file>\n"
-
-
-def prefix_of(environment: str) -> str:
-    """Return the folder of an environment."""
-    return PREFIX if environment == "base" else f"{PREFIX}/envs/{environment}"
 
 
 def _environment(shell: Shell, asked: Options) -> str | None:
     """Return the environment that a command is about, None if it does not exist."""
     known = shell.packages.environments()
     if path := asked.value("p", "prefix").rstrip("/"):
-        return next((one for one in known if prefix_of(one) == path), None)
+        return next((one for one in known if conda_prefix(one) == path), None)
     name = asked.value("n", "name") or shell.variables.get("CONDA_DEFAULT_ENV") or "base"
     return name if name in known else None
 
 
 def _missing(shell: Shell, asked: Options) -> int:
-    where = asked.value("p", "prefix") or prefix_of(asked.value("n", "name") or "base")
+    where = asked.value("p", "prefix") or conda_prefix(asked.value("n", "name") or "base")
     return shell.complain(f"\nEnvironmentLocationNotFound: Not a conda environment: {where}\n")
 
 
@@ -78,7 +72,7 @@ def _list(shell: Shell, asked: Options) -> int:
     elif asked.has("explicit"):
         _explicit(shell, found, md5=asked.has("md5"))
     else:
-        _table(shell, found, prefix_of(environment))
+        _table(shell, found, conda_prefix(environment))
     return 0
 
 
@@ -112,12 +106,12 @@ def _env(shell: Shell, asked: Options) -> int:
         raise UnsupportedLineError(f"conda env {verb}")
     known = shell.packages.environments()
     if asked.has("json"):
-        shell.stdout.append(_json({"envs": [prefix_of(one) for one in known]}))
+        shell.stdout.append(_json({"envs": [conda_prefix(one) for one in known]}))
         return 0
     active = shell.variables.get("CONDA_DEFAULT_ENV", "base")
     shell.stdout.append("# conda environments:\n#\n")
     for one in known:
-        shell.stdout.append(f"{one:<22} {'*' if one == active else ' '}  {prefix_of(one)}\n")
+        shell.stdout.append(f"{one:<22} {'*' if one == active else ' '}  {conda_prefix(one)}\n")
     shell.stdout.append("\n")
     return 0
 
@@ -132,7 +126,7 @@ def _export(shell: Shell, asked: Options) -> int:
     lines += [f"  - {one.name}={one.version}={one.section}" for one in found if one.source != "pypi"]
     pypi = [f"      - {one.name}=={one.version}" for one in found if one.source == "pypi"]
     lines += ["  - pip:", *pypi] if pypi else []
-    shell.stdout.extend(f"{line}\n" for line in [*lines, f"prefix: {prefix_of(environment)}"])
+    shell.stdout.extend(f"{line}\n" for line in [*lines, f"prefix: {conda_prefix(environment)}"])
     return 0
 
 
@@ -184,7 +178,7 @@ def _remove(shell: Shell, manager: str, names: list[str]) -> int:
 
 def _info(shell: Shell, asked: Options) -> int:
     if asked.has("base"):
-        shell.stdout.append(f"{PREFIX}\n")
+        shell.stdout.append(f"{CONDA_PREFIX}\n")
         return 0
     if asked.has("envs", "e"):
         return _env(shell, Options(asked.given, ["env", "list"]))
@@ -217,8 +211,8 @@ def _activate(shell: Shell, asked: Options) -> int:
     if name not in shell.packages.environments():
         return shell.complain(f"\nEnvironmentNameNotFound: Could not find conda environment: {name}\n")
     shell.variables["CONDA_DEFAULT_ENV"] = name
-    shell.variables["CONDA_PREFIX"] = prefix_of(name)
-    shell.variables["PATH"] = f"{prefix_of(name)}/bin:{PREFIX}/condabin:{shell.path()}"
+    shell.variables["CONDA_PREFIX"] = conda_prefix(name)
+    shell.variables["PATH"] = f"{conda_prefix(name)}/bin:{CONDA_PREFIX}/condabin:{shell.path()}"
     return 0
 
 
@@ -229,7 +223,7 @@ def _run(shell: Shell, argv: list[str], stdin: str | None) -> int:
         return _missing(shell, asked)
     child = shell.fork()
     child.stdout, child.stderr = shell.stdout, shell.stderr
-    child.variables["PATH"] = f"{prefix_of(environment)}/bin:{shell.path()}"
+    child.variables["PATH"] = f"{conda_prefix(environment)}/bin:{shell.path()}"
     status = child.run_argv(asked.words, stdin) if asked.words else 0
     shell.seconds = child.seconds
     return status

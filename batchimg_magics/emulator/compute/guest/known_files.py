@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.compute.guest.conda import PREFIX, prefix_of
+from batchimg_magics.emulator.compute.guest.packages import CONDA_PREFIX, conda_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.compute.guest.shell import Shell
+    from batchimg_magics.emulator.compute.guest.shell_base import ShellBase
 
 _FIRST_UID = 1000
 _PROGRAM_FOLDERS = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin"})
@@ -43,7 +43,7 @@ _BUILTINS = frozenset(
 )  # fmt: skip
 
 
-def accounts(shell: Shell) -> list[str]:
+def accounts(shell: ShellBase) -> list[str]:
     """Return the lines of the password database."""
     lines = ["root:x:0:0:root:/root:/bin/bash", "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin"]
     return lines + [
@@ -52,7 +52,7 @@ def accounts(shell: Shell) -> list[str]:
     ]
 
 
-def _release(shell: Shell) -> str:
+def _release(shell: ShellBase) -> str:
     """Return ``/etc/os-release``."""
     base = shell.packages.base.partition("+")[0]
     name, _, version = base.partition("-")
@@ -73,7 +73,7 @@ def _release(shell: Shell) -> str:
     )
 
 
-def known_text(shell: Shell, path: str) -> str | None:
+def known_text(shell: ShellBase, path: str) -> str | None:
     """Return the text of a file of the system, None if there is none that is known."""
     family, conda = shell.packages.family, bool(shell.packages.environments())
     known: dict[str, Callable[[], str | None]] = {
@@ -85,20 +85,20 @@ def known_text(shell: Shell, path: str) -> str | None:
         "/etc/debian_version": lambda: _debian_version(shell) if family == "dpkg" else None,
         "/etc/redhat-release": lambda: _REDHAT if family == "rpm" else None,
         "/etc/almalinux-release": lambda: _REDHAT if family == "rpm" else None,
-        f"{PREFIX}/etc/profile.d/conda.sh": lambda: _CONDA_SETUP if conda else None,
+        f"{CONDA_PREFIX}/etc/profile.d/conda.sh": lambda: _CONDA_SETUP if conda else None,
     }
     return known[path]() if path in known else None
 
 
 _REDHAT = "AlmaLinux release 9.6 (Sage Margay)\n"
-_CONDA_SETUP = f"CONDA_SHLVL=0\nexport CONDA_SHLVL\nPATH={PREFIX}/condabin:$PATH\nexport PATH\n"
+_CONDA_SETUP = f"CONDA_SHLVL=0\nexport CONDA_SHLVL\nPATH={CONDA_PREFIX}/condabin:$PATH\nexport PATH\n"
 
 
-def _debian_version(shell: Shell) -> str:
+def _debian_version(shell: ShellBase) -> str:
     return "trixie/sid\n" if shell.packages.base.startswith("ubuntu") else "12.11\n"
 
 
-def known_folders(shell: Shell) -> set[str]:
+def known_folders(shell: ShellBase) -> set[str]:
     """Return the folders of the system that depend on the VM."""
     found = {f"/home/{one}" for one in shell.homes}
     if shell.agent_runs():
@@ -108,21 +108,21 @@ def known_folders(shell: Shell) -> set[str]:
     elif shell.packages.family == "rpm":
         found |= {"/var/lib/rpm", "/var/lib/dnf", "/etc/yum.repos.d"}
     for environment in shell.packages.environments():
-        top = prefix_of(environment)
-        found |= {PREFIX, f"{PREFIX}/envs", top, f"{top}/bin", f"{top}/conda-meta", f"{top}/lib"}
+        top = conda_prefix(environment)
+        found |= {CONDA_PREFIX, f"{CONDA_PREFIX}/envs", top, f"{top}/bin", f"{top}/conda-meta", f"{top}/lib"}
     if has_program(shell, "Rscript"):
         found |= {"/usr/lib/R", "/usr/lib/R/library", "/usr/local/lib/R", "/usr/local/lib/R/site-library"}
     return found
 
 
-def known_names(shell: Shell, folder: str) -> set[str]:
+def known_names(shell: ShellBase, folder: str) -> set[str]:
     """Return the names of programs in a folder, as far as they are those of conda."""
     folder = folder.rstrip("/")
-    return {name for name in _OF_CONDA if folder.startswith(PREFIX) and _in_conda(shell, folder, name)}
+    return {name for name in _OF_CONDA if folder.startswith(CONDA_PREFIX) and _in_conda(shell, folder, name)}
 
 
-def _in_conda(shell: Shell, folder: str, name: str) -> bool:
-    match = re.fullmatch(rf"{PREFIX}(?:/envs/([\w.-]+))?/(bin|condabin)", folder)
+def _in_conda(shell: ShellBase, folder: str, name: str) -> bool:
+    match = re.fullmatch(rf"{CONDA_PREFIX}(?:/envs/([\w.-]+))?/(bin|condabin)", folder)
     if match is None or (match[1] or "base") not in shell.packages.environments():
         return False
     if name in ("conda", "mamba"):
@@ -130,12 +130,12 @@ def _in_conda(shell: Shell, folder: str, name: str) -> bool:
     return match[2] == "bin" and name in _OF_CONDA
 
 
-def has_program(shell: Shell, name: str) -> bool:
+def has_program(shell: ShellBase, name: str) -> bool:
     """Tell whether a VM has a program, given by its name or its path."""
     return bool(path_of(shell, name))
 
 
-def path_of(shell: Shell, name: str) -> str:
+def path_of(shell: ShellBase, name: str) -> str:
     """Return where a program is: a path, the name of a builtin, or empty if the VM does not have it."""
     folder, _, short = name.rpartition("/")
     if folder:
@@ -151,7 +151,7 @@ def path_of(shell: Shell, name: str) -> str:
     return ""
 
 
-def _in_system(shell: Shell, name: str) -> bool:
+def _in_system(shell: ShellBase, name: str) -> bool:
     if name not in shell.programs or name == "conda" or name in _ABSENT:
         return False
     family = shell.packages.family

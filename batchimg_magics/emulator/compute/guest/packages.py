@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 _SEVERAL = frozenset({"kernel", "gpg-pubkey"})
 
 
+#: Where conda is installed.
+CONDA_PREFIX = "/opt/conda"
+
+
+def conda_prefix(environment: str) -> str:
+    """Return the folder of an environment of conda."""
+    return CONDA_PREFIX if environment == "base" else f"{CONDA_PREFIX}/envs/{environment}"
+
+
 class PackageSet:
     """The packages of a VM.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.files import GuestFiles
 from batchimg_magics.emulator.compute.guest.scripts import AgentStoppedError, ScriptEndsError, ScriptRun
-from batchimg_magics.emulator.compute.guest.shell import FunctionEndsError, Shell
+from batchimg_magics.emulator.compute.guest.shell import Shell
+from batchimg_magics.emulator.compute.guest.shell_base import FunctionEndsError
 from batchimg_magics.emulator.compute.guest.shell_compounds import LoopEndsError
 from batchimg_magics.emulator.world.chance import NEVER
 

@@ -7,197 +7,29 @@ is not found, as in a shell.
 from __future__ import annotations
 
 import functools
-import posixpath
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from batchimg_magics.emulator.compute.guest import shell_values
 from batchimg_magics.emulator.compute.guest.known_files import has_program, known_folders, known_names, known_text
 from batchimg_magics.emulator.compute.guest.options import UnknownOptionError
-from batchimg_magics.emulator.compute.guest.scripts import AgentStoppedError, ScriptEndsError, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.shell_base import MAX_DEPTH, FunctionEndsError, ShellBase
 from batchimg_magics.emulator.compute.guest.shell_compounds import run_compound
-from batchimg_magics.emulator.compute.guest.shell_redirects import Stream, close_redirects, open_redirects
+from batchimg_magics.emulator.compute.guest.shell_redirects import close_redirects, open_redirects
+from batchimg_magics.emulator.compute.guest.shell_streams import Stream
 from batchimg_magics.emulator.compute.guest.shell_syntax import AndOr, Command, Parser, Pipeline
-from batchimg_magics.emulator.compute.guest.system import GuestChange, latest_fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from batchimg_magics.emulator.compute.guest.files import GuestFiles
-    from batchimg_magics.emulator.compute.guest.machine import Machine
-    from batchimg_magics.emulator.compute.guest.packages import PackageSet
     from batchimg_magics.emulator.compute.guest.shell_words import Word
 
     #: (Shell, arguments with the name first, standard input or None) -> exit code.
     Program = Callable[["Shell", list[str], str | None], int]
-#: The depth to which shells may start shells.
-_MAX_DEPTH = 20
-#: Where run-command keeps the script; error messages contain it. Source: recorded.
-SCRIPT_PATH = "/var/lib/waagent/run-command/download/0/script.sh"
 
 
-class FunctionEndsError(Exception):
-    """A function returns."""
-
-
-class Shell(msgspec.Struct):
-    """One shell.
-
-    Parameters
-    ----------
-    machine, programs
-        The VM, and the programs on it.
-    packages, files
-        What is installed, and the files; all shells of a script share them.
-    seconds
-        The time since the start of the script.
-    variables, parameters, functions
-        Of the shell; ``$0`` is the first parameter.
-    stdin, stdout, stderr
-        The input that a loop or a group reads, and where it prints.
-    changes, unmodelled
-        What all shells of the script did to the VM, and the programs that are not modelled, and succeed.
-    homes
-        The accounts with a home directory.
-    errexit, nounset, pipefail
-        The options of ``set``.
-    detached
-        Whether it goes on when the agent is stopped.
-    depth, rounds
-        How many shells started each other, and how many rounds loops had.
-    cwd
-        The working directory.
-    status, line
-        The exit code of the last command, and the line of the current one.
-    """
-
-    machine: Machine
-    programs: Mapping[str, Program]
-    packages: PackageSet
-    files: GuestFiles
-    seconds: float = 0.0
-    variables: dict[str, str] = msgspec.field(default_factory=dict)
-    parameters: list[str] = msgspec.field(default_factory=lambda: [SCRIPT_PATH])
-    functions: dict[str, Command] = msgspec.field(default_factory=dict)
-    stdin: Stream | None = None
-    stdout: list[str] = msgspec.field(default_factory=list)
-    stderr: list[str] = msgspec.field(default_factory=list)
-    changes: list[GuestChange] = msgspec.field(default_factory=list)
-    unmodelled: list[str] = msgspec.field(default_factory=list)
-    homes: list[str] = msgspec.field(default_factory=list)
-    errexit: bool = False
-    nounset: bool = False
-    pipefail: bool = False
-    detached: bool = False
-    depth: int = 0
-    rounds: list[int] = msgspec.field(default_factory=lambda: [0])
-    cwd: str = "/"
-    status: int = 0
-    line: int = 0
-
-    # -- what programs do ----------------------------------------------------------------------------------------
-
-    def change(self, **facts: object) -> None:
-        """Change the state of the operating system at the time of the shell."""
-        self.changes.append(GuestChange(self.seconds, facts))
-
-    def need_detached(self) -> None:
-        """End a script whose agent is stopped, unless it is detached."""
-        if not self.detached:
-            raise AgentStoppedError
-
-    def agent_runs(self) -> bool:
-        """Tell whether the agent runs at the time of the shell."""
-        return latest_fact(self.changes, self.seconds, "agent", self.machine.state.agent)
-
-    def now(self) -> float:
-        """Return the time in seconds since 1970."""
-        return self.machine.now + self.seconds
-
-    def complain(self, text: str, code: int = 1) -> int:
-        """Print an error message, and return an exit code."""
-        self.stderr.append(f"{text}\n")
-        return code
-
-    def full_path(self, path: str) -> str:
-        """Return an absolute path."""
-        joined = posixpath.normpath(posixpath.join(self.cwd, path))
-        return joined[1:] if joined.startswith("//") else joined
-
-    def read(self, path: str) -> str | None:
-        """Return the text of a file that was written."""
-        return self.files.read(self.full_path(path))
-
-    def text_of(self, path: str) -> str | None:
-        """Return the text of a file, also of one of the system; None if it does not exist or is not known."""
-        full = self.full_path(path)
-        text = self.files.read(full)
-        return known_text(self, full) if text is None else text
-
-    def take_input(self, stdin: str | None) -> str:
-        """Return the text of a pipe or redirect, or what is left of the input of the loop or group."""
-        if stdin is not None:
-            return stdin
-        return "" if self.stdin is None else self.stdin.rest()
-
-    def write(self, path: str, text: str) -> bool:
-        """Write a file, and tell whether its folder exists."""
-        full = self.full_path(path)
-        if full.startswith("/dev/"):
-            return True
-        if self.kind_of(posixpath.dirname(full)) != "d" or self.kind_of(full) == "d":
-            return False
-        self.put_file(full, text)
-        return True
-
-    def put_file(self, full: str, text: str | None) -> None:
-        """Set the text of a file or folder of a full path, or delete it."""
-        if text is None:
-            self.files.texts.pop(full, None)
-        else:
-            self.files.texts[full] = text
-        self.change(files={full: text})
-
-    def set_package(self, manager: str, name: str, version: str | None) -> None:
-        """Install a version of a package, or remove it."""
-        self.packages.put(manager, name, version)
-        self.change(packages=self.packages.facts())
-
-    def upgrade_packages(self, manager: str) -> None:
-        """Upgrade all packages of a manager."""
-        self.packages.upgrade(manager, self.now())
-        self.change(packages=self.packages.facts())
-
-    def path(self) -> str:
-        """Return the folders in which programs are searched for."""
-        return shell_values.variable(self, "PATH") or ""
-
-    def fork(self, *, detached: bool = False, delay_s: float = 0.0) -> Shell:
-        """Return a shell with the variables of this one that prints elsewhere."""
-        if self.depth >= _MAX_DEPTH:
-            raise UnsupportedLineError("scripts that start each other")
-        return msgspec.structs.replace(
-            self,
-            seconds=self.seconds + delay_s,
-            variables=dict(self.variables),
-            parameters=list(self.parameters),
-            functions=dict(self.functions),
-            stdout=[],
-            stderr=[],
-            homes=list(self.homes) if detached else self.homes,
-            errexit=False,
-            detached=detached or self.detached,
-            depth=self.depth + 1,
-        )
-
-    def detach(self, work: Callable[[Shell], object], delay_s: float = 0.0) -> None:
-        """Do something after a delay in a process of its own, while this shell goes on."""
-        child = self.fork(detached=True, delay_s=delay_s)
-        try:
-            work(child)
-        except ScriptEndsError as end:
-            child.status = end.code
+class Shell(ShellBase):
+    """One shell, with what it needs to run commands."""
 
     def find_program(self, name: str) -> Program | None:
         """Return a program by its name or path, None if the VM does not have it."""
@@ -232,7 +64,7 @@ class Shell(msgspec.Struct):
         return 0
 
     def _call(self, function: Command, argv: list[str], stdin: str | None) -> int:
-        if self.depth >= _MAX_DEPTH:
+        if self.depth >= MAX_DEPTH:
             raise UnsupportedLineError("functions that call each other")
         before, self.parameters = self.parameters, [self.parameters[0], *argv[1:]]
         self.depth += 1
@@ -254,17 +86,6 @@ class Shell(msgspec.Struct):
         child.stdout, child.stderr, child.parameters, child.errexit = self.stdout, self.stderr, parameters, errexit
         child.nounset = child.pipefail = False
         return self.wait(child, lambda: child.run_text(text))
-
-    def wait(self, child: Shell, work: Callable[[], int]) -> int:
-        """Run a shell of its own to its end, and return its exit code."""
-        try:
-            return work()
-        except ScriptEndsError as end:
-            return end.code
-        except FunctionEndsError:
-            return child.status
-        finally:
-            self.seconds = child.seconds
 
     # -- running commands ----------------------------------------------------------------------------------------
 
@@ -350,6 +171,12 @@ class Shell(msgspec.Struct):
     def expand(self, word: Word) -> list[str]:
         """Return the words that a word stands for."""
         return shell_values.expand(self, word)
+
+    def text_of(self, path: str) -> str | None:
+        """Return the text of a file, also of one of the system; None if it does not exist or is not known."""
+        full = self.full_path(path)
+        text = self.files.read(full)
+        return known_text(self, full) if text is None else text
 
     def kind_of(self, path: str) -> str:
         """Return the kind of a path: ``d``, ``f``, or empty if it does not exist."""

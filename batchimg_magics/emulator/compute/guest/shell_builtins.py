@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError, UnsupportedLineError
-from batchimg_magics.emulator.compute.guest.shell import FunctionEndsError
+from batchimg_magics.emulator.compute.guest.shell_base import FunctionEndsError
 from batchimg_magics.emulator.compute.guest.shell_compounds import LoopEndsError
-from batchimg_magics.emulator.compute.guest.shell_redirects import Stream
+from batchimg_magics.emulator.compute.guest.shell_streams import Stream
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.compute.guest.shell import Program, Shell

@@ -10,7 +10,7 @@ from batchimg_magics.emulator.compute.guest.shell_syntax import Case, Function, 
 from batchimg_magics.emulator.compute.guest.shell_values import expand, expand_one, expand_pattern
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.compute.guest.shell import Shell
+    from batchimg_magics.emulator.compute.guest.shell_base import ShellBase
     from batchimg_magics.emulator.compute.guest.shell_syntax import Command
 
 #: The number of rounds of all loops of a script.
@@ -25,7 +25,7 @@ class LoopEndsError(Exception):
         self.goes_on, self.levels = goes_on, levels
 
 
-def run_compound(shell: Shell, command: Command, *, tested: bool) -> int:
+def run_compound(shell: ShellBase, command: Command, *, tested: bool) -> int:
     """Run a compound command, and return its exit code."""
     if command.subshell:
         child = shell.fork()
@@ -43,7 +43,7 @@ def run_compound(shell: Shell, command: Command, *, tested: bool) -> int:
     return _run_if(shell, command, tested=tested)
 
 
-def _run_if(shell: Shell, command: Command, *, tested: bool) -> int:
+def _run_if(shell: ShellBase, command: Command, *, tested: bool) -> int:
     for condition, commands in command.branches:
         if condition is None or shell.run_list(condition, tested=True) == 0:
             shell.status = 0
@@ -51,7 +51,7 @@ def _run_if(shell: Shell, command: Command, *, tested: bool) -> int:
     return 0
 
 
-def _run_case(shell: Shell, choice: Case, *, tested: bool) -> int:
+def _run_case(shell: ShellBase, choice: Case, *, tested: bool) -> int:
     text = expand_one(shell, choice.word)
     for patterns, commands in choice.choices:
         if any(fnmatch.fnmatchcase(text, expand_pattern(shell, one)) for one in patterns):
@@ -60,7 +60,7 @@ def _run_case(shell: Shell, choice: Case, *, tested: bool) -> int:
     return 0
 
 
-def _run_loop(shell: Shell, loop: Loop, *, tested: bool) -> int:
+def _run_loop(shell: ShellBase, loop: Loop, *, tested: bool) -> int:
     words = shell.parameters[1:] if loop.words is None else [w for one in loop.words for w in expand(shell, one)]
     status, at = 0, 0
     while _goes_on(shell, loop, words, at):
@@ -80,7 +80,7 @@ def _run_loop(shell: Shell, loop: Loop, *, tested: bool) -> int:
     return status
 
 
-def _goes_on(shell: Shell, loop: Loop, words: list[str], at: int) -> bool:
+def _goes_on(shell: ShellBase, loop: Loop, words: list[str], at: int) -> bool:
     if loop.condition is not None:
         return (shell.run_list(loop.condition, tested=True) == 0) is not loop.until
     if at < len(words):

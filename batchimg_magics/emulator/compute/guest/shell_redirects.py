@@ -4,45 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from batchimg_magics.emulator.compute.guest.shell_streams import FileOutput, Stream
 from batchimg_magics.emulator.compute.guest.shell_values import expand_one
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.compute.guest.shell import Shell
+    from batchimg_magics.emulator.compute.guest.shell_base import ShellBase
     from batchimg_magics.emulator.compute.guest.shell_syntax import Command
 
 
-class Stream(msgspec.Struct):
-    """A standard input that several commands read one after the other."""
-
-    text: str
-    at: int = 0
-
-    def rest(self) -> str:
-        """Read what was not read yet."""
-        found, self.at = self.text[self.at :], len(self.text)
-        return found
-
-    def line(self) -> str | None:
-        """Read a line, with its end; None after the last one."""
-        if self.at >= len(self.text):
-            return None
-        end = self.text.find("\n", self.at)
-        end = len(self.text) if end < 0 else end + 1
-        found, self.at = self.text[self.at : end], end
-        return found
-
-
-class FileOutput(list[str]):
-    """The output into a file."""
-
-    def __init__(self, path: str, text: str) -> None:
-        super().__init__([text] if text else [])
-        self.path = path
-
-
-def open_redirects(shell: Shell, command: Command, stdin: str | None) -> tuple[str | None, bool]:
+def open_redirects(shell: ShellBase, command: Command, stdin: str | None) -> tuple[str | None, bool]:
     """Apply the redirects of a command; return the standard input, and whether all files could be opened."""
     for operator, target in command.redirects:
         stream, sign = operator.rstrip("<>&|"), operator.lstrip("0123456789")
@@ -62,14 +32,14 @@ def open_redirects(shell: Shell, command: Command, stdin: str | None) -> tuple[s
     return stdin, True
 
 
-def _join(shell: Shell, stream: str, other: str) -> None:
+def _join(shell: ShellBase, stream: str, other: str) -> None:
     if stream == "2" and other == "1":
         shell.stderr = shell.stdout
     elif stream in ("", "1") and other == "2":
         shell.stdout = shell.stderr
 
 
-def _open(shell: Shell, stream: str, sign: str, path: str) -> bool:
+def _open(shell: ShellBase, stream: str, sign: str, path: str) -> bool:
     if path in ("/dev/stdout", "/dev/stderr"):
         _join(shell, stream or "1", "1" if path.endswith("out") else "2")
         return True
@@ -87,7 +57,7 @@ def _open(shell: Shell, stream: str, sign: str, path: str) -> bool:
     return True
 
 
-def close_redirects(shell: Shell, before: tuple[list[str], list[str], Stream | None]) -> None:
+def close_redirects(shell: ShellBase, before: tuple[list[str], list[str], Stream | None]) -> None:
     """Write the files that a command printed into, and print where the shell did before."""
     for sink in (shell.stdout, shell.stderr):
         if isinstance(sink, FileOutput) and all(sink is not one for one in before[:2]):

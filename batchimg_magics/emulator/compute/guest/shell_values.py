@@ -9,23 +9,18 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.shell_base import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.compute.guest.shell import Shell
+    from batchimg_magics.emulator.compute.guest.shell_base import ShellBase
     from batchimg_magics.emulator.compute.guest.shell_words import Part, Word
 
-ENVIRONMENT = {
-    "HOME": "/root",
-    "USER": "root",
-    "LOGNAME": "root",
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-}
 _GLOB = re.compile(r"[*?\[]")
 
 
-def expand(shell: Shell, word: Word) -> list[str]:
+def expand(shell: ShellBase, word: Word) -> list[str]:
     """Return the words that a word stands for: unquoted substitutions are split, and patterns are names of files."""
     found: list[_Field] = []
     current: _Field | None = None
@@ -66,7 +61,7 @@ class _Field:
         self.pattern += text if plain else re.sub(r"([*?\[])", r"[\1]", text)
         return self
 
-    def names(self, shell: Shell) -> list[str]:
+    def names(self, shell: ShellBase) -> list[str]:
         """Return the names of files that it matches, or the word itself."""
         if self.pattern == self.text and not _GLOB.search(self.text):
             return [self.text]
@@ -75,7 +70,7 @@ class _Field:
         return matching_paths(shell, self.pattern) or [self.text]
 
 
-def _all_parameters(shell: Shell, found: list[_Field], current: _Field | None) -> _Field | None:
+def _all_parameters(shell: ShellBase, found: list[_Field], current: _Field | None) -> _Field | None:
     """Add ``"$@"``: each parameter is a word of its own."""
     for number, one in enumerate(shell.parameters[1:]):
         if number and current is not None:
@@ -85,7 +80,7 @@ def _all_parameters(shell: Shell, found: list[_Field], current: _Field | None) -
     return current
 
 
-def _split(shell: Shell, text: str) -> list[str]:
+def _split(shell: ShellBase, text: str) -> list[str]:
     separators = shell.variables.get("IFS", " \t\n")
     if not separators:
         return [text]
@@ -95,7 +90,7 @@ def _split(shell: Shell, text: str) -> list[str]:
     return re.split(rf"[{re.escape(blanks)}]*[{re.escape(separators)}]", text) if text else []
 
 
-def matching_paths(shell: Shell, pattern: str) -> list[str]:
+def matching_paths(shell: ShellBase, pattern: str) -> list[str]:
     """Return the paths that match a pattern of a shell, sorted."""
     absolute = pattern if pattern.startswith("/") else f"{shell.cwd.rstrip('/')}/{pattern}"
     steps = [one for one in absolute.split("/") if one]
@@ -113,12 +108,12 @@ def matching_paths(shell: Shell, pattern: str) -> list[str]:
     return sorted(one.removeprefix(f"{shell.cwd.rstrip('/')}/") for one in found)
 
 
-def expand_one(shell: Shell, word: Word) -> str:
+def expand_one(shell: ShellBase, word: Word) -> str:
     """Return the text of a word, without splitting it."""
     return "".join(_value(shell, part) for part in word)
 
 
-def expand_pattern(shell: Shell, word: Word) -> str:
+def expand_pattern(shell: ShellBase, word: Word) -> str:
     """Return the pattern of a word: what was quoted stands for itself."""
     field = _Field()
     for part in word:
@@ -126,7 +121,7 @@ def expand_pattern(shell: Shell, word: Word) -> str:
     return field.pattern
 
 
-def _value(shell: Shell, part: Part) -> str:
+def _value(shell: ShellBase, part: Part) -> str:
     if part.kind == "text":
         return part.value
     if part.kind == "arithmetic":
@@ -144,7 +139,7 @@ def _value(shell: Shell, part: Part) -> str:
     return "".join(child.stdout).rstrip("\n")
 
 
-def _variable_with(shell: Shell, part: Part) -> str:
+def _variable_with(shell: ShellBase, part: Part) -> str:
     """Return a variable, with what its operator does to it."""
     value, sign = variable(shell, part.value), part.operator
     if not sign:
@@ -160,7 +155,7 @@ def _variable_with(shell: Shell, part: Part) -> str:
     return _trimmed(value or "", sign, expand_pattern(shell, part.operand))
 
 
-def _other(shell: Shell, part: Part, value: str, *, missing: bool) -> str:
+def _other(shell: ShellBase, part: Part, value: str, *, missing: bool) -> str:
     """Return a variable, or what stands for it if it is missing (or, with ``+``, if it is not)."""
     sign = part.operator[-1]
     if missing is (sign == "+"):
@@ -187,7 +182,7 @@ def _trimmed(value: str, sign: str, pattern: str) -> str:
     return next((value[:n] for n in order if fnmatch.fnmatchcase(value[n:], pattern)), value)
 
 
-def variable(shell: Shell, name: str) -> str | None:
+def variable(shell: ShellBase, name: str) -> str | None:
     """Return the value of a variable or a parameter, None if it is not set."""
     if name.isdigit():
         return shell.parameters[int(name)] if int(name) < len(shell.parameters) else None
@@ -214,7 +209,7 @@ _BINARY: dict[type[ast.AST], Callable[[int, int], int]] = {
 }  # fmt: skip
 
 
-def calculate(shell: Shell, text: str) -> int:
+def calculate(shell: ShellBase, text: str) -> int:
     """Return the value of an arithmetic expression of a shell."""
     lexer_text = re.sub(r"\$\{?(\w+)\}?", lambda match: variable(shell, match[1]) or "0", text)
     filled = re.sub(r"\b[A-Za-z_]\w*", lambda match: variable(shell, match[0]) or "0", lexer_text)
