@@ -58,7 +58,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Simulate a failure scenario, such as quota or preemption; calm = none (default: keep the current one).
             One of: calm, slow-large, quota, image-deleted, flaky, preemption, bad-start-task, no-replica,
             stuck-replication, not-generalized, tag-policy, delete-lock, not-registered, private-subnets,
-            stuck-autoscale, gpu-quota.
+            broken-pip, stuck-autoscale, gpu-quota.
         seed : int | None
             Set the random seed of a new emulator state (default 0).
         date : str | dt.datetime | None
