@@ -220,8 +220,20 @@ def quota(case: Comparison) -> Verdict:
 
 
 def packages(case: Comparison) -> Verdict:
-    """Compare the lists of packages."""
-    return same(case)
+    """Compare the lists of packages, and name what differs where both are known."""
+    if case.locked is not None and case.found is None:
+        return Verdict("")
+    verdict = same(case)
+    return (
+        replace(verdict, found=case.seen.package_changes) if verdict.status and case.seen.package_changes else verdict
+    )
+
+
+def packages_file(case: Comparison) -> Verdict:
+    """Tell whether the list beside the lock file is the locked one; Azure is not asked."""
+    if case.seen.beside is None:
+        return Verdict("" if case.locked is None else "gone")
+    return Verdict("ok" if case.seen.beside else "changed", str(case.locked))
 
 
 def spec_hash(case: Comparison) -> Verdict:

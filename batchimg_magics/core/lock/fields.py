@@ -167,6 +167,10 @@ FIELDS: tuple[Field, ...] = (
         keys=("sha256", "count"),
     ),
     Field(
+        "packages.file", "file with the list of packages, beside the lock file", comparisons.packages_file,
+        "the list of the locked packages is lost, or is another one", "take the file from version control",
+    ),
+    Field(
         "snapshots.*", "snapshot that the image was made from", comparisons.identity, _SAME_IMAGE,
         keys=("id", "unique_id", "created"),
     ),

@@ -12,10 +12,12 @@ from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import node_agents, node_pages, pools, quotas, retirements, vm_sizes
 from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.images import packages
 from batchimg_magics.core.lock import facts
 from batchimg_magics.core.lock.lock_file import FORMAT, hash_spec
 from batchimg_magics.core.lock.pool_settings import read_settings
 from batchimg_magics.core.lock.resources_read import Found, ResourceReader
+from batchimg_magics.errors import ServiceError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.node_counts import Counts
+    from batchimg_magics.core.base.package_list import PackageList
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.lock.subjects import Subjects
 
 __all__ = ["NodeNeeds", "Observation", "needs_of_pool", "observe", "observe_quota"]
 
+_NO_PACKAGES = "no node and no file on this computer has the list; `batchimg images --packages` says why"
 #: Digits of a price in US dollars an hour.
 _PRICE_DIGITS = 6
 
@@ -62,6 +66,12 @@ class Observation:
         The newest version of the Marketplace image; empty: not known.
     offers
         Path of the VM size and of the node agent SKU to whether Batch offers it.
+    packages
+        The list of the packages in the image; None: it is not known.
+    package_changes
+        What differs from the locked list, as text.
+    beside
+        Whether the list of packages beside the lock file is the locked one; None: it was not compared.
     today
         The service's date.
     """
@@ -72,6 +82,9 @@ class Observation:
     unread: dict[str, str] = field(default_factory=dict)
     newest_base: str = ""
     offers: dict[str, bool] = field(default_factory=dict)
+    packages: PackageList | None = None
+    package_changes: str = ""
+    beside: bool | None = None
 
     def put(self, path: str, found: Found, convert: Callable[[Any], object] = lambda value: value) -> bool:
         """Put what came of a read at a path; return whether there is something."""
@@ -119,6 +132,7 @@ async def observe(reader: ResourceReader, subjects: Subjects, needs: NodeNeeds) 
         _observe_origin(reader, subjects, seen),
         _observe_base(reader, subjects, seen),
         _observe_batch(reader, subjects, needs, seen),
+        _observe_packages(reader, subjects, seen),
     )
     version = retirements.end_of("api-version", f"batch {api_versions.BATCH}")
     seen.put("ends.api_version", Found(facts.end_text(version)))
@@ -203,6 +217,29 @@ async def _observe_image(reader: ResourceReader, subjects: Subjects, seen: Obser
             if path == "definition" and found.value is not None:
                 ends = dig(found.value, "properties", "endOfLifeDate")
                 seen.put("ends.image_definition", Found(facts.end_text(ends)))
+
+
+async def _observe_packages(reader: ResourceReader, subjects: Subjects, seen: Observation) -> None:
+    """Read the list of packages: by the tag of the image, or from a node that has it."""
+    image = (await reader.read(subjects.image)).value if subjects.image else None
+    if image is None:
+        return
+    try:
+        seen.packages = await packages.read_packages(reader.azure, str(image["id"]))
+    except (ServiceError, SpecError):
+        tagged = await reader.attempt(packages.tagged(reader.azure, str(image["id"])))
+        if tagged.value is not None:
+            seen.put("packages", Found({"sha256": tagged.value[1], "count": tagged.value[0]}))
+        # The reason names nodes, which change: a lock that is written again must not differ for that.
+        else:
+            seen.unread["packages"] = _NO_PACKAGES
+        return
+    known = {
+        "sha256": seen.packages.sha256,
+        "count": seen.packages.count,
+        "managers": list(seen.packages.managers),
+    }
+    seen.put("packages", Found(known))
 
 
 async def _observe_origin(reader: ResourceReader, subjects: Subjects, seen: Observation) -> None:

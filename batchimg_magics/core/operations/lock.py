@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.base import files
+from batchimg_magics.core.base.package_list import PackageList
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.lock import lock_file
@@ -53,9 +54,13 @@ async def lock_pool(azure: Azure, name: str, file: str | None = None, *, force: 
         The file exists and is no lock of this pool, or it cannot be written.
     """
     with read_cache.share_reads():
-        lock, resources = await read_lock(azure, name, _previous(file or lock_file.file_name(name), name))
+        previous = _previous(file or lock_file.file_name(name), name)
+        lock, resources, packages = await read_lock(azure, name, previous)
     pool = str(lock["pool"]["name"])
     path = file or lock_file.file_name(pool)
+    if packages is not None:  # before the lock that names it
+        beside = str(Path(path).with_name(lock["packages"]["file"]))
+        files.write_file(beside, packages.text, force=force, replace_if=lambda old: _is_list(old, previous))
     files.write_file(
         path, lock_file.lock_text(lock), force=force, replace_if=lambda old: lock_file.is_lock_of(old, pool)
     )
@@ -64,6 +69,15 @@ async def lock_pool(azure: Azure, name: str, file: str | None = None, *, force: 
     caption = f"pool {pool}: locked in {path}, {count_text(len(rows) - unknown, 'fact')}"
     caption += f"; {count_text(unknown, 'fact')} could not be read" if unknown else ""
     return Table.from_rows("lock", rows, caption, lock=lock, resources=resources, file=Path(path).name)
+
+
+def _is_list(content: bytes, previous: Json | None) -> bool:
+    """Tell whether a file is a list of packages, which a lock of the pool names or which has some."""
+    try:
+        found = PackageList.parse(content)
+    except SpecError:
+        return False
+    return previous is not None or bool(found.packages)
 
 
 def _previous(path: str, name: str) -> Json | None:
@@ -75,8 +89,10 @@ def _previous(path: str, name: str) -> Json | None:
     return old if str(old["pool"]["name"]).lower() == name.lower() else None
 
 
-async def read_lock(azure: Azure, name: str, previous: Json | None = None) -> tuple[Json, dict[str, str]]:
-    """Return the lock of a pool and the ids of its subjects by role; nothing is written.
+async def read_lock(
+    azure: Azure, name: str, previous: Json | None = None
+) -> tuple[Json, dict[str, str], PackageList | None]:
+    """Return the lock of a pool, the ids of its subjects by role, and the list of packages; nothing is written.
 
     Parameters
     ----------
@@ -99,7 +115,9 @@ async def read_lock(azure: Azure, name: str, previous: Json | None = None) -> tu
     _keep_date_of_prices(lock, previous or {})
     if unknown := _unknown(seen):
         lock["unknown"] = dict(sorted(unknown.items()))
-    return lock, _resources(subjects, azure)
+    if seen.packages is not None:
+        lock["packages"]["file"] = lock_file.packages_file_name(str(pool["name"]))
+    return lock, _resources(subjects, azure), seen.packages
 
 
 def _unknown(seen: Observation) -> dict[str, str]:

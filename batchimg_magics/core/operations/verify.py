@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.base import files
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.base.package_list import MAX_BYTES, PackageList, changes, changes_text
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.lock import lock_file
 from batchimg_magics.core.lock.comparing import PROBLEMS, compare_lock
 from batchimg_magics.core.lock.observation import NodeNeeds, observe, observe_quota
 from batchimg_magics.core.lock.resources_read import ResourceReader
 from batchimg_magics.core.lock.subjects import locked_subjects
-from batchimg_magics.errors import ConflictError
+from batchimg_magics.errors import ConflictError, SpecError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.base.package_list import PackageChange
+    from batchimg_magics.core.lock.observation import Observation
 
 #: Problems that a caption names.
 _NAMED = 3
+#: Packages that a row names.
+_NAMED_PACKAGES = 5
 
 
 def read_lock_file(path: str) -> Json:
@@ -69,6 +74,7 @@ async def verify(azure: Azure, path: str, *, strict: bool = False) -> Table:
         if counts.total:
             await observe_quota(reader, str(lock["pool"]["name"]), needs.vm_size, counts, seen)
     wanted = {"quota": str(counts)} if counts.total else {}
+    _compare_packages(lock, path, seen)
     rows = compare_lock({**lock, **wanted}, seen, path)
     problems = [row for row in rows if str(row["status"]).startswith(PROBLEMS)]
     unread = [row for row in rows if row["status"] == "not readable"]
@@ -83,6 +89,31 @@ async def verify(azure: Azure, path: str, *, strict: bool = False) -> Table:
         error.table = table
         raise error
     return table
+
+
+def _compare_packages(lock: Json, path: str, seen: Observation) -> None:
+    """Compare the list of packages beside a lock file with the lock, and with that of the image."""
+    locked = lock.get("packages") or {}
+    if not isinstance(locked.get("file"), str):
+        return
+    try:
+        beside = Path(path).expanduser().with_name(Path(locked["file"]).name)
+        found = PackageList.parse(files.read_file(beside, max_bytes=MAX_BYTES), what=str(beside))
+    except (SpecError, ValueError):
+        return
+    seen.beside = found.sha256 == locked.get("sha256")
+    if seen.beside and seen.packages is not None:
+        seen.package_changes = _changes_text(changes(found, seen.packages))
+
+
+def _changes_text(found: list[PackageChange]) -> str:
+    """Return the changes of packages as text, with the first of them."""
+    named = [
+        " ".join(filter(None, [one.change, one.name, one.old, "to" if one.old and one.new else "", one.new]))
+        for one in found[:_NAMED_PACKAGES]
+    ]
+    more = f", and {len(found) - _NAMED_PACKAGES} more" if len(found) > _NAMED_PACKAGES else ""
+    return f"{changes_text(found)}: {', '.join(named)}{more}" if found else ""
 
 
 def _whole(value: object) -> int:

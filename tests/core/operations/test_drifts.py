@@ -179,7 +179,8 @@ def without_agent(document: dict[str, Any]) -> None:
 
 def newer_agent(document: dict[str, Any]) -> None:
     for one in document["value"]:
-        one["nodeAgentInfo"]["version"] = "1.13.2"
+        if "nodeAgentInfo" in one:  # a request can leave it out
+            one["nodeAgentInfo"]["version"] = "1.13.2"
 
 
 def dearer(document: dict[str, Any]) -> None:

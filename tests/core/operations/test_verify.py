@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchimg_magics.core.base.package_list import PackageList
 from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.ui.cli import main
+from tests.support.connections import connection_of
 from tests.support.locked_pools import locked_pool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.session.session import Session
 
 
@@ -58,3 +61,47 @@ def test_the_exit_status_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert main(["delete", "genomics"]) == 0
     assert main(["verify", "genomics.lock.toml"]) == 1
     assert main(["verify", "nope.toml"]) == 2
+
+
+OLD = "dpkg\tbash\t5.2\t\ndpkg\tgawk\t5.1\t\npip\tnumpy\t2.0\t\n"
+#: List of packages in the image to what `verify` says about it.
+LISTS = {
+    OLD: None,
+    OLD.replace("2.0", "2.1"): "0 added, 0 removed, 1 changed: changed numpy 2.0 to 2.1",
+    OLD + "pip\tscipy\t1.0\t\n": "1 added, 0 removed, 0 changed: added scipy 1.0",
+    OLD.replace("dpkg\tgawk\t5.1\t\n", ""): "0 added, 1 removed, 0 changed: removed gawk 5.1",
+}
+
+
+def test_packages_that_were_changed_added_or_removed_are_named(tmp_path: Path) -> None:
+    with locked_pool(tmp_path, nodes=0) as pool:
+        azure = connection_of(pool.session).azure
+        image = pool.session.lock("genomics", str(pool.file)).attrs["resources"]["image_version"]
+
+        def put(text: str) -> None:
+            pool.session.call(lambda _: put_list(azure, image, text))
+
+        put(OLD)
+        lock = pool.session.lock("genomics", str(pool.file)).attrs["lock"]
+        beside = tmp_path / lock["packages"]["file"]
+        assert beside.read_text() == OLD
+        assert lock["packages"] == {
+            "sha256": PackageList.parse(OLD).sha256,
+            "count": 3,
+            "managers": ["dpkg", "pip"],
+            "file": "genomics.packages.tsv",
+        }
+        for text, said in LISTS.items():
+            put(text)
+            found = pool.verify()
+            assert found[found.status != "ok"].found.to_list() == [said] * bool(said)
+        put(OLD)
+        beside.write_text(OLD.replace("2.0", "2.2"))
+        assert pool.drifts() == {"packages.file": "changed"}
+        beside.unlink()
+        assert pool.drifts() == {"packages.file": "gone"}
+
+
+async def put_list(azure: Azure, image: str, text: str) -> None:
+    """Put a list of packages into the local store, as a read of a node does."""
+    azure.packages.put(PackageList.parse(text), image)
