@@ -105,4 +105,5 @@ VERB = Verb(
         ("ProvisioningError, ResizeError", "A step failed; the pool is on its old image."),
     ),
     changes=True,
+    extra_tables=(("diff", "If the packages of both versions are known:"),),
 )

@@ -15,6 +15,7 @@ from batchimg_magics.core.azure import read_cache, tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.durations import format_duration
+from batchimg_magics.core.base.node_counts import current_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
@@ -23,13 +24,14 @@ from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import image_versions, subnets
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images import build, temporary
+from batchimg_magics.core.images import packages as image_packages
 from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
 from batchimg_magics.core.images.origins.updated_version import UpdatedVersion, commands_hash
 from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
-from batchimg_magics.core.operations import copies, update_source
+from batchimg_magics.core.operations import copies, packages, update_source
 from batchimg_magics.core.operations.runner import StepRunner, step_rows
 from batchimg_magics.core.operations.update_pool import PoolMove, test_pool_name
-from batchimg_magics.errors import SpecError
+from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.pool_spec.pool import PoolSpec
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId
@@ -113,8 +115,13 @@ async def update(azure: Azure, name: str, request: UpdateRequest, board: Board, 
     if consent.dry_run or (consent.withheld and removes):
         return await _planned(found, steps, consent if removes else None)
     run = StepRunner("update", steps, board)
-    table = await (run.run("") if found.build is None else run.run_with_cleanup(found.build, ""))
-    return _result(found, move, run, table, board)
+    if found.build is None:
+        return _nothing_left(found, move, run, await run.run(""))
+    if current_counts(found.pool).total and found.old is not None:
+        # Its nodes have the list of the packages of the old version, and may be gone afterwards.
+        await image_packages.keep_packages(azure, str(found.old["id"]), found.pool)
+    done = await run.run_with_cleanup(found.build, "")
+    return await _answer(found, found.build.image(run.results).id, move, done, board)
 
 
 # -- what is read before anything is changed ---------------------------------------------------------------------
@@ -257,27 +264,35 @@ async def _planned(found: Update, steps: Sequence[Step], consent: Consent | None
     return table if consent is None else consent.captioned(table)
 
 
-def _result(found: Update, move: PoolMove, run: StepRunner, table: Table, board: Board) -> Table:
-    """Return the table of an update that is done."""
-    name = move.name
-    if found.build is None:
-        number = str(pools.image_of(found.pool)).rpartition("/")[2]
-        done = f"pool {name} is on image version {number}, which these commands made"
-        table.caption = (
-            f"{done}; {'nothing was to do' if not run.steps else 'the rest is done'}; --again runs them again"
-        )
-        return table
-    new, old = found.build.image(run.results).id, str((found.old or {}).get("id"))
+def _nothing_left(found: Update, move: PoolMove, run: StepRunner, table: Table) -> Table:
+    """Return the table of an update that an earlier run has done."""
+    number = str(pools.image_of(found.pool)).rpartition("/")[2]
+    done = f"pool {move.name} is on image version {number}, which these commands made"
+    table.caption = f"{done}; {'the rest is done' if run.steps else 'nothing was to do'}; --again runs them again"
+    return table
+
+
+async def _answer(found: Update, new: str, move: PoolMove, steps: Table, board: Board) -> Table:
+    """Return the table of an update: what differs between the packages of the versions; else its steps, and why."""
+    old = str((found.old or {}).get("id"))
     number, before = new.rpartition("/")[2], old.rpartition("/")[2]
-    resources: dict[str, Any] = {"pool": str(run.steps[-1].resource), "image_version": new}
-    table.attrs |= {"resources": {**resources, "pool": str(move.azure.scope.pool_id(name))}, "old_version": old}
+    try:
+        table = await packages.diff_packages(move.azure, old, new)
+        compared = table.caption
+    except NotFoundError as error:
+        table, compared = steps, f"their packages are not compared: {error.message}"
+    table.attrs |= {"old_version": old, "steps": _plain_rows(steps)}
+    table.attrs["resources"] = {"pool": str(move.azure.scope.pool_id(move.name)), "image_version": new}
     if move.obstacle:
-        table.caption = (
-            f"image version {number} works, and pool {name} stays on {before}: it {move.obstacle}; {move.hint}"
-        )
+        done = f"image version {number} works, and pool {move.name} stays on {before}: it {move.obstacle}; {move.hint}"
         table.attrs["withheld"] = True
     else:
-        table.caption = (
-            f"pool {name} is on image version {number}, after {format_duration(board.finish())}; it was {before}"
+        done = (
+            f"pool {move.name} is on image version {number}, after {format_duration(board.finish())}; it was {before}"
         )
+    table.caption = f"{done}; {compared}"
     return preflight.with_warnings(table, found.findings)
+
+
+def _plain_rows(steps: Table) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if value is not None} for row in steps.rows()]

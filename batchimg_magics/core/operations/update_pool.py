@@ -17,6 +17,7 @@ from batchimg_magics.core.azure.documents import dig, wire
 from batchimg_magics.core.base.node_counts import Counts, current_or_target, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import expiry, machine_settings, pool_update, pools
+from batchimg_magics.core.images import packages
 from batchimg_magics.core.operations.migrate import new_pool_body, omitted_settings
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
@@ -124,7 +125,7 @@ class PoolMove:
             action, _ = await pool_update.ensure_pool(azure, name, body, expires=expires)
             return StepResult(action, detail=omitted and f"{omitted}; its start task is left out")
 
-        async def start(_: Mapping[str, StepResult]) -> StepResult:
+        async def start(done: Mapping[str, StepResult]) -> StepResult:
             is_spot = not current_or_target(self.pool).dedicated and current_or_target(self.pool).spot
             counts = Counts(0, 1) if is_spot else Counts(1, 0)
             policy = ResizePolicy(canary=False, max_rounds=3)
@@ -135,6 +136,8 @@ class PoolMove:
                 error.hint = f"pool {self.name} stays on its image; {error.hint or 'mend the commands'}"
                 await remove_pool(azure, name)
                 raise
+            # The node has the list of the packages of the new version, for the answer.
+            await packages.keep_packages(azure, self.image(done).id, await pools.require(azure, name))
             return StepResult("created", "ready", str(attempts.attrs["nodes"]))
 
         resource, seconds = azure.scope.pool_id(name), pools.EXPECTED_S
