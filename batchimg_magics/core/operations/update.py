@@ -275,7 +275,7 @@ def _nothing_left(found: Update, move: PoolMove, run: StepRunner, table: Table) 
 async def _answer(found: Update, new: str, move: PoolMove, steps: Table, board: Board) -> Table:
     """Return the table of an update: what differs between the packages of the versions; else its steps, and why."""
     old = str((found.old or {}).get("id"))
-    number, before = new.rpartition("/")[2], old.rpartition("/")[2]
+    number, before = (ResourceId.parse(one).label for one in (new, old))
     try:
         table = await packages.diff_packages(move.azure, old, new)
         compared = table.caption

@@ -76,7 +76,7 @@ def test_an_empty_pool_is_moved_and_the_same_line_has_nothing_to_do(recorded: tu
     assert list(done.step) == list(planned.step)
     steps = done.set_index("step")
     assert steps.loc["command", "detail"] == "upgraded"
-    assert done.attrs["caption"].startswith("LOCAL · pool genomics is on image version 1.0.1, after ")
+    assert done.attrs["caption"].startswith("LOCAL · pool genomics is on image version genomics/1.0.1, after ")
     assert done.attrs["resources"]["image_version"].endswith("/versions/1.0.1")
     assert session.pools().image[0] == "batchimg_genomicsbatch/genomics/1.0.1"
     assert session.cleanup().empty  # the old version is not needed, and is kept until its end
@@ -96,6 +96,9 @@ def test_an_empty_pool_is_moved_and_the_same_line_has_nothing_to_do(recorded: tu
     session.update("genomics", run=[UPGRADE], again=True)
     assert session.pools().image[0] == "batchimg_genomicsbatch/genomics/1.0.2"
     assert set(session.create("genomics", **IDLE).action) == {"exists"}
+    session.call(lambda azure: azure.sleep(91 * 86_400))
+    ended = session.cleanup().set_index("type")
+    assert "pool genomics uses another image; end of life 2026-09-29" in set(ended.why)
 
 
 def test_the_temporary_vm_is_closed_and_its_key_is_forgotten(recorded: tuple[Session, Recorder]) -> None:
@@ -124,7 +127,7 @@ def test_the_temporary_vm_is_closed_and_its_key_is_forgotten(recorded: tuple[Ses
 def test_a_pool_with_nodes_stays_until_it_is_told_what_to_do(session: Session) -> None:
     session.create("genomics", **{**CREATE_OPTIONS, "nodes": 2, "spot": 1})
     kept = session.update("genomics", run=[UPGRADE])
-    assert "pool genomics stays on 1.0.0: it has nodes" in kept.attrs["caption"]
+    assert "pool genomics stays on genomics/1.0.0: it has nodes" in kept.attrs["caption"]
     assert kept.attrs["withheld"]
     assert kept.set_index("step").loc["pool", "action"] == "kept"
     shown = session.update("genomics", run=[UPGRADE], replace=True)
@@ -231,4 +234,4 @@ def test_in_a_notebook_and_in_a_terminal(
     assert main(["resize", "genomics", "--nodes", "1"]) == 0
     assert main(["update", "genomics", "--run", "echo one", "--script", str(script)]) == 3
     told = capsys.readouterr()
-    assert "stays on 1.0.0: it has nodes" in told.out + told.err
+    assert "stays on genomics/1.0.0: it has nodes" in told.out + told.err

@@ -8,6 +8,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from batchimg_magics.emulator.world.store import Item
+from tests.support.compute_bodies import VM
 from tests.support.compute_emulator import LONG_S, ComputeEmulator, body, copy_of, resource, through_sdk
 
 if TYPE_CHECKING:
@@ -339,3 +340,13 @@ def test_a_source_may_be_named_by_an_id_in_source_uri(compute: ComputeEmulator) 
     made = compute.ask("GET", "snapshots/a").properties["creationData"]
     assert (made["sourceResourceId"], made.get("sourceUri")) == (source, None)
     assert compute.ask("PUT", "snapshots/a", body).status == 202
+
+
+def test_disks_that_are_made_with_a_vm_have_its_tags_of_that_moment(compute: ComputeEmulator) -> None:
+    compute.nic()
+    made = compute.make("virtualMachines/new", VM["properties"], tags={"cost-centre": "42"})
+    storage = made.properties["storageProfile"]
+    for disk in (storage["osDisk"], *storage["dataDisks"]):
+        assert compute.ask("GET", disk["managedDisk"]["id"]).body["tags"] == {"cost-centre": "42"}
+    compute.ask("PATCH", "virtualMachines/new", {"tags": {"cost-centre": "43"}})
+    assert compute.ask("GET", storage["osDisk"]["managedDisk"]["id"]).body["tags"] == {"cost-centre": "42"}

@@ -349,6 +349,7 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: O
         "type": DISKS,
         "location": call.body["location"],
         "managedBy": _vm_id(call),
+        # Later changes of the tags of the VM do not reach them. Source: terraform-provider-azurerm #8162 and #2568.
         **({"tags": call.body["tags"]} if call.body.get("tags") else {}),
         "sku": sku_document(sku),
         "properties": properties,
