@@ -35,7 +35,7 @@ import sqlite3
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,14 +215,14 @@ class Interruption:
             shutil.copytree(self.folder / "start", files)
             if problems := self._kill(files, point):
                 return problems
-            problems = [f"no tags: {key}" for key in _untagged(read_inventory(files / "world.db"), self.first)]
+            problems = [f"no tags: {key}" for key in untagged(read_inventory(files / "world.db"), self.first)]
             problems += [f"half a file: {name}" for name in self._half_written(files)]
             problems += self._late_nodes(files / "world.db")
             if run_forked(_run_line, files, self.case):
                 return [*problems, "run again: the process failed"]
             problems += json.loads((files.parent / "problems.json").read_text())
             problems += differences(self.last, read_inventory(files / "world.db"))
-            problems += [*_damaged(files), *differences(self.files, _files(files))]
+            problems += [*damaged_databases(files), *differences(self.files, _files(files))]
             return [one for one in problems if not (self.case.varies and re.search(self.case.varies, one))]
 
     def _kill(self, files: Path, point: CrashPoint) -> list[str]:
@@ -273,7 +273,7 @@ def _files(folder: Path) -> dict[str, str]:
     return {name: mask_moments(text.replace(str(folder), "FOLDER")) for name, text in texts.items()}
 
 
-def _damaged(folder: Path) -> Iterator[str]:
+def damaged_databases(folder: Path) -> Iterator[str]:
     """Yield the databases that SQLite finds damaged, and journals that nobody has used."""
     for file in folder.glob("world*.db"):
         database = sqlite3.connect(file)
@@ -293,7 +293,15 @@ def try_some(case: str, folder: Path) -> dict[str, list[str]]:
     return {str(point): interruption.problems(point) for point in interruption.points(interruption.case.tries)}
 
 
-def _untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
+def try_wrong_points(case: str, folder: Path) -> list[list[str]]:
+    """Return what is said of a death that does not happen, and of one at another request than it was meant for."""
+    interruption = Interruption.of(next(one for one in ALL_CASES if one.name == case), folder)
+    first = interruption.points()[0]
+    missed, elsewhere = replace(first, number=10_000), replace(first, event=replace(first.event, text="PUT nothing"))
+    return [interruption.problems(point) for point in (missed, elsewhere)]
+
+
+def untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
     """Return the ids of resources that are new and have no tags of ours; what has no id belongs to such a resource."""
     new = {key: found for key, found in now.items() if key not in first and key.startswith("/")}
     return [key for key, found in new.items() if "batchimg-made-by" not in json.dumps(found)]

@@ -13,8 +13,10 @@ import pytest
 
 from batchimg_magics.errors import DetachedError, ResizeError
 from tests.support.connections import connection_of, emulator_of, wrapped_session
-from tests.support.crash import ALL_CASES, CrashTransport, try_some
+from tests.support.crash import ALL_CASES, CrashTransport, try_some, try_wrong_points
+from tests.support.crash_cases import SIZE
 from tests.support.create_options import CREATE_OPTIONS
+from tests.support.sigkills import kill_and_compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,24 @@ def test_cut_off_and_run_again(case: Case, tmp_path: Path, single_threaded: Proc
     tried = single_threaded.submit(try_some, case.name, tmp_path).result()
     assert len(tried) == case.tries
     assert {name: said for name, said in tried.items() if said} == {}
+
+
+def test_processes_killed_by_the_system_beside_others_on_the_same_state(
+    tmp_path: Path, single_threaded: ProcessPoolExecutor
+) -> None:
+    """Three kills; `make crash` has thirty, of programs that are started anew."""
+    lines = [("create", name, "--from-vm", "prep-vm", "--vm-size", SIZE, "--nodes", "1") for name in ("a", "a")]
+    assert single_threaded.submit(kill_and_compare, tmp_path, lines, 3).result() == []
+
+
+def test_a_death_that_did_not_happen_where_it_was_meant_is_an_error_of_the_harness(
+    tmp_path: Path, single_threaded: ProcessPoolExecutor
+) -> None:
+    wrong = single_threaded.submit(try_wrong_points, "resize", tmp_path).result()
+    assert wrong == [
+        ["harness: the process did not die there, but ended with status 0"],
+        ["harness: the process died elsewhere: GET https://genomicsbatch.eastus.batch.azure.com/pools/genomics"],
+    ]
 
 
 class Interrupting(CrashTransport):
