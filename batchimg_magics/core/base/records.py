@@ -58,7 +58,7 @@ class Record:
     @property
     def pools(self) -> tuple[str, ...]:
         """The names of the pools that it is about, in lower case."""
-        name = self.arguments.get("name", "")
+        name = self.arguments.get("name") or self.resources.get("pool", "").rpartition("/")[2]
         return tuple(one.lower() for one in name.split(", ") if one)
 
 
