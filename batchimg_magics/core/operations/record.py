@@ -66,21 +66,22 @@ def record_notebook(
     read = read_notebook(notebook)
     if rocrate is not None:
         record_crate.check_crate(rocrate, force=force)
-    written = [] if lock is None else record_lock.write_locks(read, lock, force=force)
+    locks = [] if lock is None and rocrate is None else record_lock.rebuild_locks(read)
+    written = [] if lock is None else record_lock.write_locks(read, locks, lock, force=force)
     if rocrate is not None:
-        record_crate.write_crate(read, rocrate, agent=agent, license_url=license_url, force=force)
+        record_crate.write_crate(read, locks, rocrate, agent=agent, license_url=license_url, force=force)
         written.append(rocrate)
-    return _table(read, written)
+    return _table(read, written, [one.pool for one in locks if not one.is_complete])
 
 
-def _table(read: NotebookRecords, written: list[str]) -> Table:
+def _table(read: NotebookRecords, written: list[str], incomplete: list[str]) -> Table:
     rows = [_row(one) for one in read.found]
     failed = sum(one.record.outcome == "failed" for one in read.found)
     caption = f"{make_visible(Path(read.file).name)}: {count_text(len(rows), 'result')}"
     caption += f", {failed} failed" if failed else ""
     caption += f"; written: {', '.join(map(make_visible, written))}" if written else ""
     table = Table.from_rows("record", rows, caption, locks=sorted(read.locks()), written=written)
-    warnings = _warnings(read)
+    warnings = _warnings(read, incomplete)
     return replace(table, attrs={**table.attrs, "warnings": warnings}) if warnings else table
 
 
@@ -106,7 +107,7 @@ def _row(one: CellRecord) -> dict[str, Any]:
     }
 
 
-def _warnings(read: NotebookRecords) -> list[dict[str, str]]:
+def _warnings(read: NotebookRecords, incomplete: list[str]) -> list[dict[str, str]]:
     found: list[tuple[str, str]] = []
     if read.newer:
         text = f"{count_text(read.newer, 'record')} of a newer format than {FORMAT_VERSION} not read"
@@ -115,6 +116,9 @@ def _warnings(read: NotebookRecords) -> list[dict[str, str]]:
         found.append((f"{count_text(read.damaged, 'damaged record')} not read", "run the notebook again, and save it"))
     if read.omitted:
         found.append((f"{count_text(read.omitted, 'record')} not read: there are too many", "divide the notebook"))
+    for pool in incomplete:
+        text = f"the list of packages of pool {pool} is not on this computer: the lock file has its SHA-256 only"
+        found.append((text, f"`%batchimg images --packages {pool}` reads it from a node"))
     found += [(text, f"add a cell `%batchimg lock {pool}` after it") for pool, text in _missing_locks(read)]
     return [{"rule": "record", "found": text, "fix": fix} for text, fix in found]
 

@@ -13,18 +13,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.operations.record_lock import lock_texts
+from batchimg_magics.core.lock import lock_file
 from batchimg_magics.errors import SpecError
 from batchimg_magics.masking import make_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rocrate.model.entity import Entity
     from rocrate.rocrate import ROCrate
 
     from batchimg_magics.core.base.records import Record
     from batchimg_magics.core.operations.notebook_records import CellRecord, NotebookRecords
+    from batchimg_magics.core.operations.record_lock import RebuiltLock
 
 __all__ = ["check_crate", "write_crate"]
 
@@ -73,13 +72,21 @@ def check_crate(folder: str, *, force: bool) -> None:
         raise _cannot_write(folder, error) from error
 
 
-def write_crate(read: NotebookRecords, folder: str, *, agent: str | None, license_url: str | None, force: bool) -> None:
+def write_crate(
+    read: NotebookRecords,
+    locks: list[RebuiltLock],
+    folder: str,
+    *,
+    agent: str | None,
+    license_url: str | None,
+    force: bool,
+) -> None:
     """Write the crate of a notebook: the notebook itself, its lock files, and an action for each result.
 
     Parameters
     ----------
-    read
-        The records of the notebook.
+    read, locks
+        The records of the notebook, and its locks.
     folder
         The folder; it appears when it is complete.
     agent
@@ -94,7 +101,7 @@ def write_crate(read: NotebookRecords, folder: str, *, agent: str | None, licens
     SpecError
         It cannot be written.
     """
-    crate = _Crate(read, agent, license_url).build()
+    crate = _Crate(read, agent, license_url).build(locks)
     target = Path(folder).expanduser().absolute()
     try:
         with tempfile.TemporaryDirectory(prefix=".batchimg-", dir=target.parent) as temporary:
@@ -132,7 +139,7 @@ class _Crate:
         self._crate: ROCrate = ROCrate(version="1.1")
         self._agent = None if agent is None else self._person(agent)
 
-    def build(self) -> ROCrate:
+    def build(self, locks: list[RebuiltLock]) -> ROCrate:
         """Return the crate."""
         crate, file = self._crate, Path(self._read.file).expanduser()
         times = [one.record.ended for one in self._read.found if one.record.ended is not None]
@@ -151,17 +158,13 @@ class _Crate:
             file, "notebook.ipynb",
             properties={"name": make_visible(file.name), "encodingFormat": "application/x-ipynb+json"},
         )  # fmt: skip
-        locks = {name: self._lock(name, text) for name, text in lock_texts(self._read).items()}
-        last = {id(one): locks[name] for name, one in self._last_locks(locks)}
+        last = self._read.locks()
+        made = {id(last[one.pool.lower()]): self._lock_files(one) for one in locks}
         crate.root_dataset["mentions"] = [
-            self._action(number, one, [last[id(one)]] if id(one) in last else [notebook], notebook)
+            self._action(number, one, made.get(id(one), [notebook]), notebook)
             for number, one in enumerate(self._read.found, 1)
         ]
         return crate
-
-    def _last_locks(self, names: dict[str, Any]) -> Iterator[tuple[str, CellRecord]]:
-        found = self._read.locks()
-        return ((name, found[name.lower()]) for name in names)
 
     def _entity(self, identifier: str, kind: str, **properties: Any) -> Entity:
         """Return an entity that is no file; the same for the same id."""
@@ -187,11 +190,18 @@ class _Crate:
         text = "The notebook states no licence. Ask its authors before you use it."
         return self._entity("#license", "CreativeWork", name="No licence stated", description=text)
 
-    def _lock(self, name: str, text: str) -> Entity:
-        return self._crate.add_file(
-            io.BytesIO(text.encode()), f"locks/{name}.lock.toml",
-            properties={"name": f"lock of pool {name}", "encodingFormat": "application/toml"},
-        )  # fmt: skip
+    def _lock_files(self, lock: RebuiltLock) -> list[Entity]:
+        """Return the lock file of a pool, and the file with the packages of its image where that is known."""
+        files = [(lock_file.file_name(lock.pool), lock.text, f"lock of pool {lock.pool}", "application/toml")]
+        if lock.packages:
+            about = f"packages in the image of pool {lock.pool}"
+            files.append((lock.packages_file, lock.packages, about, "text/tab-separated-values"))
+        return [
+            self._crate.add_file(
+                io.BytesIO(text.encode()), f"locks/{name}", properties={"name": about, "encodingFormat": kind}
+            )
+            for name, text, about, kind in files
+        ]
 
     def _tool(self, record: Record) -> Entity:
         """Return the application that ran, with the packages that it sent requests with."""

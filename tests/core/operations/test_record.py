@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -15,7 +16,10 @@ from nbconvert import HTMLExporter, MarkdownExporter
 from papermill.exceptions import PapermillExecutionError
 
 from batchimg_magics import Session, SpecError
+from batchimg_magics.core.base.package_list import PackageList
+from batchimg_magics.core.base.package_store import PackageStore
 from batchimg_magics.core.base.records import MIME_TYPE
+from batchimg_magics.core.lock.lock_file import lock_text, parse_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,6 +149,35 @@ def test_a_lock_that_was_changed_is_refused(
     with pytest.raises(SpecError, match=r"the lock in cell \d+ of "):
         session.record(file, lock=str(tmp_path / "x.toml"))
     assert not (tmp_path / "x.toml").exists()
+
+
+def test_the_list_of_packages_is_written_beside_the_lock_where_it_is_known(
+    executed: Path, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = PackageList.parse("dpkg\tbash\t5.2\t\n")
+
+    def add(record: dict[str, Any]) -> dict[str, Any]:
+        if record["verb"] != "lock":
+            return record
+        section = {"sha256": packages.sha256, "count": 1, "file": "genomics.packages.tsv"}
+        lock = {**parse_lock(record["lock_text"], ""), "packages": section}
+        return {**record, "lock": lock, "lock_text": lock_text(lock)}
+
+    file = changed(executed, tmp_path, add)
+    (tmp_path / "to").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    found = session.record(file, lock=str(tmp_path / "to"))
+    assert found.attrs["warnings"][0]["found"].startswith("the list of packages of pool genomics is not on this")
+    assert [one.name for one in (tmp_path / "to").iterdir()] == ["genomics.lock.toml"]
+    store = PackageStore(tmp_path / "data" / "batchimg" / "packages")
+    for place in (lambda: store.put(packages), lambda: (tmp_path / "genomics.packages.tsv").write_text(packages.text)):
+        place()
+        session.record(file, lock=str(tmp_path / "to"))
+        assert (tmp_path / "to" / "genomics.packages.tsv").read_text(encoding="utf-8") == packages.text
+        (tmp_path / "to" / "genomics.packages.tsv").unlink()
+        shutil.rmtree(tmp_path / "data", ignore_errors=True)
+    session.record(file, rocrate=str(tmp_path / "crate"))
+    assert (tmp_path / "crate" / "locks" / "genomics.packages.tsv").read_text(encoding="utf-8") == packages.text
 
 
 # -- notebooks of strangers --------------------------------------------------------------------------------------
