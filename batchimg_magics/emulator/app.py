@@ -254,9 +254,10 @@ class App:
             headers["Content-Type"] = planes.content_type(plane)
             content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
         headers |= reply.headers
-        if call.method == "HEAD":
-            content = b""
-        headers["Content-Length"] = str(len(content))
+        length = len(content)
+        if call.method == "HEAD":  # of a file, the answer has its size
+            content, length = b"", length if isinstance(reply.body, bytes) else 0
+        headers["Content-Length"] = str(length)
         return HttpResponse(reply.status, headers, content)
 
     async def __call__(

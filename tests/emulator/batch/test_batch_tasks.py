@@ -255,7 +255,7 @@ def test_autoscale_sees_the_tasks(azure: BatchEmulator) -> None:
 
 
 def test_files_have_what_the_emulator_knows_of_commands(azure: BatchEmulator) -> None:
-    azure.create_pool("s", 1, startTask={"commandLine": "/bin/sh -c 'exit 3'"})
+    azure.create_pool("s", 1, startTask={"commandLine": "/bin/sh -c 'echo exit code 3 >&2; exit 3'"})
     azure.wait_until_steady("s")
     azure.clock.advance(300)
     name = azure.nodes("s")[0]["id"]

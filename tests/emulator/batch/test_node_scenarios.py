@@ -87,6 +87,9 @@ def test_a_failed_start_task_fails_in_every_answer() -> None:
         if pool != "lenient":
             assert info["endTime"] == node["stateTransitionTime"]
         texts = [startup_file(azure, pool, node["id"], name) for name in ("stdout.txt", "stderr.txt")]
+        if pool == "code":  # its shell ends it
+            assert texts == ["", ""]
+            continue
         assert f"exited with {code}:" in texts[0]
         assert texts[1].endswith(f"exit code {code}\n")
         assert ("failure scenario" in texts[1]) == (pool != "code")

@@ -229,7 +229,7 @@ def _start_task(call: Call, pool: Pool, now: float, *, fails: bool) -> tuple[flo
     task = pool.doc.get("startTask")
     if task is None:
         return None, False
-    result = task_results.task_result(call.store, now, pool, task, ALLOCATION_TIMES.start_task_s)
+    result = task_results.start_task_result(call.store, now, pool, task, ALLOCATION_TIMES.start_task_s)
     fails = fails or result.exit_code != 0
     waits = task.get("waitForSuccess", True)
     return result.seconds * task_results.start_task_tries(task, fails=fails) if waits else None, fails

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.batch.fleet import commands
-from batchimg_magics.emulator.batch.model import pool_images
+from batchimg_magics.emulator.batch.model import pool_images, start_task_runs
 from batchimg_magics.emulator.compute.model import bootable_images
 
 if TYPE_CHECKING:
@@ -34,6 +34,16 @@ def task_result(store: Store, now: float, pool: Pool | None, task: dict[str, Any
     user = (task.get("userIdentity") or {}).get("autoUser") or {}
     elevated = str(user.get("elevationLevel", "")).lower() == "admin"
     return commands.command_result(command, program_s, homes=homes, elevated=elevated)
+
+
+def start_task_result(store: Store, now: float, pool: Pool, task: dict[str, Any], program_s: float) -> CommandResult:
+    """Return the result of the start task of a pool: that of its shell, as far as the emulator models it."""
+    rough = task_result(store, now, pool, task, program_s)
+    run = start_task_runs.run_start_task(store, now, pool, task, program_s)
+    if run is None:
+        return rough
+    seconds = min(rough.seconds, run.seconds + program_s)
+    return msgspec.structs.replace(rough, seconds=seconds, exit_code=run.exit_code)
 
 
 class StartTaskRun(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Files of nodes and tasks on the data plane, and the upload of node logs.
 
-No command is executed in the emulator, so there are only the output files of start tasks and tasks, which say so, and
-the log files of mounts.
+A start task runs in the shell of the emulator, and its files are here. No command of a task is executed, so that there
+are only its output files, which say so; and the log files of mounts.
 
 Source: Microsoft's OpenAPI (2024-02-01.19.0) for the formats and the ``ocp-`` headers.
 """
@@ -16,7 +16,7 @@ import msgspec
 
 from batchimg_magics.emulator.batch.fleet.command_output import command_output
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import accounts, task_results, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, start_task_runs, task_results, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
@@ -116,15 +116,28 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
         return []  # it is in a state that serves none
     found = [File(name, node.booted) for name in ("applications", "fsmounts", "shared", "startup", "workitems")]
     if (task := pool.doc.get("startTask")) is not None:
-        result = task_results.task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s)
-        run = task_results.start_task_run(task, result, node, call.now)
-        code = None if run.ended is None else run.exit_code
-        found += _outputs("startup/", task["commandLine"], result, code, node.booted)
+        found += _start_task_files(call, pool, task, node, node.booted)
     found += _mount_logs(pool, node.booted)
     for item, state in task_scheduling.pool_tasks(call.store, pool):
         if state.node == node.id and state.started is not None and state.started <= call.now:
             found += _task_outputs(call, pool, _task_folder(item), item, state)
     return sorted(found, key=lambda file: file.path)
+
+
+def _start_task_files(call: Call, pool: Pool, task: dict[str, Any], node: Node, written: float) -> list[File]:
+    """Return the outputs of a start task and the files that it wrote."""
+    program_s = ALLOCATION_TIMES.start_task_s
+    result = task_results.start_task_result(call.store, call.now, pool, task, program_s)
+    run = task_results.start_task_run(task, result, node, call.now)
+    code = None if run.ended is None else run.exit_code
+    done = start_task_runs.run_start_task(call.store, call.now, pool, task, program_s, node.id)
+    outputs = _outputs("startup/", task["commandLine"], result, code, written)
+    if done is None or code is None or code != done.exit_code:  # it runs, or a scenario ended it
+        return outputs
+    if done.whole:
+        outputs = [File("startup/stderr.txt", written, done.stderr), File("startup/stdout.txt", written, done.stdout)]
+    files = [File(path.rstrip("/"), written, None if path.endswith("/") else text) for path, text in done.files]
+    return outputs + [one for one in files if one.path not in ("startup/stdout.txt", "startup/stderr.txt")]
 
 
 def _task_outputs(

@@ -109,7 +109,9 @@ class NodeViews:
         self._certificates = call.api_version < _CERTIFICATES_UNTIL
         task = pool.doc.get("startTask")
         self._start_task = (
-            task_results.task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s) if task else None
+            task_results.start_task_result(call.store, call.now, pool, task, ALLOCATION_TIMES.start_task_s)
+            if task
+            else None
         )
         self._busy = task_scheduling.node_loads(call.store, pool, call.now)
 

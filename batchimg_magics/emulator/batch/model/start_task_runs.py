@@ -1,0 +1,176 @@
+"""Start tasks in the shell of a node: what they print, and the files that they write.
+
+A node has the files and packages of its image. What nothing of a node decides is computed once for all nodes.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.emulator.batch.model import pool_images
+from batchimg_magics.emulator.catalog.package_lists import list_of_image
+from batchimg_magics.emulator.compute.guest.machine import Machine
+from batchimg_magics.emulator.compute.guest.packages import PackageSet
+from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
+from batchimg_magics.emulator.compute.guest.script_runs import run_shell_script
+from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.system import GuestState
+from batchimg_magics.emulator.compute.model import bootable_images, guest_contents
+from batchimg_magics.emulator.http.dates import TICKS_AT_1970
+from batchimg_magics.emulator.world.clock import TICKS_PER_SECOND
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.world.store import Store
+
+evidence = Evidence("Start tasks")
+evidence.rule(
+    "A program of a start task that is not modelled succeeds after its time, and prints nothing.",
+    "the emulator executes no programs; what the image contains beside packages and written files is not known",
+)
+_ROOT = "/mnt/batch/tasks"
+_FOLDERS = ("applications", "fsmounts", "shared", "startup", "startup/wd", "workitems")
+_OPERATORS = re.compile(r"[;|&<>\n`$]")
+_SHELL = re.compile(r"\s*(?:\S*/)?(?:ba|da|z)?sh\s+-")
+#: What differs from node to node.
+_OF_NODE = re.compile(r"NODE_ID|hostname|HOSTNAME")
+
+
+class StartTaskText(msgspec.Struct, frozen=True):
+    """What a start task did, by its text.
+
+    Parameters
+    ----------
+    seconds, exit_code, stdout, stderr
+        How long it took, how it ended, and what it printed.
+    files
+        The files that it wrote: (path below the root of the node's tasks, text) pairs; a folder ends with ``/``.
+    whole
+        Whether every program of it is modelled.
+    """
+
+    seconds: float
+    exit_code: int
+    stdout: str
+    stderr: str
+    files: tuple[tuple[str, str], ...]
+    whole: bool
+
+
+def run_start_task(
+    store: Store, now: float, pool: Pool, task: dict[str, Any], program_s: float, node: str = ""
+) -> StartTaskText | None:
+    """Return what the start task of a pool does on a node; None if the emulator cannot tell.
+
+    Parameters
+    ----------
+    store, now, pool, task
+        The emulator state, the simulated time, the pool and its start task.
+    program_s
+        The duration of a program that is not modelled.
+    node
+        The id of a node, if it matters.
+    """
+    command = str(task["commandLine"])
+    if "/home/" in command or (_OPERATORS.search(command) and not _SHELL.match(command)):
+        return None
+    content = _content(store, now, pool)
+    if content is None:
+        return None
+    base, guest, homes = content
+    settings = tuple(
+        (str(one.get("name")), str(one.get("value") or "")) for one in task.get("environmentSettings") or []
+    )
+    return _run(
+        command,
+        msgspec.json.encode(guest.get("packages") or {"base": base}).decode(),
+        tuple(guest_contents.files_of(store, guest).items()),
+        homes,
+        (*_variables(pool, node if _OF_NODE.search(command) else ""), *settings),
+        (pool.state.created - TICKS_AT_1970) / TICKS_PER_SECOND,
+        program_s,
+    )
+
+
+def _content(store: Store, now: float, pool: Pool) -> tuple[str, dict[str, Any], tuple[str, ...]] | None:
+    """Return the list of packages, the hidden facts and the homes of a pool's image; None for Windows."""
+    image_id = pool_images.image_id_of(pool)
+    if image_id is None:
+        reference = pool_images.reference_of(pool)
+        words = [str(reference.get(name) or "") for name in ("publisher", "offer", "sku")]
+        if not reference or "windows" in words[0].lower() or "windows" in words[1].lower():
+            return None
+        return list_of_image(words[1], words[2], "Linux"), {}, ()
+    account = store.get(pool.key.rpartition("/pools/")[0])
+    region = str(account.doc["location"]) if account is not None else ""
+    image = bootable_images.resolve_image(store, now, image_id, region)
+    if isinstance(image, bootable_images.BootableImage):
+        known, os_type, homes = image.content, image.os_type, tuple(sorted(image.homes or ()))
+    else:  # its nodes have their disks all the same
+        item = store.get(image_id)
+        known = (item.hidden.get("guest") or {}) if item is not None else {}
+        os_type, homes = "Linux", tuple(known.get("homes") or ())
+    return None if os_type == "Windows" else ("ubuntu-22.04", known, homes)
+
+
+def _variables(pool: Pool, node: str) -> tuple[tuple[str, str], ...]:
+    """Return the variables that Batch sets for a start task. Source: Microsoft's page on environment variables."""
+    account = pool.key.rpartition("/pools/")[0].rpartition("/")[2]
+    folders = {
+        "AZ_BATCH_NODE_ROOT_DIR": "",
+        "AZ_BATCH_NODE_SHARED_DIR": "/shared",
+        "AZ_BATCH_NODE_STARTUP_DIR": "/startup",
+        "AZ_BATCH_NODE_STARTUP_WORKING_DIR": "/startup/wd",
+        "AZ_BATCH_TASK_DIR": "/startup",
+        "AZ_BATCH_TASK_WORKING_DIR": "/startup/wd",
+    }
+    named = {"AZ_BATCH_ACCOUNT_NAME": account, "AZ_BATCH_POOL_ID": pool.name, "AZ_BATCH_NODE_ID": node or "tvmps_0_d"}
+    found = named | {name: f"{_ROOT}{below}" for name, below in folders.items()}
+    return tuple((found | {"HOME": f"{_ROOT}/startup/wd", "USER": "_azbatch"}).items())
+
+
+@functools.lru_cache(maxsize=64)
+def _run(
+    command: str,
+    packages: str,
+    files: tuple[tuple[str, str], ...],
+    homes: tuple[str, ...],
+    variables: tuple[tuple[str, str], ...],
+    now: float,
+    program_s: float,
+) -> StartTaskText | None:
+    environment = dict(variables)
+    texts = dict(files) | {f"{_ROOT}/{name}/": "" for name in _FOLDERS}
+    machine = Machine(
+        environment["AZ_BATCH_NODE_ID"][-20:],
+        ("ubuntu", "22.04"),
+        GuestState(homes=homes),
+        now,
+        now,
+        PackageSet.of_facts(msgspec.json.decode(packages), "ubuntu-22.04"),
+        texts,
+        environment=environment,
+        program_s=program_s,
+    )
+    try:
+        line = " ".join(shlex.quote(word) for word in shlex.split(command))
+        run = run_shell_script(machine, PROGRAMS, f"cd {_ROOT}/startup/wd\n{line}", [])
+    except (UnsupportedLineError, ValueError):
+        return None
+    return None if run.hangs else _told(run)
+
+
+def _told(run: ScriptRun) -> StartTaskText:
+    top = f"{_ROOT}/"
+    written = {path.removeprefix(top): text for path, text in run.files.items() if path.startswith(top)}
+    folders = {f"{name}/" for name in _FOLDERS}
+    files = tuple(
+        sorted((path, text) for path, text in written.items() if path not in folders or path == "startup/wd/")
+    )
+    return StartTaskText(run.seconds, run.exit_code, run.stdout, run.stderr, files, not run.unmodelled)
