@@ -34,9 +34,20 @@ EXPECTED_S = 300.0
 TIMEOUT_S = 95 * 60.0
 #: The most bytes of all commands. Assumed: the limit of a script is not documented.
 MAX_BYTES = 64 * 1024
+#: A system that has just started upgrades packages by itself (apt-daily), and apt does not wait for it by default: the
+#: first line takes the lock and installs nothing, the others let the commands wait. The file is in memory, not in the
+#: image. Source: apt.conf(5), apt-get(8) of apt 1.9.11 and later.
+_LOCK_S = 1200
+_WAIT_FOR_APT = (
+    "if command -v apt-get > /dev/null; then",
+    f"apt-get -o DPkg::Lock::Timeout={_LOCK_S} -y install < /dev/null > /dev/null 2>&1",
+    f"echo 'DPkg::Lock::Timeout \"{_LOCK_S}\";' > /run/batchimg-apt.conf",
+    "export APT_CONFIG=/run/batchimg-apt.conf",
+    "fi",
+)
 _EXIT = re.compile(r"batchimg: exit (-?\d+)")
-#: The longest part of an output in an error, and of a command in a table.
-_MAX_OUTPUT, _MAX_SHOWN = 400, 60
+#: The longest part of an output in an error and in a table, and of a command.
+_MAX_OUTPUT, _MAX_TOLD, _MAX_SHOWN = 400, 80, 60
 _SHELLS = ("sh", "bash", "dash", "python3")
 
 
@@ -74,6 +85,7 @@ class UserCommand:
         return [
             # No package manager may wait for an answer that nobody gives.
             "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a",
+            *_WAIT_FOR_APT,
             f"{self.interpreter} -c {shlex.quote(self.text)} < /dev/null",
             'echo "batchimg: exit $?"',
         ]
@@ -134,7 +146,7 @@ async def run_command(azure: Azure, vm: ResourceId, os_type: str, command: UserC
         raise _failure(vm, command, f"its exit code did not come back: {_last(text) or 'it printed nothing'}")
     if int(codes[-1]):
         raise _failure(vm, command, f"exit code {codes[-1]}: {_last(text) or 'it printed nothing'}")
-    return _last(text)
+    return _last(text, _MAX_TOLD)
 
 
 def _failure(vm: ResourceId, command: UserCommand, what: str) -> ProvisioningError:
@@ -167,9 +179,9 @@ async def _begin(azure: Azure, vm: ResourceId, os_type: str, command: UserComman
     return begun
 
 
-def _last(output: str) -> str:
+def _last(output: str, longest: int = _MAX_OUTPUT) -> str:
     """Return the end of an output in one line, without the words that Azure and this tool add, and without tokens."""
     for word in ("Enable succeeded:", "Enable failed:", "[stdout]", "[stderr]"):
         output = output.replace(word, " ")
     line = make_visible(mask_tokens(" ".join(_EXIT.sub(" ", output).split())))
-    return line if len(line) <= _MAX_OUTPUT else f"...{line[-_MAX_OUTPUT:]}"
+    return line if len(line) <= longest else f"...{line[-longest:]}"
