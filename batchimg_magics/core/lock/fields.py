@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.core.lock import comparisons
 from batchimg_magics.core.lock.comparisons import Comparison, Verdict
+from batchimg_magics.core.lock.lock_file import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from batchimg_magics.core.azure.documents import Json
 
 __all__ = ["FIELDS", "Field", "field_values", "find_field"]
@@ -220,18 +219,7 @@ def field_values(document: Json) -> dict[str, Any]:
     """Return the facts of a lock by path, in the order of the list."""
     found: dict[str, Any] = {}
     for field in FIELDS:
-        for path, value in _expand(document, field.path.split("."), ()):
+        for path, value in expand(document, field.path.split(".")):
             if path not in found and find_field(path) is field:
                 found[path] = {key: value.get(key) for key in field.keys} if field.keys else value
     return found
-
-
-def _expand(value: Any, words: list[str], before: tuple[str, ...]) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
-    if not words:
-        yield ".".join(before), value
-        return
-    if not isinstance(value, dict):
-        return
-    for name in list(value) if words[0] == "*" else [words[0]]:
-        if name in value:
-            yield from _expand(value[name], words[1:], (*before, name))

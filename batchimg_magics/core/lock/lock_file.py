@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from batchimg_magics.core.azure.documents import Json
 
 __all__ = [
     "FORMAT",
     "TABLES",
+    "expand",
     "file_name",
     "hash_spec",
     "is_lock_of",
@@ -34,6 +38,18 @@ TABLES = (
 )  # fmt: skip
 #: The tables that no lock is without.
 _REQUIRED = ("tool", "api_versions", "pool", "node", "spec")
+#: Paths of tables inside tables; ``*``: any name.
+_PARTS = (
+    "pool.tags", "image.replicas", "image.sources", "image.tags", "definition.properties", "snapshots.*", "disks.*",
+    "vm.disks",
+)  # fmt: skip
+#: Paths of texts that are read as names and ids.
+_TEXTS = (
+    "pool.name", "pool.id", "node.*", "tool.*", "image.id", "image.sources.*", "definition.id", "gallery.id",
+    "snapshots.*.id", "disks.*.id", "vm.id", "vm.disks.*", "base_image.*", "packages.file", "unknown.*", "secrets.*",
+)  # fmt: skip
+#: Characters that no id and no name of Azure has, and that have a meaning in a URL.
+_NOT_IN_IDS = re.compile(r"[{}<>?#%\\\s]")
 #: Levels of nested values that are read: a mount or a rolling upgrade of a spec has four.
 MAX_DEPTH = 12
 _NOTE = """\
@@ -145,11 +161,42 @@ def _check_tables(lock: Json, source: str) -> None:
     for path in (("pool", "name"), ("pool", "id"), ("node", "vm_size"), ("tool", "version")):
         if not isinstance(dig(lock, *path), str):
             raise SpecError(f"{source} is not a complete lock file: it has no {'.'.join(path)}", hint=_hint())
+    if problem := next(_value_problems(lock), ""):
+        raise SpecError(f"{source}: {problem}", hint=_hint())
     if not _is_plain(lock):
         raise SpecError(
             f"{source} has a value that no lock has: a date, a number without end, or more than {MAX_DEPTH} levels",
             hint=_hint(),
         )
+
+
+def _value_problems(lock: Json) -> Iterator[str]:
+    """Yield what is wrong with the types and ids in a lock, as text."""
+    for kind, what, patterns in ((dict, "table", _PARTS), (str, "text", _TEXTS)):
+        for pattern in patterns:
+            for path, value in expand(lock, pattern.split(".")):
+                if not isinstance(value, kind):
+                    yield f"{path} is not a {what}"
+                elif kind is str and _is_id(path) and _NOT_IN_IDS.search(str(value)):
+                    yield f"{path} is not a name of Azure"
+    for table in ("snapshots", "disks"):
+        yield from (f"{path} has no id" for path, value in expand(lock, [table, "*"]) if "id" not in value)
+
+
+def _is_id(path: str) -> bool:
+    return path.endswith(".id") or path.startswith(("base_image.", "image.sources.", "vm.disks."))
+
+
+def expand(value: Any, words: Sequence[str], before: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
+    """Yield the paths and values in a document that a path with ``*`` for any name means."""
+    if not words:
+        yield ".".join(before), value
+        return
+    if not isinstance(value, dict):
+        return
+    for name in list(value) if words[0] == "*" else [words[0]]:
+        if name in value:
+            yield from expand(value[name], words[1:], (*before, name))
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - any TOML value

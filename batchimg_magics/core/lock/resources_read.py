@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchimg_magics.core.azure import resources
-from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
+from batchimg_magics.errors import NotFoundError, ServiceError, SpecError, ThrottledError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -49,10 +50,13 @@ class ResourceReader:
     ----------
     azure
         The connection.
+    complete
+        Whether an outage of Azure is an error: what is written down must not lack facts that are there.
     """
 
-    def __init__(self, azure: Azure) -> None:
+    def __init__(self, azure: Azure, *, complete: bool = False) -> None:
         self.azure = azure
+        self._complete = complete
         self._reads: dict[str, asyncio.Task[Found]] = {}
 
     async def read(self, resource: str) -> Found:
@@ -82,7 +86,8 @@ class ResourceReader:
         except NotFoundError:
             return Found(is_gone=True)
         except ServiceError as error:
-            if error.status_code in _FATAL:
+            outage = error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, ThrottledError)
+            if error.status_code in _FATAL or (self._complete and outage):
                 raise
             return Found(reason=f"{error.status_code} {error.code}".strip())
 

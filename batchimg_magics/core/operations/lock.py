@@ -107,7 +107,7 @@ async def read_lock(
         There is no such pool.
     """
     pool = await pools.require(azure, name)
-    reader = ResourceReader(azure)
+    reader = ResourceReader(azure, complete=True)
     subjects = await find_subjects(reader, pool)
     subjects.pool = str(pool["id"])
     seen = await observe(reader, subjects, needs_of_pool(pool))

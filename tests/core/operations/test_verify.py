@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.core.base.package_list import PackageList
-from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.errors import ConflictError, ServiceError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.support.connections import connection_of
+from tests.support.faults import set_faults
 from tests.support.locked_pools import locked_pool
 
 if TYPE_CHECKING:
@@ -105,3 +106,35 @@ def test_packages_that_were_changed_added_or_removed_are_named(tmp_path: Path) -
 async def put_list(azure: Azure, image: str, text: str) -> None:
     """Put a list of packages into the local store, as a read of a node does."""
     azure.packages.put(PackageList.parse(text), image)
+
+
+def test_values_of_another_type_are_refused_in_one_line(tmp_path: Path) -> None:
+    with locked_pool(tmp_path, nodes=0) as pool:
+        text = pool.file.read_text()
+        for old, new in (
+            ("[snapshots.os]", "[snapshots]\nnew = 3\n[snapshots.os]"),
+            ("[vm.disks]", "[vm.others]"),
+            ('publisher = "canonical"', 'publisher = "{}/{name!r}"'),
+            ("[image.sources]", "[image.others]\n[[image.sources]]"),
+        ):
+            pool.file.write_text(text.replace(old, new, 1))
+            if old == "[vm.disks]":
+                assert pool.drifts() == {"vm.disks": "changed"}
+                continue
+            with pytest.raises(SpecError, match=r"^genomics.lock.toml: \S+ is not a ") as raised:
+                pool.verify()
+            assert "\n" not in raised.value.message
+
+
+def test_an_outage_leaves_the_lock_as_it_was(tmp_path: Path) -> None:
+    with locked_pool(tmp_path, nodes=0) as pool:
+        text = pool.file.read_text()
+        set_faults(pool.session, method="GET", path="/supportedimages", status=503, times=None)
+        with pytest.raises(ServiceError):
+            pool.session.lock("genomics", str(pool.file))
+        assert pool.file.read_text() == text
+        assert {one.name for one in tmp_path.iterdir() if one.is_file()} == {"genomics.lock.toml"}
+        assert set(pool.drifts().values()) == {"not readable"}
+        set_faults(pool.session)
+        pool.session.lock("genomics", str(pool.file))
+        assert pool.file.read_text() == text
