@@ -93,6 +93,10 @@ FIELDS: tuple[Field, ...] = (
         "use another one: `%batchimg create NAME --from-version {image} --vm-size SIZE`",
     ),
     Field(
+        "node.account", "Batch account", comparisons.same, "this connection is to another account",
+        "connect to the locked account; `create --locked` would create the pool in this one",
+    ),
+    Field(
         "node.region", "region of the Batch account", comparisons.same,
         "the account of this connection is in another region, where the image needs a replica",
         "connect to an account in the locked region, or add a replica of the image there",

@@ -146,6 +146,7 @@ async def _observe_pool(reader: ResourceReader, subjects: Subjects, needs: NodeN
     seen.put("pool", found, facts.pool_facts)
     node = {
         "vm_size": canonical_size(needs.vm_size),
+        "account": str(azure.scope.account_id),
         "region": await azure.region(),
         "pool_allocation_mode": dig(await azure.account(), "properties", "poolAllocationMode"),
         "node_agent_sku": needs.agent,

@@ -8,7 +8,9 @@ import pytest
 
 from batchimg_magics import Session
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from tests.support.documents import ACCOUNT
 from tests.support.locked_pools import locked_pool
+from tests.support.prepared_vms import connect_to, new_state_file
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -94,3 +96,21 @@ def test_a_fresh_world_with_the_same_seed_shows_the_same_tables(tmp_path: Path) 
         fresh.lock("genomics", str(pool.file))
         assert tables(fresh) == seen
     assert pool.file.read_text() == lock  # byte for byte
+
+
+def test_another_account_in_another_region_is_said(tmp_path: Path) -> None:
+    client = new_state_file(tmp_path)
+    other = ACCOUNT.replace("genomicsbatch", "otherbatch")
+    client.ask("PUT", other, {"location": "westus"}, "2025-06-01")
+    lock = str(tmp_path / "genomics.lock.toml")
+    with Session() as session:
+        connect_to(session, client)
+        session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1, replicas={"westus": 1})
+        session.lock("genomics", lock)
+        session.connect(state=str(client.path), speed="max", account="otherbatch")
+        found = session.verify(lock)
+        assert {"node.region", "node.account"} <= set(found[found.status == "changed"].field)
+        made = session.create(locked=lock)
+        said = "differs from genomics.lock.toml: region westus, locked eastus, account otherbatch, locked genomicsbatch"
+        assert made.attrs["caption"].endswith(said)
+        assert list(made.action) == ["exists", "created", "created"]
