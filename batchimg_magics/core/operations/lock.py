@@ -113,10 +113,12 @@ async def read_lock(
     seen = await observe(reader, subjects, needs_of_pool(pool))
     lock = lock_file.ordered(seen.tables)
     _keep_date_of_prices(lock, previous or {})
-    if unknown := _unknown(seen):
-        lock["unknown"] = dict(sorted(unknown.items()))
     if seen.packages is not None:
         lock["packages"]["file"] = lock_file.packages_file_name(str(pool["name"]))
+    elif _keep_packages(lock, previous or {}):
+        seen.unread.pop("packages", None)
+    if unknown := _unknown(seen):
+        lock["unknown"] = dict(sorted(unknown.items()))
     return lock, _resources(subjects, azure), seen.packages
 
 
@@ -131,6 +133,16 @@ def _keep_date_of_prices(lock: Json, previous: Json) -> None:
     new.pop("as_of", None)
     if date is not None and old == new:
         lock["prices"]["as_of"] = date
+
+
+def _keep_packages(lock: Json, previous: Json) -> bool:
+    """Keep the packages of the same image, whose list no node has any more; return whether they were kept."""
+    known, image, old = previous.get("packages"), lock.get("image") or {}, previous.get("image") or {}
+    same_image = all(image.get(key) == old.get(key) for key in ("id", "published"))
+    if not known or not same_image or known.get("sha256") != (lock.get("packages") or known).get("sha256"):
+        return False
+    lock["packages"] = known
+    return True
 
 
 def _resources(subjects: Subjects, azure: Azure) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.core.base.package_list import PackageList
+from batchimg_magics.core.base.package_store import PackageStore
 from batchimg_magics.errors import ConflictError, ServiceError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.support.connections import connection_of
@@ -97,10 +98,20 @@ def test_packages_that_were_changed_added_or_removed_are_named(tmp_path: Path) -
             found = pool.verify()
             assert found[found.status != "ok"].found.to_list() == [said] * bool(said)
         put(OLD)
+        text = pool.file.read_text()
+        pool.session.call(lambda _: forget_lists(azure))
+        pool.session.lock("genomics", str(pool.file))
+        assert pool.file.read_text() == text  # no node has the list any more: it is that of the same image
+        put(OLD)
         beside.write_text(OLD.replace("2.0", "2.2"))
         assert pool.drifts() == {"packages.file": "changed"}
         beside.unlink()
         assert pool.drifts() == {"packages.file": "gone"}
+
+
+async def forget_lists(azure: Azure) -> None:
+    """Empty the local store, as on another computer."""
+    azure.packages = PackageStore()
 
 
 async def put_list(azure: Azure, image: str, text: str) -> None:
