@@ -24,6 +24,7 @@ from batchimg_magics.emulator.http.tokens import TokenIssuer
 from batchimg_magics.emulator.transport import EmulatorTransport
 from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop, stored_speed
 from batchimg_magics.emulator.world.database import StateError
+from batchimg_magics.emulator.world.private_files import make_private_folder
 from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def open_emulator(
     if scenario is not None:
         scenarios.check_name(scenario)
     if str(state) != ":memory:":
-        Path(state).parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(Path(state).parent)
     default = DEFAULT_START.timestamp() if speed is None else time.time()
     begin = default if start is None else start.timestamp()
     store = Store(state, start=begin, seed=seed, exclusive=speed is None)

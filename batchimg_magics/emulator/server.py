@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -24,7 +25,7 @@ from batchimg_magics.emulator.arm.import_files import ImportRefusedError, Source
 from batchimg_magics.emulator.arm.imports import read_resources
 from batchimg_magics.emulator.emulator import Emulator, default_state_path, open_emulator
 from batchimg_magics.emulator.http import planes, scenarios
-from batchimg_magics.emulator.serving import certificates, environment, hosts, program, running, shells
+from batchimg_magics.emulator.serving import certificates, environment, hosts, limits, program, running, shells
 from batchimg_magics.emulator.serving.proxy import Proxy
 from batchimg_magics.emulator.world.database import StateBusyError, StateError
 
@@ -230,12 +231,20 @@ def _serve(asked: argparse.Namespace) -> int:
             raise _FailedError(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}", hint) from error
         with listener, _ending_in_order():
             made = _certificates(asked, folder, asked.host) if asked.tls else None
-            server = running.make_server(emulator.app, asked.speed, made)
+            token = _control_token(asked)
+            server = running.make_server(emulator.app, asked.speed, made, control_token=token)
             url = f"{'https' if made else 'http'}://{hosts.url_host(asked.host)}:{listener.getsockname()[1]}"
-            sys.stdout.write(introduction(url, emulator, made, asked.shell))
+            sys.stdout.write(introduction(url, emulator, made, asked.shell, token))
             sys.stdout.flush()
             server.run(sockets=[listener])
     return 0
+
+
+def _control_token(asked: argparse.Namespace) -> str:
+    """Return the token of the control API, which the environment can give; empty without that API."""
+    if not asked.control:
+        return ""
+    return os.environ.get(limits.TOKEN_VARIABLE) or secrets.token_urlsafe(32)
 
 
 @contextlib.contextmanager
@@ -249,7 +258,9 @@ def _ending_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def introduction(url: str, emulator: Emulator, made: certificates.Certificates | None, shell: str = "bash") -> str:
+def introduction(
+    url: str, emulator: Emulator, made: certificates.Certificates | None, shell: str = "bash", token: str = ""
+) -> str:
     """Return the text that directs clients to the server: environment variables, and the sign-in of the Azure CLI.
 
     Parameters
@@ -262,10 +273,14 @@ def introduction(url: str, emulator: Emulator, made: certificates.Certificates |
         The certificates; None for plain HTTP.
     shell
         For which shell; see `shells.SHELLS`.
+    token
+        That of the control API; empty without one.
     """
     variables = environment.server_variables(
         url, subscription=emulator.subscription_id, account=emulator.account, trusted=made, existing=os.environ
     )
+    if token:
+        variables[limits.TOKEN_VARIABLE] = token
     heading = f"The emulator ({emulator.state_path}) is at {url}; stop it with Ctrl-C. It has no real resources."
     if (name := emulator.scenario) != "calm":
         heading += f" Scenario {name}: {scenarios.SCENARIOS[name].description}."
@@ -287,7 +302,8 @@ def _exec(words: list[str]) -> int:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchimg-", ignore_cleanup_errors=True))
         made = _certificates(asked, folder, hosts.LOCALHOST)
         refused = _RefusedHosts()
-        proxy = stack.enter_context(_proxy(asked, made, refused))
+        token = _control_token(asked)
+        proxy = stack.enter_context(_proxy(asked, made, refused, token))
         own = Path(folder) / "azure"
         own.mkdir()
         variables = environment.proxied_environment(
@@ -298,6 +314,8 @@ def _exec(words: list[str]) -> int:
             trusted=made,
             existing=os.environ,
         )
+        if token:
+            variables[limits.TOKEN_VARIABLE] = token
         variables |= program.azure_cli_folders(own, os.environ)
         if program.is_azure_cli(command[0]) and (problem := program.sign_in_azure_cli(command[0], variables)):
             raise _FailedError(f"az could not sign in to the emulator: {problem}")
@@ -320,7 +338,9 @@ class _RefusedHosts:
 
 
 @contextlib.contextmanager
-def _proxy(asked: argparse.Namespace, made: certificates.Certificates, refused: _RefusedHosts) -> Iterator[str]:
+def _proxy(
+    asked: argparse.Namespace, made: certificates.Certificates, refused: _RefusedHosts, token: str
+) -> Iterator[str]:
     """Run the proxy for a running server, or with a server of its own; yield the proxy's URL."""
     allowed = asked.allow_internet
     if asked.url:
@@ -333,7 +353,9 @@ def _proxy(asked: argparse.Namespace, made: certificates.Certificates, refused: 
         return
     with (
         _opened(asked) as emulator,
-        running.run_server(emulator.app, asked.speed, made, allow_internet=allowed, report=refused) as started,
+        running.run_server(
+            emulator.app, asked.speed, made, control_token=token, allow_internet=allowed, report=refused
+        ) as started,
     ):
         yield started.proxy
 

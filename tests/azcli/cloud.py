@@ -76,7 +76,8 @@ class AzureCli:
         url = f"{self.environment['AZURE_RESOURCE_MANAGER']}/_sim/advance"
         ca = self.environment["SSL_CERT_FILE"]
         with httpx.Client(verify=ssl.create_default_context(cafile=ca), trust_env=False) as client:
-            client.post(url, json={"seconds": seconds}).raise_for_status()
+            token = {"X-Control-Token": self.environment["BATCHIMG_CONTROL_TOKEN"]}
+            client.post(url, json={"seconds": seconds}, headers=token).raise_for_status()
 
 
 @contextlib.contextmanager

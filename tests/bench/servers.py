@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
@@ -55,6 +56,10 @@ def rows() -> Iterator[Row]:
     )
 
 
+#: The token of the control API of the servers.
+CONTROL_TOKEN = "of-the-bench"  # noqa: S105 - of a server on loopback
+
+
 @contextlib.contextmanager
 def emulator_server(python: Path, *options: object) -> Iterator[tuple[int, int]]:
     """Start the server of an emulator on a free port, and yield its port and the id of its process.
@@ -67,7 +72,10 @@ def emulator_server(python: Path, *options: object) -> Iterator[tuple[int, int]]
         Of the server, beside those for plain HTTP without throttling.
     """
     command = [python, "-I", "-m", "batchimg_magics", "emulator", "--no-tls", "--no-throttling", "--port", "0"]
-    with subprocess.Popen([*command, *map(str, options)], stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "BATCHIMG_CONTROL_TOKEN": CONTROL_TOKEN}
+    with subprocess.Popen(
+        [*command, *map(str, options)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             assert process.stdout is not None
             line = next(line for line in process.stdout if "AZURE_RESOURCE_MANAGER" in line)
@@ -106,6 +114,7 @@ def _await(port: int) -> None:
 
 def _ask(port: int, method: str, path: str, body: str | bytes = "", **headers: str) -> tuple[int, bytes]:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    headers["X_Control_Token"] = CONTROL_TOKEN
     client.request(method, path, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
     answer = client.getresponse()
     content = answer.read()

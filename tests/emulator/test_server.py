@@ -175,7 +175,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 @pytest.fixture
 def client(served: dict[str, str]) -> Iterator[httpx.Client]:
     context = ssl.create_default_context(cafile=served["SSL_CERT_FILE"])
-    with httpx.Client(base_url=served["url"], verify=context, trust_env=False) as opened:
+    token = {"X-Control-Token": served["BATCHIMG_CONTROL_TOKEN"]}
+    with httpx.Client(base_url=served["url"], verify=context, trust_env=False, headers=token) as opened:
         yield opened
 
 

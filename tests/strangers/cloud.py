@@ -98,6 +98,7 @@ class Cloud:
         trusted = ssl.create_default_context(cafile=names["REQUESTS_CA_BUNDLE"])
         with httpx.Client(proxy=names["HTTPS_PROXY"], verify=trusted, trust_env=False, timeout=60) as client:
             headers = {"Authorization": f"Bearer {client.post(sign_in, data=login).json()['access_token']}"}
+            headers["X-Control-Token"] = names["BATCHIMG_CONTROL_TOKEN"]
             if audience == _BATCH:
                 headers["Content-Type"] = "application/json; odata=minimalmetadata"
             answer = client.request(method, url, params={"api-version": version}, headers=headers, json=body)

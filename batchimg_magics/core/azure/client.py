@@ -181,10 +181,17 @@ class Azure:
     def _options(self) -> dict[str, Any]:
         """The options of a client: each has policies of its own."""
         return {
-            "per_retry_policies": [pipeline.RequestObserver(self._set_time)],
+            "per_retry_policies": [pipeline.RequestObserver(self._set_time), pipeline.TokenHosts(self._endpoints)],
             "retry_policy": OutagePolicy(self._answered),
             "transport": self._transport,
         }
+
+    def _endpoints(self) -> list[str]:
+        """Return the URLs of the hosts that get tokens: Azure Resource Manager, and the data plane of the account."""
+        found = [self.cloud.resource_manager]
+        if self._account is not None:
+            found.append(f"https://{self._account['properties']['accountEndpoint']}")
+        return found
 
     @property
     def _arm_options(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import math
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.files import make_private, make_private_folder
 from batchimg_magics.masking import mask_values
 
 if TYPE_CHECKING:
@@ -183,7 +184,8 @@ class Ledger:
             return _in_memory()
         base = None
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._file.parent)
+            make_private(self._file)
             base = sqlite3.connect(self._file, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
             base.execute("PRAGMA synchronous = OFF")  # a power failure can lose the last entries, and nothing else
             _prepare(base)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from azure.core import AsyncPipelineClient
 from azure.core.pipeline.policies import (
@@ -19,9 +20,10 @@ from azure.core.pipeline.policies import (
 )
 
 from batchimg_magics.core.azure import read_cache
+from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -54,6 +56,39 @@ class RequestObserver(SansIOHTTPPolicy[Any, Any]):
         self.on_request(request)
         if date := response.http_response.headers.get("Date"):
             self._set_time(parsedate_to_datetime(date).timestamp())
+
+
+class TokenHosts(SansIOHTTPPolicy[Any, Any]):
+    """Refuses requests to other hosts than those of the service, before a token is added.
+
+    The SDKs' clients follow links in responses (``nextLink``, ``Location``, ``Azure-AsyncOperation``, redirects), and
+    send their token along.
+
+    Parameters
+    ----------
+    endpoints
+        Returns the URLs of the service.
+    """
+
+    def __init__(self, endpoints: Callable[[], Iterable[str]]) -> None:
+        self._endpoints = endpoints
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Check the host.
+
+        Raises
+        ------
+        ServiceError
+            It is another one.
+        """
+        host = urlsplit(request.http_request.url).hostname or ""
+        own = [urlsplit(one).hostname or "" for one in self._endpoints()]
+        # Resource Manager has regional hosts below its own.
+        if not any(host == one or host.endswith(f".{one}") for one in own):
+            raise ServiceError(
+                f"a link leads to another host, {host}, and was not followed",
+                hint="no token is sent there; check what answers in place of Azure, such as a proxy",
+            )
 
 
 def create_pipeline(

@@ -16,7 +16,7 @@ from batchimg_magics.pool_spec.words import decode_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_BYTES", "check_new_file", "make_private_folder", "read_file", "write_file"]
+__all__ = ["MAX_BYTES", "check_new_file", "make_private", "make_private_folder", "read_file", "write_file"]
 
 #: The largest text file that is read: documents of a user are far smaller.
 MAX_BYTES = 16 * 1024 * 1024
@@ -132,6 +132,21 @@ def make_private_folder(folder: Path) -> None:
     for one in reversed(missing):
         with contextlib.suppress(FileExistsError):  # another process was faster
             one.mkdir(mode=0o700)
+
+
+def make_private(path: Path) -> None:
+    """Make a file that only the user can read, or take an existing one away from others, whatever the umask.
+
+    The files that SQLite makes beside it get the same permissions.
+    """
+    with contextlib.suppress(OSError):  # the file is not the user's own, or cannot be: opening it tells
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            mode = os.fstat(handle).st_mode
+            if stat.S_ISREG(mode) and mode & 0o077 and os.name == "posix":
+                os.fchmod(handle, 0o600)
+        finally:
+            os.close(handle)
 
 
 def _resolved(path: str | Path) -> Path:

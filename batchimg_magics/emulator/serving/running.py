@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.serving.hosts import LOCALHOST, open_listener, with_host_check
+from batchimg_magics.emulator.serving.limits import MAX_CONNECTIONS, bounded_protocol, with_limits
 from batchimg_magics.emulator.serving.proxy import HEAD_LIMIT_BYTES, Proxy
 
 if TYPE_CHECKING:
@@ -66,12 +67,22 @@ def with_real_retry_after(app: AsgiApp, speed: float) -> AsgiApp:
     return answer
 
 
-def make_server(app: AsgiApp, speed: float, made: Certificates | None) -> uvicorn.Server:
-    """Return the server of an app; it serves plain HTTP without certificates."""
+def make_server(app: AsgiApp, speed: float, made: Certificates | None, *, control_token: str = "") -> uvicorn.Server:
+    """Return the server of an app; it serves plain HTTP without certificates.
+
+    Parameters
+    ----------
+    app, speed, made
+        As `run_server` takes them.
+    control_token
+        What the control API wants; empty: nothing.
+    """
     import uvicorn
 
     config = uvicorn.Config(
-        with_host_check(with_real_retry_after(app, speed)),
+        with_host_check(with_limits(with_real_retry_after(app, speed), control_token)),
+        http=bounded_protocol(),
+        limit_concurrency=MAX_CONNECTIONS,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -90,6 +101,7 @@ def run_server(
     speed: float,
     made: Certificates,
     *,
+    control_token: str = "",
     allow_internet: bool = False,
     report: Callable[[str, str], None] | None = None,
 ) -> Iterator[Running]:
@@ -101,10 +113,12 @@ def run_server(
         The app, and simulated seconds in a real second.
     made
         The certificates of the server.
+    control_token
+        As `make_server` takes it.
     allow_internet, report
         As `Proxy` takes them.
     """
-    server = make_server(app, speed, made)
+    server = make_server(app, speed, made, control_token=control_token)
     with open_listener(LOCALHOST, 0) as listener:
         address = (LOCALHOST, listener.getsockname()[1])
         trust = ssl.create_default_context(cafile=made.authority)

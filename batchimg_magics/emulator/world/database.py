@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from pathlib import Path
+
+from batchimg_magics.emulator.world.private_files import make_private
 
 #: Real seconds to wait for the transaction of another process, and for a file that is being opened.
 BUSY_TIMEOUT_S = 30.0
@@ -54,6 +57,10 @@ def open_database(path: str, *, exclusive: bool) -> sqlite3.Connection:
     WAL needs shared memory, which not every file system has; SQLite reports that at the first read. A file with a
     rollback journal keeps it, because another process may be using it.
     """
+    make_private(path)
+    for beside in ("-wal", "-shm", "-journal"):
+        if Path(f"{path}{beside}").exists():
+            make_private(f"{path}{beside}")
     database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
     try:
         if exclusive:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from batchimg_magics.emulator.world.private_files import make_private
+
 #: Added to the path of the state file. The file has no content: only its locks count.
 SUFFIX = "-open"
 
@@ -32,6 +34,7 @@ class OpenMark:
     """
 
     def __init__(self, path: str) -> None:
+        make_private(f"{path}{SUFFIX}")
         self._database = sqlite3.connect(f"{path}{SUFFIX}", isolation_level=None, timeout=0, check_same_thread=False)
         try:
             self.first = self._is_alone()

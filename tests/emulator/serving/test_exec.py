@@ -16,11 +16,12 @@ from batchimg_magics.session.session import Session
 pytest.importorskip("uvicorn", reason="the extra 'server' is not installed")
 #: A program with the standard library only: it asks for URLs, and prints statuses and bodies.
 ASK = """
-import json, sys, urllib.error, urllib.request
+import json, os, sys, urllib.error, urllib.request
 answers = []
+headers = {"Metadata": "true", "X-Control-Token": os.environ.get("BATCHIMG_CONTROL_TOKEN", "")}
 for url in sys.argv[1:]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers={"Metadata": "true"})) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
             answers.append([answer.status, answer.read().decode()])
     except urllib.error.HTTPError as error:
         answers.append([error.code, error.read().decode()])

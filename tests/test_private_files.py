@@ -1,0 +1,47 @@
+"""The files that this package keeps are the user's alone, whatever the umask."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(one.relative_to(folder)): stat.S_IMODE(one.stat().st_mode) for one in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("speed", ["60", "max"])
+def test_worlds_histories_and_profiles_are_private(tmp_path: Path, speed: str) -> None:
+    def work() -> dict[str, int]:
+        with Session() as session:
+            session.connect(state=str(tmp_path / "own" / "world.db"), speed=speed, save_as="mine")
+            session.pools()
+            session.history()
+            return modes(tmp_path)
+
+    while_open = work()
+    assert any(name.endswith("world.db") for name in while_open)
+    assert any(name.endswith("profiles.json") for name in while_open)
+    wrong = {name: oct(mode) for name, mode in while_open.items() if mode & 0o077}
+    assert not wrong
+    for file in tmp_path.rglob("*.*"):
+        if file.is_file():
+            file.chmod(0o644)
+    work()
+    assert not {name: oct(mode) for name, mode in modes(tmp_path).items() if mode & 0o077}
