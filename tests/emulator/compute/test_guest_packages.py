@@ -101,6 +101,33 @@ def test_rpm_lists_what_is_installed(shared: ComputeEmulator, line: str, found: 
     assert ran(shared, line, name="alma")[0] == found.replace("\n\n1", "\n1")
 
 
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("ip <- installed.packages()[,c(1,3)]; write.table(ip, sep='\\t', quote=FALSE, row.names=F, col.names=F)",
+         "base\t4.3.3\nboot\t1.3-30\n"),
+        ("x <- installed.packages(); cat(paste(x[,'Package'], x[,'LibPath']), sep='\\n')",
+         "base /usr/lib/R/library\nboot /usr/lib/R/library\n"),
+        ("for (p in rownames(installed.packages())) cat(sprintf('r-%s-\\n', p))", "r-base-\nr-boot-\n"),
+        ("write.csv(as.data.frame(installed.packages()[, c('Package', 'Version')]), row.names = FALSE)",
+         '"Package","Version"\n"base","4.3.3"\n'),
+        ("invisible(1); writeLines(as.character(packageVersion('survival')))", "3.5-8\n"),
+    ],
+)  # fmt: skip
+def test_r_lists_what_is_installed(shared: ComputeEmulator, code: str, found: str) -> None:
+    assert ran(shared, f'Rscript -e "{code}" | head -2')[0] == found
+
+
+def test_r_installs_what_its_repository_has(shared: ComputeEmulator) -> None:
+    out, err = ran(shared, "Rscript -e 'install.packages(\"jsonlite\")' -e 'install.packages(\"none\")'; echo $?")
+    assert out == "0\n"  # a warning
+    assert "package \u2018none\u2019 is not available" in err
+    listed = ran(shared, "Rscript - <<'R'\nx <- installed.packages()\ncat(x[x[,1] == 'jsonlite', 'Version'])\nR")[0]
+    assert listed.startswith("1.8.")
+    assert ran(shared, "Rscript -e 'packageVersion(\"none\")'; echo $?")[0] == "1\n"
+    assert ran(shared, "Rscript -e 1; echo $?", name="alma")[0] == "127\n"
+
+
 def test_systems_have_lists_of_their_own(shared: ComputeEmulator) -> None:
     assert ran(shared, "dpkg-query -W libc6 tzdata; pip list; echo $?", name="debian") == (
         "libc6:amd64\t2.36-9+deb12u10\ntzdata\t2025b-0+deb12u1\n127\n",

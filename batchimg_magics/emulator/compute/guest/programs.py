@@ -16,6 +16,7 @@ from batchimg_magics.emulator.compute.guest.grep import GREP
 from batchimg_magics.emulator.compute.guest.known_files import has_program
 from batchimg_magics.emulator.compute.guest.launchers import LAUNCHERS, UNITS_S, after_options
 from batchimg_magics.emulator.compute.guest.pip import PIP, environment_of, pip
+from batchimg_magics.emulator.compute.guest.r_programs import R
 from batchimg_magics.emulator.compute.guest.rpm import RPM
 from batchimg_magics.emulator.compute.guest.scripts import (
     DEPROVISION_S,
@@ -235,7 +236,7 @@ _STANDARD = """
     adduser groupadd groupmod chpasswd su service journalctl dmesg ip ifconfig ss netstat ping nc dig nslookup host
     iptables nft ufw firewall-cmd sysctl modprobe lsmod crontab batch update-grub grub2-mkconfig dracut
     update-initramfs vi vim nano emacs less more man tmux screen jq yq strace gdb lscpu lspci lsusb dmidecode
-    timedatectl localectl loginctl systemd-analyze R julia matlab getopts bc expr watch flock parallel [[
+    timedatectl localectl loginctl systemd-analyze julia matlab getopts bc expr watch flock parallel [[
 """
 PROGRAMS: dict[str, Program] = {
     **dict.fromkeys(_HARMLESS.split(), _exits(0)),
@@ -272,4 +273,5 @@ PROGRAMS: dict[str, Program] = {
     **DNF,
     **PIP,
     **CONDA,
+    **R,
 }
