@@ -307,3 +307,84 @@ def test_the_end_of_an_output_is_returned_in_bytes() -> None:
     out = ran(compute, "seq 3000; printf 'é%.0s' 1 2 3; seq 2000 >&2")
     assert [len(one.encode()) for one in out] == [4096, 4096]
     assert out[0].endswith("3000\nééé")
+
+
+# -- Windows -----------------------------------------------------------------------------------------------------
+
+KEYS = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*"
+KEYS_32 = "HKLM:\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*"
+WRITE = """
+$dir = Join-Path $env:ProgramData 'lab'
+New-Item -ItemType Directory -Force -Path $dir | Out-Null
+$rows = @()
+foreach ($one in (Get-ItemProperty $keys -ErrorAction SilentlyContinue)) {
+  if ($one.DisplayName -and $one.DisplayName -notlike '*Visual*') {
+    $rows += "{0}={1}" -f $one.DisplayName, $one.DisplayVersion
+  }
+}
+$rows += & python -m pip list --format=freeze 2>$null
+[string[]]$lines = $rows | Sort-Object -Unique
+[IO.File]::WriteAllText("$dir\\list.txt", (($lines -join "`n") + "`n"), (New-Object System.Text.UTF8Encoding $false))
+$digest = (Get-FileHash "$dir\\list.txt").Hash.ToLower()
+Write-Output "$($lines.Count) $digest"
+"""
+
+
+@pytest.fixture(scope="module")
+def windows() -> ComputeEmulator:
+    compute = ComputeEmulator()
+    image = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2"}
+    machine(compute, "vm", image)
+    return compute
+
+
+def powershell(compute: ComputeEmulator, script: str) -> str:
+    body = {"commandId": "RunPowerShellScript", "script": script.split("\n")}
+    response = compute.ask("POST", "virtualMachines/vm/runCommand", body)
+    assert response.status == 202, response.body
+    compute.clock.advance(900)
+    done = compute.ask("GET", response.headers["Azure-AsyncOperation"]).body
+    return str(done["properties"]["output"]["value"][0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        (
+            f"(Get-ItemProperty '{KEYS}').Count\n@(Get-ItemProperty '{KEYS}', '{KEYS_32}' | ? DisplayName).Count",
+            "12\n14",
+        ),
+        (
+            (
+                f"Get-ItemProperty '{KEYS_32}' | Where-Object {{ $_.DisplayName -match '^ImageJ' }} | "
+                'ForEach-Object { "$($_.DisplayName)`t$($_.DisplayVersion)" }'
+            ),
+            "ImageJ 1.54g\t1.54g",
+        ),
+        (
+            (
+                f"Get-ItemProperty '{KEYS}' | Where-Object {{ $_.DisplayName -and -not $_.DisplayVersion }} | "
+                "Select-Object -ExpandProperty DisplayName"
+            ),
+            "Werkzeuge f\u00fcr Mikroskopie",
+        ),
+        ("Get-Package | Sort-Object Name | Select-Object -First 1 -ExpandProperty Name", "7-Zip 24.09 (x64)"),
+        ("pip list --format=freeze | Select-Object -First 2\n$LASTEXITCODE", "numpy==2.2.6\npandas==2.2.3\n0"),
+        ("if (Test-Path C:\\none.txt) { 'yes' } else { 'no' }", "no"),
+    ],
+)  # fmt: skip
+def test_windows_lists_what_is_installed(windows: ComputeEmulator, script: str, found: str) -> None:
+    assert powershell(windows, script) == found
+
+
+def test_files_on_windows_stay(windows: ComputeEmulator) -> None:
+    count, digest = powershell(windows, f"$keys = '{KEYS}', '{KEYS_32}'{WRITE}").split()
+    text = powershell(windows, "Get-Content C:\\ProgramData\\lab\\list.txt")
+    assert (text.count("\n") + 1, digest) == (int(count), hashlib.sha256(f"{text}\n".encode()).hexdigest())
+    assert text.startswith("7-Zip 24.09 (x64)=24.09\n")
+    copied = "Copy-Item C:\\ProgramData\\lab\\list.txt C:\\Windows\\copy.txt -Force"
+    copied += "\n(Get-FileHash C:\\Windows\\copy.txt).Hash"
+    assert powershell(windows, copied) == digest.upper()
+    for unknown in ("choco list", "winget list", "Get-AppxPackage"):
+        body = {"commandId": "RunPowerShellScript", "script": [unknown]}
+        assert windows.ask("POST", "virtualMachines/vm/runCommand", body).status == 501

@@ -6,6 +6,7 @@ so nobody ever reports it; a detached process goes on without the agent. Results
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation
 from batchimg_magics.emulator.compute.guest import system
 from batchimg_magics.emulator.compute.guest.machine import Machine, Reach
 from batchimg_magics.emulator.compute.guest.powershell import run_powershell_script
+from batchimg_magics.emulator.compute.guest.powershell_lists import Lister
 from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
 from batchimg_magics.emulator.compute.guest.script_runs import run_shell_script
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
@@ -125,11 +127,22 @@ def _machine(call: Call, vm: Item, disk: Item | None, state: system.GuestState, 
 def _interpret(machine: Machine, text: str, parameters: list[str]) -> ScriptRun:
     try:
         if machine.state.os_type == "Windows":
-            return run_powershell_script(machine, text)
+            return _windows(machine, text)
         return run_shell_script(machine, PROGRAMS, text, parameters)
     except UnsupportedLineError as error:
         message = f"The emulator does not model this command in a VM, and cannot run: {error}"
         raise Refusal(501, "NotImplemented", message) from error
+
+
+def _windows(machine: Machine, text: str) -> ScriptRun:
+    """Run a script that generalizes Windows, or one that lists what is installed."""
+    try:
+        return run_powershell_script(machine, text)
+    except UnsupportedLineError as error:
+        try:
+            return Lister(machine).run(text)
+        except (UnsupportedLineError, AttributeError, IndexError, KeyError, TypeError, ValueError, re.error):
+            raise error from None
 
 
 def _interfaces(vm: Item) -> list[str]:
