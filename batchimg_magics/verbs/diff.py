@@ -19,7 +19,7 @@ def start(connection: Connection, old: str, new: str) -> VerbCall:
     return lambda _: packages.diff_packages(connection.azure, old, new)
 
 
-_WHAT = "pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or file with a list of packages (.tsv)"
+_WHAT = "pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or .tsv file with a list of packages"
 VERB = Verb(
     "diff",
     "Compare the packages of two images: what was added, removed and changed",
