@@ -1822,11 +1822,11 @@ class Verbs(_Methods, metaclass=ABCMeta):
         Parameters
         ----------
         old : str
-            The first image: pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or file with a list of
-            packages (.tsv).
+            The first image: pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or .tsv file with a list of
+            packages.
         new : str
-            The second image: pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or file with a list of
-            packages (.tsv).
+            The second image: pool, image version (ID, NAME/1.0.2 or 1.0.2), lock file, or .tsv file with a list of
+            packages.
 
         Returns
         -------
