@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.emulator.compute.guest.system import SystemFacts, set_system
 from batchimg_magics.emulator.http.scenarios import set_scenario
 from tests.support.compute_emulator import NETWORK, ComputeEmulator, copy_of, resource
 
@@ -231,6 +232,20 @@ def test_a_version_has_the_content_of_its_source_and_so_have_its_vms() -> None:
     compute.make("disks/again", {"creationData": {"createOption": "FromImage", "galleryImageReference": image}})
     machine(compute, "attached", disk="again")
     assert ran(compute, "cat /var/lib/list", name="attached")[0] == "kept\n"
+
+
+def test_the_packages_of_a_version_can_be_set() -> None:
+    compute = ComputeEmulator()
+    compute.snapshot("os", "gen1-vm_OsDisk_1")
+    compute.definition(generation="V1")
+    compute.version()
+    version = compute.store.get(resource("galleries/lab/images/tools/versions/1.0.0"))
+    assert version is not None
+    facts = SystemFacts(packages={"dpkg": {"samtools": "1.18-1", "curl": None, "libc6": "2.38-1"}})
+    set_system(compute.store, version, facts, compute.clock.now())
+    machine(compute, "made", {"id": version.doc["id"]})
+    listed = ran(compute, "dpkg-query -W samtools curl libc6 bash", name="made")
+    assert listed[0] == "bash\t5.2.21-2ubuntu4\nlibc6:amd64\t2.38-1\nsamtools\t1.18-1\n"
 
 
 def test_the_state_grows_by_a_text_once() -> None:

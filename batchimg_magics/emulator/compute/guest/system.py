@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.catalog.package_lists import list_of_image
+from batchimg_magics.emulator.compute.guest.packages import PackageSet
+
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
@@ -35,6 +38,8 @@ class SystemFacts(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
         Whether the Azure agent runs while the VM does.
     extensions, encrypted
         Whether it has the remains of Azure extensions, and whether it is encrypted.
+    packages
+        Manager -> name -> version of packages that are installed, or None for those that are removed.
     """
 
     deprovisioned: bool | None = None
@@ -43,6 +48,7 @@ class SystemFacts(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
     agent: bool | None = None
     extensions: bool | None = None
     encrypted: bool | None = None
+    packages: dict[str, dict[str, str | None]] | None = None
 
 
 class GuestState(msgspec.Struct, frozen=True):
@@ -176,6 +182,13 @@ def set_system(store: Store, item: Item, facts: SystemFacts, now: float) -> None
     given = {name: value for name, value in msgspec.to_builtins(facts).items() if value is not None}
     beside = {name: given.pop(name) for name in ("extensions", "encrypted") if name in given}
     hidden = facts_at(item, now) | beside
+    if (wanted := given.pop("packages", None)) is not None:
+        os_type = str(item.doc["properties"].get("osType") or "Linux")
+        known = (hidden.get(GUEST) or {}).get("packages") or {}
+        packages = PackageSet.of_facts(known, list_of_image("", "", os_type))
+        for manager, name, version in ((m, n, v) for m, names in wanted.items() for n, v in names.items()):
+            packages.put(manager, name, version)
+        given["packages"] = packages.facts()
     _apply(hidden, given)
     item.hidden = hidden
     store.put(item)
