@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MASK", "make_visible", "mask_column", "mask_tokens", "mask_values", "visible_values"]
+__all__ = ["MASK", "make_visible", "mask_column", "mask_tokens", "mask_values", "visible_json", "visible_values"]
 
 #: What stands in the place of a secret.
 MASK = "***"
@@ -269,6 +270,13 @@ def mask_column(values: _Values) -> _Values | list[Any]:
 def make_visible(text: str) -> str:
     r"""Return a text whose control characters are written as escapes: ``\x1b``, ``\u202e``."""
     return text if text.isascii() and text.isprintable() else _INVISIBLE.sub(_escaped, text)
+
+
+def visible_json(text: str) -> str:
+    """Return the text of a JSON document with the same values, without characters that control a terminal."""
+    if text.isascii() and "\x7f" not in text:
+        return text  # JSON escapes the others of ASCII
+    return _INVISIBLE.sub(lambda match: "\\u007f" if match[0] == "\x7f" else json.dumps(match[0])[1:-1], text)
 
 
 def visible_values(value: Any) -> Any:  # noqa: ANN401 - a JSON document

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.connection import profiles
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.session.work import VerbRun
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def profiles_table(delete: str | None = None) -> Table:
         row = {key: value or None for key, value in asdict(one).items()}
         tags = ", ".join(f"{key}={value}" for key, value in one.tags.items())
         row |= {"profile": name, "connection": "local" if one.is_emulator else "azure", "tags": tags or None}
-        rows.append(row | {"max_usd_per_hour": one.max_cost_per_hour, "command": f"%batchimg connect --profile {name}"})
+        rows.append(
+            row | {"max_usd_per_hour": one.max_cost_per_hour, "command": format_line("connect", {"profile": name})}
+        )
     deleted = f"; deleted {delete}" if delete is not None else ""
     return Table.from_rows("profiles", rows, f"saved connections: {len(rows)}{deleted}")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.display.progress import NoProgress, TerminalProgress
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
+from batchimg_magics.masking import make_visible, visible_json
 from batchimg_magics.pool_spec.line import unescape_braces
 from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.ui import help_text, line_parser
@@ -196,7 +197,9 @@ def _json(table: Table) -> str:
 
     columns = _plain_columns(table)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return msgspec.json.format(msgspec.json.encode(rows), indent=1).decode()
+    text = msgspec.json.format(msgspec.json.encode(rows), indent=1).decode()
+    # The JSON escapes of what would control a terminal; line breaks are those between the values.
+    return visible_json(text)
 
 
 def _tsv(table: Table) -> str:
@@ -213,7 +216,8 @@ def _tsv_value(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    text = str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return make_visible(text)
 
 
 def _plain_columns(table: Table) -> dict[str, list[Any]]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from batchimg_magics.core.azure import api_versions
 from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base.login_lines import rdp_line, ssh_line
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, node_agents, nodes, pools
 from batchimg_magics.core.operations.logs import find_node
@@ -153,8 +154,8 @@ def _command(address: str | None, port: int | None, user: NodeUser | None, *, wi
     if address is None:
         return None
     if windows:
-        return f"mstsc /v:{address}:{port}"
-    return f"ssh -p {port} {user.name if user else 'USER'}@{address}"
+        return rdp_line(address, port)
+    return ssh_line(user.name if user else "USER", address, port)
 
 
 def _next_text(pool: Json, name: str, node: str, address: str | None, user: NodeUser | None, *, windows: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import resources
 from batchimg_magics.core.azure.documents import Json, dig
 from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.base.login_lines import rdp_line, ssh_line
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import virtual_machines, vm_address
@@ -110,9 +111,8 @@ async def show_login(azure: Azure, name: str) -> Table:
 def _login_command(address: VmAddress, user: str | None, *, windows: bool) -> str:
     """Return the command for a terminal."""
     if windows:
-        return f"mstsc /v:{address.address}:{address.port}"
-    port = "" if address.port == SSH_PORT else f"-p {address.port} "
-    return f"ssh {port}{f'{user}@' if user else ''}{address.address}"
+        return rdp_line(address.address, address.port)
+    return ssh_line(user or "", address.address, None if address.port == SSH_PORT else address.port)
 
 
 def _next_step_text(vm: Json, *, windows: bool, private: bool) -> str:
