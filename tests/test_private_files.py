@@ -45,3 +45,23 @@ def test_worlds_histories_and_profiles_are_private(tmp_path: Path, speed: str) -
             file.chmod(0o644)
     work()
     assert not {name: oct(mode) for name, mode in modes(tmp_path).items() if mode & 0o077}
+
+
+def test_a_world_holds_no_password_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("PASSWORD", "SAS", "SHARE")
+    for name in names:
+        monkeypatch.setenv(f"MY_{name}", f"Pr0be{name}!x")
+    spec = {
+        "start_task": {"command_line": "/bin/true", "environment": {"COLOUR": "green"}},
+        "user_accounts": [{"name": "ana", "password": "env:MY_PASSWORD"}],
+        "mounts": [
+            {"type": "blob", "account": "lab", "container": "c", "path": "d", "sas": "env:MY_SAS"},
+            {"type": "cifs", "source": "//h/s", "path": "e", "user": "u", "password": "env:MY_SHARE"},
+        ],
+    }
+    with Session() as session:
+        session.connect(state=str(tmp_path / "world.db"), speed="max")
+        session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1, spec=spec)
+    kept = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
+    assert b"startTask" in kept
+    assert not [name for name in names if f"Pr0be{name}".encode() in kept]
