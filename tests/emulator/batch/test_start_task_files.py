@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
@@ -107,6 +108,26 @@ def test_each_node_has_its_own_name_and_all_have_the_same_rest(azure: BatchEmula
     node = started(azure, f"/bin/sh -c 'echo $AZ_BATCH_NODE_ID > name; mkdir -p {shared}; echo b > {shared}/b'")
     assert text_of(azure, node, "startup/wd/name") == f"{node['id']}\n"
     assert text_of(azure, node, "shared/a/b") == "b\n"
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_start_task_on_windows_copies_a_file_of_the_image(azure: BatchEmulator, *, encoded: bool) -> None:
+    version, kind = azure.store.get(VERSION), azure.store.get(f"{GALLERY}/images/tools")
+    assert version is not None
+    assert kind is not None
+    kind.doc["properties"]["osType"] = "Windows"
+    digest = version.hidden["guest"]["files"]["/var/lib/lab/list"]
+    version.hidden["guest"] = {"files": {"C:\\ProgramData\\lab\\list": digest}}
+    azure.store.put(version)
+    azure.store.put(kind)
+    script = "Copy-Item C:\\ProgramData\\lab\\list $env:AZ_BATCH_TASK_WORKING_DIR\\copy; Write-Output done"
+    coded = base64.b64encode(script.encode("utf-16-le")).decode()
+    command = f"powershell -NoProfile -EncodedCommand {coded}" if encoded else f'powershell -Command "{script}"'
+    node = started(azure, command)
+    assert (text_of(azure, node, "startup/wd/copy"), text_of(azure, node, "startup/stdout.txt")) == (LIST, "done")
+    assert started(azure, command.replace("-Enc", "-enc"), "q")["startTaskInfo"]["exitCode"] == 0
+    missing = started(azure, 'powershell -Command "Copy-Item C:\\none $env:AZ_BATCH_TASK_WORKING_DIR"', "r")
+    assert missing["startTaskInfo"]["exitCode"] == 1
 
 
 def test_the_sdk_reads_the_files_of_a_start_task() -> None:

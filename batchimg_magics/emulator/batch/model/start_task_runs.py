@@ -5,6 +5,7 @@ A node has the files and packages of its image. What nothing of a node decides i
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 import shlex
@@ -16,6 +17,7 @@ from batchimg_magics.emulator.batch.model import pool_images
 from batchimg_magics.emulator.catalog.package_lists import list_of_image
 from batchimg_magics.emulator.compute.guest.machine import Machine
 from batchimg_magics.emulator.compute.guest.packages import PackageSet
+from batchimg_magics.emulator.compute.guest.powershell_lists import Lister
 from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
 from batchimg_magics.emulator.compute.guest.script_runs import run_shell_script
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
@@ -34,10 +36,15 @@ evidence.rule(
     "A program of a start task that is not modelled succeeds after its time, and prints nothing.",
     "the emulator executes no programs; what the image contains beside packages and written files is not known",
 )
-_ROOT = "/mnt/batch/tasks"
+_ROOT, _WINDOWS_ROOT = "/mnt/batch/tasks", "D:\\batch\\tasks"
 _FOLDERS = ("applications", "fsmounts", "shared", "startup", "startup/wd", "workitems")
 _OPERATORS = re.compile(r"[;|&<>\n`$]")
 _SHELL = re.compile(r"\s*(?:\S*/)?(?:ba|da|z)?sh\s+-")
+#: PowerShell with a command, which may be encoded.
+_POWERSHELL = re.compile(
+    r"\s*(?:cmd(?:\.exe)?\s+/c\s+)?powershell(?:\.exe)?\s.*?-(?P<option>command|c|encodedcommand|enc|e)\s+(?P<text>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 #: What differs from node to node.
 _OF_NODE = re.compile(r"NODE_ID|hostname|HOSTNAME")
 
@@ -78,12 +85,15 @@ def run_start_task(
         The id of a node, if it matters.
     """
     command = str(task["commandLine"])
-    if "/home/" in command or (_OPERATORS.search(command) and not _SHELL.match(command)):
+    windows = _POWERSHELL.match(command)
+    if windows is None and ("/home/" in command or (_OPERATORS.search(command) and not _SHELL.match(command))):
         return None
     content = _content(store, now, pool)
     if content is None:
         return None
     base, guest, homes = content
+    if base.startswith("windows") is not bool(windows):
+        return None
     settings = tuple(
         (str(one.get("name")), str(one.get("value") or "")) for one in task.get("environmentSettings") or []
     )
@@ -99,14 +109,13 @@ def run_start_task(
 
 
 def _content(store: Store, now: float, pool: Pool) -> tuple[str, dict[str, Any], tuple[str, ...]] | None:
-    """Return the list of packages, the hidden facts and the homes of a pool's image; None for Windows."""
+    """Return the list of packages, the hidden facts and the homes of a pool's image; None without an image."""
     image_id = pool_images.image_id_of(pool)
     if image_id is None:
         reference = pool_images.reference_of(pool)
         words = [str(reference.get(name) or "") for name in ("publisher", "offer", "sku")]
-        if not reference or "windows" in words[0].lower() or "windows" in words[1].lower():
-            return None
-        return list_of_image(words[1], words[2], "Linux"), {}, ()
+        named = "windows" in f"{words[0]}/{words[1]}".lower()
+        return (list_of_image(words[1], words[2], "Windows" if named else "Linux"), {}, ()) if reference else None
     account = store.get(pool.key.rpartition("/pools/")[0])
     region = str(account.doc["location"]) if account is not None else ""
     image = bootable_images.resolve_image(store, now, image_id, region)
@@ -116,7 +125,7 @@ def _content(store: Store, now: float, pool: Pool) -> tuple[str, dict[str, Any],
         item = store.get(image_id)
         known = (item.hidden.get("guest") or {}) if item is not None else {}
         os_type, homes = "Linux", tuple(known.get("homes") or ())
-    return None if os_type == "Windows" else ("ubuntu-22.04", known, homes)
+    return list_of_image("", "", os_type), known, homes
 
 
 def _variables(pool: Pool, node: str) -> tuple[tuple[str, str], ...]:
@@ -145,6 +154,8 @@ def _run(
     now: float,
     program_s: float,
 ) -> StartTaskText | None:
+    if (windows := _POWERSHELL.match(command)) is not None:
+        return _run_windows(windows, packages, files, dict(variables), now)
     environment = dict(variables)
     texts = dict(files) | {f"{_ROOT}/{name}/": "" for name in _FOLDERS}
     machine = Machine(
@@ -164,6 +175,33 @@ def _run(
     except (UnsupportedLineError, ValueError):
         return None
     return None if run.hangs else _told(run)
+
+
+def _run_windows(
+    match: re.Match[str], packages: str, files: tuple[tuple[str, str], ...], variables: dict[str, str], now: float
+) -> StartTaskText | None:
+    """Run the command of PowerShell on a Windows node."""
+    environment = {name: _on_windows(value) for name, value in variables.items()}
+    texts = dict(files) | {_on_windows(f"{_ROOT}/{name}/"): "" for name in _FOLDERS}
+    known = PackageSet.of_facts(msgspec.json.decode(packages), "windows+windows-pip")
+    name = environment["AZ_BATCH_NODE_ID"][-15:]
+    machine = Machine(name, ("windows", ""), GuestState("Windows"), now, now, known, texts, environment=environment)
+    text = match["text"].strip()
+    try:
+        if match["option"].lower().startswith("e"):
+            text = base64.b64decode(text.strip("\"'")).decode("utf-16-le")
+        elif text[:1] == text[-1:] == '"':
+            text = text[1:-1].replace('\\"', '"')
+        run = Lister(machine).run(text)
+    except (UnsupportedLineError, AttributeError, IndexError, KeyError, TypeError, ValueError, re.error):
+        return None
+    run.exit_code = run.exit_code or int(bool(run.stderr))
+    run.files = {path.replace(_WINDOWS_ROOT, _ROOT).replace("\\", "/"): text for path, text in run.files.items()}
+    return _told(run)
+
+
+def _on_windows(path: str) -> str:
+    return path.replace(_ROOT, _WINDOWS_ROOT).replace("/", "\\") if path.startswith(_ROOT) else path
 
 
 def _told(run: ScriptRun) -> StartTaskText:

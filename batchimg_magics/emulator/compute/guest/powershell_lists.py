@@ -43,7 +43,8 @@ class Lister(FileCommands):
         super().__init__(machine.files)
         self.machine = machine
         self.shell = Shell(machine, PROGRAMS, machine.packages, GuestFiles())
-        self.names: dict[str, Value] = {**_NAMES, "$env:computername": machine.name}  # fmt: skip
+        self.names: dict[str, Value] = {**_NAMES, "$env:computername": machine.name}
+        self.names |= {f"$env:{name.lower()}": value for name, value in machine.environment.items()}  # fmt: skip
 
     def run(self, text: str) -> ScriptRun:
         """Run a script."""

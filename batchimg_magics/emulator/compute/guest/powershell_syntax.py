@@ -160,7 +160,10 @@ class Parser:
         """Read an argument of a command, e.g. a path without quotes."""
         kind, text, _ = self._peek()
         if kind not in ("word", "number", "sign") or text in ("(", "@(", "@{", "{", "$("):
-            return self._postfix()
+            left = self._postfix()
+            while self._peek()[0] in ("word", "variable") and not self._peek()[2]:  # e.g. $folder\name
+                left = ("binary", "+", left, self._word())
+            return left
         whole = ""
         while self._peek()[0] in ("word", "number", "sign", "operator", "parameter") and (
             not whole or not self._peek()[2]
