@@ -103,6 +103,15 @@ def test_a_start_task_prints_what_its_shell_does(
     assert text == out if out is not None else (text or "").startswith("The emulator executes no commands.")
 
 
+def test_data_disks_have_their_names(azure: BatchEmulator) -> None:
+    version = azure.store.get(VERSION)
+    assert version is not None
+    version.doc["properties"]["storageProfile"]["dataDiskImages"] = [{"lun": 3, "sizeInGB": 8}]
+    azure.store.put(version)
+    node = started(azure, "/bin/sh -c 'for one in /dev/disk/azure/scsi1/lun*; do [ -e $one ] && echo $one; done'")
+    assert text_of(azure, node, "startup/stdout.txt") == "/dev/disk/azure/scsi1/lun3\n"
+
+
 def test_each_node_has_its_own_name_and_all_have_the_same_rest(azure: BatchEmulator) -> None:
     shared = "$AZ_BATCH_NODE_SHARED_DIR/a"
     node = started(azure, f"/bin/sh -c 'echo $AZ_BATCH_NODE_ID > name; mkdir -p {shared}; echo b > {shared}/b'")

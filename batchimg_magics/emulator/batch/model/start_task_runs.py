@@ -100,7 +100,7 @@ def run_start_task(
     return _run(
         command,
         msgspec.json.encode(guest.get("packages") or {"base": base}).decode(),
-        tuple(guest_contents.files_of(store, guest).items()),
+        (*guest_contents.files_of(store, guest).items(), *_data_disks(store, now, pool)),
         homes,
         (*_variables(pool, node if _OF_NODE.search(command) else ""), *settings),
         (pool.state.created - TICKS_AT_1970) / TICKS_PER_SECOND,
@@ -126,6 +126,17 @@ def _content(store: Store, now: float, pool: Pool) -> tuple[str, dict[str, Any],
         known = (item.hidden.get("guest") or {}) if item is not None else {}
         os_type, homes = "Linux", tuple(known.get("homes") or ())
     return list_of_image("", "", os_type), known, homes
+
+
+def _data_disks(store: Store, now: float, pool: Pool) -> list[tuple[str, str]]:
+    """Return the names of the data disks of a node of Linux: those of the pool and of its image."""
+    machine = pool.doc.get("virtualMachineConfiguration") or {}
+    luns = {int(one["lun"]) for one in machine.get("dataDisks") or []}
+    account, image_id = store.get(pool.key.rpartition("/pools/")[0]), pool_images.image_id_of(pool)
+    if account is not None and image_id is not None:
+        image = bootable_images.resolve_image(store, now, image_id, str(account.doc["location"]))
+        luns |= {lun for lun, _ in image.data_disks} if isinstance(image, bootable_images.BootableImage) else set()
+    return [(f"/dev/disk/azure/scsi1/lun{lun}", "") for lun in sorted(luns)]
 
 
 def _variables(pool: Pool, node: str) -> tuple[tuple[str, str], ...]:
