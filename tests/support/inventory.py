@@ -52,6 +52,7 @@ _NOT_LISTED = frozenset(
         "microsoft.compute/operations",
         "microsoft.resources/subscriptions",
         "microsoft.batch/batchaccounts/pools/users",
+        "guestfiles",
     }
 )
 #: States of nodes that pass by themselves, and the one that they come to.
