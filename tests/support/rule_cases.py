@@ -250,6 +250,17 @@ def crowded(lab: RuleResources) -> None:
         lab.more.append(one | {"properties": size})
 
 
+def marked(power: str) -> Callable[[RuleResources], object]:
+    """Return a change: the VM has the mark of a stop for a copy, and this power state."""
+
+    def change(lab: RuleResources) -> None:
+        running()(lab)
+        lab.vm["properties"]["instanceView"]["statuses"] = [{"code": f"PowerState/{power}"}]
+        lab.vm["tags"] = {"batchimg-stopped": "other"}
+
+    return change
+
+
 VM = f"{HOME}/providers/Microsoft.Compute/virtualMachines/lab-vm"
 AWAY = definition(group=GALLERY.replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION))
 AWAY_VERSION = version(group=GALLERY.replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION))
@@ -259,6 +270,8 @@ CASES = [
     kept("copy-size", "can boot the disks", running(), **ask(copy_size="Standard_D2ds_v5")),
     Case("copy-quota", "cores: 14", crowded, fix="az vm list-usage --location eastus"),
     kept("copy-quota", "fits into the quotas", running()),
+    warned("stopped-vm", "was stopped for a copy for pool other", marked("deallocated"), fix="cleanup --delete"),
+    kept("stopped-vm", "out of date", marked("running")),
     warned("copy-subnet", "is private", running(defaultOutboundAccess=False), fix="--copy-subnet"),
     Case(
         "copy-subnet",

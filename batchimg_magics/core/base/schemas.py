@@ -306,7 +306,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     ),
     "cleanup": (
         Column("resource", "text", "name of the resource"),
-        Column("kind", "word", "why it is listed", ("leftover", "expired pool")),
+        Column("kind", "word", "why it is listed", ("leftover", "expired pool", "stopped VM")),
         Column(
             "type",
             "word",

@@ -63,6 +63,8 @@ class Step:
         What a user is told who interrupts the work after this step began; empty for nothing.
     kind
         What the resource is, in words, for tables that show it.
+    undoes
+        The name of the step of which nothing is left when this one has ended; empty for none.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Step:
     is_done: Callable[[], Awaitable[bool]] | None = None
     leaves: str = ""
     kind: str = ""
+    undoes: str = ""
 
 
 def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "created") -> StepResult:  # noqa: FBT001 - one word says it

@@ -42,6 +42,7 @@ async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]
             kept = await temporary.list_temporary(azure, pool, image_build.origin.vm_id)
             reason = "the image version that is being created needs it; run the same command again"
             left = [FailedDeletion(one, reason) for one in kept]
+            left += await image_build.origin.restart(azure, pool)
         else:
             deleted, left = await image_build.origin.clean_up(azure, pool)
     except BatchImgError as error:

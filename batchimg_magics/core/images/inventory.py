@@ -104,6 +104,14 @@ async def read_inventory(azure: Azure) -> Inventory:
     return inventory
 
 
+async def read_machines(azure: Azure) -> Inventory:
+    """Return an inventory that has the VMs of the connection's subscription only."""
+    found, own = Inventory(), azure.scope.subscription
+    what = f"VMs of subscription {own}"
+    found.machines += await _read_list(found, azure, what, compute_list(own, "virtualMachines"))
+    return found
+
+
 async def _read_list(inventory: Inventory, azure: Azure, what: str, path: str) -> list[Json]:
     """Return the documents of a list; where it cannot be read, note that and return none."""
     return await inventory.read(what, resources.read_list(azure, path))

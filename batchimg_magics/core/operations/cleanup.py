@@ -15,7 +15,7 @@ from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.compute import galleries, image_versions
 from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.core.estimates import prices
-from batchimg_magics.core.images import inventory
+from batchimg_magics.core.images import inventory, stopped_vms
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations import delete, resource_ages
 from batchimg_magics.core.operations.delete import KINDS, Deletion, kind_of
@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.consent import Consent
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.images.inventory import Inventory
+    from batchimg_magics.core.images.stopped_vms import StoppedVm
 
 
 #: Seconds after which nothing of an image build is in use any more: the longest recorded step takes 13 minutes.
 SAFE_AGE_S = 2 * 3600.0
+#: The kind of a row about a VM that was stopped for a copy.
+STOPPED_VM = "stopped VM"
 #: Kinds of temporary resources, which are never part of an image.
 _TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "networksecuritygroups", "disks"})
 
@@ -54,7 +57,9 @@ async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0, pool: str | 
         (found, leftovers), (expired, next_expiry) = await concurrency.gather(
             find_leftovers(azure, older_than_s=older_than_s, pool=pool), _read_expired(azure, pool)
         )
-    return _cleanup_table(found, leftover_rows(leftovers), expired, next_expiry)
+        stopped = await _find_stopped(azure, found, older_than_s, pool)
+    rows = [*leftover_rows(leftovers), *map(_stopped_row, stopped)]
+    return _cleanup_table(found, rows, expired, next_expiry)
 
 
 async def delete_unneeded(
@@ -88,24 +93,31 @@ async def delete_unneeded(
         (found, leftovers), (expired, next_expiry) = await concurrency.gather(
             find_leftovers(azure, older_than_s=older_than_s or 0.0, pool=pool), _read_expired(azure, pool)
         )
+        # A run that is not over may have stopped a VM just now.
+        stopped = await _find_stopped(azure, found, SAFE_AGE_S if older_than_s is None else older_than_s, pool)
     leftovers, young = (leftovers, []) if older_than_s is not None else await _split_young(azure, leftovers)
     if leftovers:
         delete.raise_if_unchecked(found, blindly=consent.yes or consent.shows_only)
-    rows, kept = leftover_rows(leftovers), _kept_rows(young)
+    rows, kept, started = leftover_rows(leftovers), _kept_rows(young), [_stopped_row(one) for one in stopped]
     if consent.shows_only:
         for row in (*rows, *expired):
             row["action"] = "would delete"
+        for row in started:
+            row["action"] = "would change"
+        rows += started
         return consent.captioned(_cleanup_table(found, [*rows, *kept], expired, next_expiry, len(kept)))
+    await concurrency.gather(*(_start_vm(azure, one, row) for one, row in zip(stopped, started, strict=True)))
     await concurrency.gather(*(_delete_pool(azure, board, row) for row in expired))
     deletion = Deletion(None, tuple(document for document, _ in leftovers), found.unreadable_text)
     try:
         deleted = await delete.delete_resources(azure, deletion, board, what="leftover resources", dry_run=False)
     except BatchImgError as error:
         if error.table is not None:
-            rows = _with_results(rows, error.table)
+            rows = [*_with_results(rows, error.table), *started]
             error.table = _cleanup_table(found, [*rows, *kept], expired, next_expiry, len(kept))
         raise
-    return _cleanup_table(found, [*_with_results(rows, deleted), *kept], expired, next_expiry, len(kept))
+    rows = [*_with_results(rows, deleted), *started, *kept]
+    return _cleanup_table(found, rows, expired, next_expiry, len(kept))
 
 
 async def _split_young(
@@ -135,7 +147,10 @@ def _cleanup_table(
     kept: int = 0,
 ) -> Table:
     done = [row for row in (*leftovers, *expired) if row.get("action") == "deleted"]
-    text = f"leftover resources: {len(leftovers)}; expired pools: {len(expired)}"
+    stopped = sum(row["kind"] == STOPPED_VM for row in leftovers)
+    text = f"leftover resources: {len(leftovers) - stopped}; expired pools: {len(expired)}"
+    if stopped:
+        text += f"; VMs that were stopped for a copy and not started again: {stopped}"
     if next_expiry is not None:
         text += f"; the next pool expires at {expiry.format_tag_time(next_expiry)}"
     if done:
@@ -148,6 +163,34 @@ def _cleanup_table(
         f"{text}; {found.unreadable_text}" if found.unreadable else text,
         unreadable=found.unreadable,
     )
+
+
+async def _find_stopped(azure: Azure, found: Inventory, older_than_s: float, pool: str | None) -> list[StoppedVm]:
+    """Return the VMs that this tool stopped long ago and did not start again."""
+    stopped = await stopped_vms.find_stopped(azure, found.machines, pool)
+    return [one for one in stopped if one.changed_at is None or one.changed_at <= azure.now() - older_than_s]
+
+
+def _stopped_row(vm: StoppedVm) -> dict[str, Any]:
+    return {
+        "resource": vm.id.name,
+        "kind": STOPPED_VM,
+        "type": "VM",
+        "pool": vm.pool,
+        "why": "it was stopped for a copy, and the run that would start it again was interrupted; --delete starts it",
+        "region": region_key(vm.region),
+        "id": str(vm.id),
+    }
+
+
+async def _start_vm(azure: Azure, vm: StoppedVm, row: dict[str, Any]) -> None:
+    """Start a VM and note the result in its row."""
+    try:
+        await stopped_vms.restart_vm(azure, vm.id, vm.pool)
+    except BatchImgError as error:
+        row |= {"action": "kept", "detail": f"it cannot be started: {error.message}"}
+    else:
+        row |= {"action": "changed", "detail": "it is started again"}
 
 
 async def find_leftovers(

@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.compute import disks, galleries, image_versions, managed_images, snapshots
+from batchimg_magics.core.compute import (
+    disks,
+    galleries,
+    image_versions,
+    managed_images,
+    snapshots,
+    virtual_machines,
+)
 from batchimg_magics.core.estimates import spending
 from batchimg_magics.core.images import inventory, temporary
+from batchimg_magics.core.images.stopped_vms import find_stopped, restart_vm
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.images.inventory import Inventory
+    from batchimg_magics.core.images.stopped_vms import StoppedVm
     from batchimg_magics.core.images.usage import ResourceUser
 
 #: Maps the type in a resource id to the name of the kind and the function that deletes it.
@@ -61,11 +71,14 @@ class Deletion:
         The documents of all other resources.
     unchecked
         What could not be read, as text.
+    stopped
+        The VMs that were stopped for a copy for the pool: they are started again.
     """
 
     pool: ResourceId | None
     resources: tuple[Json, ...] = ()
     unchecked: str = ""
+    stopped: tuple[StoppedVm, ...] = ()
 
 
 async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
@@ -130,20 +143,24 @@ async def read_pool_deletion(azure: Azure, name: str, *, image: bool, blindly: b
     ConflictError
         It is unknown whether its image is in use, and `blindly` is false.
     """
-    pool = await pools.read(azure, name)
+    pool, found = await concurrency.gather(
+        pools.read(azure, name), inventory.read_inventory(azure) if image else inventory.read_machines(azure)
+    )
     resources: list[Json] = []
-    found = inventory.Inventory()
+    stopped = await find_stopped(azure, found.machines, name)
     if image:
-        found = await inventory.read_inventory(azure)
         resources = resources_of_pool(azure, found, name)
         usage = ResourceUsage(found, azure.scope.account_id)
         _raise_if_used(usage, resources, but=str(azure.scope.pool_id(name)))
         if resources:
             raise_if_unchecked(found, blindly=blindly)
-    if pool is None and not [one for one in resources if kind_of(one) != "galleries"]:
+    if pool is None and not stopped and not [one for one in resources if kind_of(one) != "galleries"]:
         what = "and nothing of its image" if image else "so there is nothing to delete"
         raise pools.not_found_error(azure, name, await pools.read_all(azure), f"there is no pool {name!r}, {what}")
-    return Deletion(azure.scope.pool_id(name) if pool is not None else None, tuple(resources), found.unreadable_text)
+    unchecked = found.unreadable_text if image else ""
+    return Deletion(
+        azure.scope.pool_id(name) if pool is not None else None, tuple(resources), unchecked, tuple(stopped)
+    )
 
 
 def kind_of(document: Json) -> str:
@@ -308,7 +325,19 @@ def deletion_steps(azure: Azure, found: Deletion) -> list[Step]:
                     one,
                 )
             )
-    return [_step(azure, kind, name, one, listed) for kind, name, one in listed]
+    starts = [_start_step(azure, one) for one in found.stopped]
+    return [*starts, *(_step(azure, kind, name, one, listed) for kind, name, one in listed)]
+
+
+def _start_step(azure: Azure, vm: StoppedVm) -> Step:
+    """Return the step that starts a VM again, which an interrupted run stopped."""
+
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
+        started = await restart_vm(azure, vm.id, vm.pool)
+        return StepResult("changed" if started else "exists", "running", "started again: it was stopped for a copy")
+
+    seconds = virtual_machines.EXPECTED_S["start"]
+    return Step(f"start VM {vm.id.name}", vm.id, run, (), seconds, planned_action="would change", kind="VM")
 
 
 def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tuple[str, str, ResourceId]]) -> Step:
@@ -332,8 +361,12 @@ async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what:
     run = StepRunner("delete", deletion_steps(azure, found), board, keep_going=True)
     unchecked = f"; {found.unchecked}" if found.unchecked else ""
     if dry_run:
-        run.results = {step.name: StepResult("would delete", "exists") for step in run.steps}
-        resources = count_text(len(run.steps), "resource")
+        starts = {f"start VM {one.id.name}" for one in found.stopped}
+        run.results = {
+            step.name: StepResult("would change" if step.name in starts else "would delete", "exists")
+            for step in run.steps
+        }
+        resources = count_text(len(run.steps) - len(starts), "resource")
         return run.table(f"{what}: dry run, {resources} would be deleted{unchecked}")
     try:
         return await run.run(f"{what}: deleted{unchecked}")

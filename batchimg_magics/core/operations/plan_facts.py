@@ -16,7 +16,8 @@ from batchimg_magics.core.base.node_counts import Counts, current_or_target
 from batchimg_magics.core.batch import node_agents, vm_sizes
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.compute import image_versions, subnets, virtual_machines
-from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, is_stopped_for
+from batchimg_magics.core.images.origins.generalized_vm import VmOrigin
+from batchimg_magics.core.images.stopped_vms import is_stopped_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.steps import Step, StepResult
     from batchimg_magics.core.images.build import ImageBuild
 
-#: What is left after an interruption, on the progress display.
-_LEFTOVERS = "temporary resources"
-
 
 def known_id(resource_id: str) -> str | None:
     """Return a resource id; None for an image version whose number is not known yet."""
@@ -119,11 +116,13 @@ class StepRunner:
     async def _run_step(self, step: Step) -> None:
         self.board.begin(step.name, expected_s=step.expected_s)
         if step.leaves:
-            self.board.add_cleanup(_LEFTOVERS, step.leaves)
+            self.board.add_cleanup(step.name, step.leaves)
         try:
             self.results[step.name] = await step.run(self.results)
+            if step.undoes:
+                self.board.cleanup_done(step.undoes)
             if step.name == TEMPORARY_RESOURCES:
-                self.board.cleanup_done(_LEFTOVERS)
+                self._nothing_left()
         except BatchImgError as error:
             self.failed[step.name] = error.message
             raise
@@ -145,10 +144,6 @@ class StepRunner:
         """
         try:
             table = await self.run(caption)
-        except asyncio.CancelledError:
-            if image_build.plan.has_temporary:
-                await failed_build.stop_after_interruption(image_build)
-            raise  # the note of what is left stays: the user is told
         except BatchImgError as error:
             if image_build.plan.has_temporary:
                 name = "delete temporary resources"
@@ -158,10 +153,19 @@ class StepRunner:
                 error.table = self.table("not finished")
                 if any(row["action"] == "kept" for row in self.extra_rows) and self.board.pending_cleanup:
                     error.hint = "; ".join(filter(None, [error.hint, self.board.pending_cleanup]))
-            self.board.cleanup_done(_LEFTOVERS)
+            self._nothing_left()
             raise
-        self.board.cleanup_done(_LEFTOVERS)
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            # An interruption, or an error of this program: the temporary VM must not run on.
+            if image_build.plan.has_temporary:
+                await failed_build.stop_after_interruption(image_build)
+            raise  # the note of what is left stays: the user is told
+        self._nothing_left()
         return table
+
+    def _nothing_left(self) -> None:
+        for step in self.steps:
+            self.board.cleanup_done(step.name)
 
     def _row(self, step: Step) -> dict[str, Any]:
         outcome = self.results.get(step.name)

@@ -12,6 +12,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import virtual_machines, vm_address
 from batchimg_magics.core.compute.virtual_machines import source_of_vm
+from batchimg_magics.core.images.stopped_vms import stopped_text
 from batchimg_magics.resource_ids import ResourceId, compute_list
 
 if TYPE_CHECKING:
@@ -29,14 +30,17 @@ async def list_vms(azure: Azure) -> Table:
         resources.read_list(azure, compute_list(azure.scope.subscription, "disks")),
     )
     by_id = {disk["id"].lower(): disk for disk in all_disks}
+    stopped: list[str] = []
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
         found = await virtual_machines.read(azure, ResourceId.parse(listed_vm["id"]))
+        if found and (text := stopped_text(found)):
+            stopped.append(text)
         return _row(found, by_id) if found else None  # None: it was deleted meanwhile
 
     rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed), limit=AT_ONCE) if found]
     ready = sum(1 for found in rows if found["generalized"])
-    return Table.from_rows("vms", rows, f"VMs: {len(rows)}, generalized: {ready}")
+    return Table.from_rows("vms", rows, "; ".join([f"VMs: {len(rows)}, generalized: {ready}", *stopped]))
 
 
 def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:

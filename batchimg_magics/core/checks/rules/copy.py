@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
-from batchimg_magics.core.compute import subnets
-from batchimg_magics.core.images import deprovision_scripts
+from batchimg_magics.core.compute import subnets, virtual_machines
+from batchimg_magics.core.images import deprovision_scripts, stopped_vms
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -80,6 +81,17 @@ def copy_subnet(facts: Facts) -> RuleResults:
             f"add a NAT gateway to it, or choose another subnet: {fixes.create_command(facts, copy_subnet='ID')}",
         )
     return passed(f"{named} has a way out: {', '.join(ways)}")
+
+
+@rule("stopped-vm", "warning", sources.GENERALIZE)
+def stopped_vm(facts: Facts) -> RuleResults:
+    """A VM that was stopped for its copy was started again."""
+    if facts.vm is None or not virtual_machines.tag(facts.vm, tags.STOPPED):
+        return None
+    if text := stopped_vms.stopped_text(facts.vm):
+        what, _, how = text.partition(": ")
+        return warned(what, how)
+    return passed("the VM runs; the mark of an earlier stop is out of date")
 
 
 @rule("homes", "warning", sources.GENERALIZE)

@@ -11,6 +11,7 @@ from batchimg_magics.core.compute import snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
 from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin, snapshot_step
+from batchimg_magics.core.images.stopped_vms import restart_vm
 from batchimg_magics.core.images.temporary import FailedDeletion
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
 
-__all__ = ["VmOrigin", "deallocate_step", "find", "is_stopped_for", "restart_vm", "snapshot_steps"]
+__all__ = ["VmOrigin", "deallocate_step", "find", "snapshot_steps"]
 
 #: Seconds for which the same command uses the image that it created: a running VM can change at any time, and Azure
 #: does not show it.
@@ -54,19 +55,24 @@ class VmOrigin(ImageOrigin):
 
     async def has_leftovers(self, azure: Azure, pool: str) -> bool:
         """Tell whether temporary resources exist, or the VM is still stopped for a copy."""
-        return is_stopped_for(self.vm, pool) or await temporary.has_temporary(azure, pool, self.vm_id)
+        # Also a mark that is out of date is removed.
+        return bool(virtual_machines.tag(self.vm, tags.STOPPED)) or await temporary.has_temporary(
+            azure, pool, self.vm_id
+        )
 
     async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
         """Start the VM again where it was stopped for a copy, and delete temporary resources."""
+        stopped = await self.restart(azure, pool)  # first: the other work may fail
         deleted, failed = await super().clean_up(azure, pool)
+        return deleted, [*failed, *stopped]
+
+    async def restart(self, azure: Azure, pool: str) -> list[FailedDeletion]:
+        """Start the VM again where it was stopped for a copy."""
         try:
             await restart_vm(azure, self.vm_id, pool)
         except BatchImgError as error:
-            failed = [
-                *failed,
-                FailedDeletion(self.vm_id, f"it was stopped and cannot be started again: {error.message}"),
-            ]
-        return deleted, failed
+            return [FailedDeletion(self.vm_id, f"it was stopped and cannot be started again: {error.message}")]
+        return []
 
 
 class _GeneralizedVmOrigin(VmOrigin):
@@ -81,20 +87,6 @@ class _GeneralizedVmOrigin(VmOrigin):
 async def find(azure: Azure, vm: Json) -> ImageOrigin:
     """Return the image source for a VM that Azure marks generalized or that the user declares generalized."""
     return _GeneralizedVmOrigin(vm, await virtual_machines.read_source(azure, vm))
-
-
-def is_stopped_for(vm: Json, pool: str) -> bool:
-    """Tell whether a VM is stopped for a copy for a pool."""
-    return virtual_machines.tag(vm, tags.STOPPED) == pool
-
-
-async def restart_vm(azure: Azure, vm: ResourceId, pool: str) -> bool:
-    """Start a VM that is stopped for a copy; return whether it was."""
-    if not is_stopped_for(await virtual_machines.wait_until_idle(azure, vm), pool):
-        return False
-    await virtual_machines.start(azure, vm)
-    await virtual_machines.set_tags(azure, vm, {tags.STOPPED: None})
-    return True
 
 
 def deallocate_step(azure: Azure, vm: ResourceId, why: str, after: tuple[str, ...] = ()) -> Step:

@@ -115,6 +115,10 @@ class ImageOrigin(ABC):
         """Delete temporary resources; return the deleted ones and those that could not be deleted."""
         return await temporary.delete_temporary(azure, pool, self.vm_id)
 
+    async def restart(self, azure: Azure, pool: str) -> list[FailedDeletion]:  # noqa: ARG002 - as above
+        """Start a VM again that was stopped for the image; return it with the reason where that fails."""
+        return []
+
 
 def snapshot_step(
     context: BuildContext,

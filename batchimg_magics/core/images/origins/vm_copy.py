@@ -17,9 +17,10 @@ from batchimg_magics.core.compute import disks, network_interfaces, security_gro
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
 from batchimg_magics.core.images import copy_size, deprovision, temporary
 from batchimg_magics.core.images.deprovision import Deprovisioning
-from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, is_stopped_for, restart_vm, snapshot_steps
+from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, snapshot_steps
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin, snapshot_step
 from batchimg_magics.core.images.origins.vm_in_place import generalize_steps
+from batchimg_magics.core.images.stopped_vms import is_stopped_for, restart_vm
 from batchimg_magics.core.images.temporary import TemporaryNames
 from batchimg_magics.errors import BatchImgError
 
@@ -35,6 +36,7 @@ __all__ = ["COPY_STEP", "VmCopyOrigin", "find"]
 
 #: The name of the step that creates the VM.
 COPY_STEP = "temporary VM"
+_STOP_STEP = "stop VM"
 
 
 class VmCopyOrigin(VmOrigin):
@@ -64,13 +66,15 @@ class VmCopyOrigin(VmOrigin):
         """Return the steps that produce the disks of the image."""
         names = TemporaryNames(context.azure, context.pool, context.image, self.vm_id)
         work = replace(context, tags=temporary.temporary_tags(context.tags))
-        stopping = is_stopped_for(self.vm, context.pool) or (self.stop and virtual_machines.power(self.vm) == "running")
+        # A mark of an earlier stop never stops a VM that runs.
+        was_stopped = is_stopped_for(self.vm, context.pool)
+        stopping = self.stop and (was_stopped or virtual_machines.power(self.vm) == "running")
         stop = [self._stop_step(context, names)] if stopping else []
         taken = [
             snapshot_step(work, disk, names.snapshot(disk), self.source.region, after=_names(stop))
             for disk in self.source.disks
         ]
-        start = [self._start_step(context, taken)] if stopping else []
+        start = [self._start_step(context, taken)] if stopping or was_stopped else []
         copies = [self._copy_step(work, names, disk) for disk in self.source.disks]
         fence = self._fence_step(work, names)
         machine = self._vm_step(work, names, [*copies, fence])
@@ -102,13 +106,15 @@ class VmCopyOrigin(VmOrigin):
 
         why = "consistent snapshots"
         return Step(
-            "stop VM",
+            _STOP_STEP,
             self.vm_id,
             run,
             (),
             virtual_machines.EXPECTED_S["deallocate"],
             why,
             planned_action="would change",
+            leaves=f"VM {self.vm_id.name} is stopped: the same command starts it again, and so does "
+            f"`%batchimg cleanup --delete --pool {context.pool} --older-than 0h`",
         )
 
     def _start_step(self, context: BuildContext, taken: Sequence[Step]) -> Step:
@@ -116,7 +122,7 @@ class VmCopyOrigin(VmOrigin):
             return step_result(await restart_vm(context.azure, self.vm_id, context.pool), verb="changed")
 
         seconds, why = virtual_machines.EXPECTED_S["start"], "the VM is not modified"
-        return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, planned_action="would change")
+        return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, "would change", undoes=_STOP_STEP)
 
     def _copy_step(self, temporary_context: BuildContext, names: TemporaryNames, disk: SourceDisk) -> Step:
         target, snapshot = names.disk(disk), names.snapshot(disk)
