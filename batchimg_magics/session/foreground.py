@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from batchimg_magics.core.base.durations import format_duration
@@ -84,6 +85,7 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
     BatchImgError
         The verb failed.
     """
+    shown = _Shown(progress_display)
     outcome, intervals = "failed", 0
     try:
         try:
@@ -91,7 +93,7 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
                 intervals += 1
                 progress = verb_run.progress()
                 if progress.activities or intervals >= QUIET_INTERVALS:
-                    progress_display.show(progress)
+                    shown.show(progress)
             table = verb_run.result()
         except KeyboardInterrupt:
             outcome = "interrupted"
@@ -99,7 +101,37 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
             table = verb_run.result()  # raises, unless the verb ended at the same moment
         outcome = "done"
     finally:
+        _end(verb_run)
         progress = verb_run.progress()
         last = f"{verb_run.label}: {outcome} · {format_duration(progress.elapsed_s)}"
-        progress_display.close(last, kept=bool(progress.activities))
+        shown.close(last, kept=bool(progress.activities))
     return table
+
+
+def _end(verb_run: VerbRun) -> None:
+    """Interrupt a verb that still runs, perhaps after SystemExit in a function of the user, and wait for its end."""
+    if not verb_run.done():
+        verb_run.interrupt()
+        while not verb_run.wait(REFRESH_INTERVAL_S):
+            pass
+
+
+class _Shown:
+    """A display of progress. If it fails, for example since the terminal is closed, the work goes on without it."""
+
+    def __init__(self, display: ProgressDisplay) -> None:
+        self._display: ProgressDisplay | None = display
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the work is."""
+        if self._display is not None:
+            try:
+                self._display.show(progress)
+            except Exception:  # noqa: BLE001 - any error of a display; the work must not end with it
+                self._display = None
+
+    def close(self, last: str, *, kept: bool) -> None:
+        """Show the last line."""
+        if self._display is not None:
+            with contextlib.suppress(Exception):
+                self._display.close(last, kept=kept)

@@ -11,6 +11,7 @@ from batchimg_magics.masking import mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextlib import AbstractContextManager
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
@@ -22,9 +23,18 @@ __all__ = ["call_with_service_time", "run_loop", "run_timed", "run_verb", "shut_
 
 
 def run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run a loop until it is stopped; the thread ends then."""
+    """Run a loop until it is stopped; the thread ends then.
+
+    SystemExit and KeyboardInterrupt of a task, perhaps of a function of the user, end that task only: whoever waits for
+    it gets them.
+    """
     asyncio.set_event_loop(loop)
-    loop.run_forever()
+    while True:
+        try:
+            loop.run_forever()
+        except (KeyboardInterrupt, SystemExit):
+            continue
+        return
 
 
 def _has_started(task: asyncio.Task[Any]) -> bool:
@@ -32,8 +42,14 @@ def _has_started(task: asyncio.Task[Any]) -> bool:
     return not (inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED)
 
 
-async def shut_down(azure: Azure) -> None:
-    """Cancel what runs on this loop, then close the clients."""
+async def shut_down(azure: Azure, advancing_time: Callable[[], AbstractContextManager[None]]) -> None:
+    """Cancel what runs on this loop, then close the clients; time advances until then, for those that clean up."""
+    with advancing_time():
+        await _cancel_all()
+    await azure.close()
+
+
+async def _cancel_all() -> None:
     cancelled: set[asyncio.Task[Any]] = set()
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         # A task that is cancelled before it starts would leave its coroutine never awaited.
@@ -44,7 +60,6 @@ async def shut_down(azure: Azure) -> None:
             task.cancel()
         cancelled |= started
         await (asyncio.wait(others) if started == others else asyncio.sleep(0))
-    await azure.close()
 
 
 async def run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:

@@ -192,7 +192,8 @@ class Session(PythonCalls):
             if self._names is not None:
                 self._names.close()
                 self._names = None
-            asyncio.run_coroutine_threadsafe(shut_down(connection.azure), connection.loop).result()
+            closing = shut_down(connection.azure, connection.advancing_time)
+            asyncio.run_coroutine_threadsafe(closing, connection.loop).result()
             connection.loop.call_soon_threadsafe(connection.loop.stop)
             self._thread.join()
             connection.close()

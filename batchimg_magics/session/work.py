@@ -198,7 +198,7 @@ class VerbRun:
         self._is_done = True
         self._done_lock.release()
         for call in self._callbacks:
-            call()
+            self._loop.call_soon(call)  # each for itself: one that fails does not keep the others from being called
 
     def detached_error(self) -> DetachedError:
         """Return the error of a wait that ended early: how to resume, how to stop, and what is not cleaned up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
@@ -66,8 +67,12 @@ async def remove_nodes(azure: Azure, state: PoolState, node_ids: Sequence[str], 
             state = await _remove_some(azure, state, node_ids[first : first + MAX_REMOVED_AT_ONCE], drain)
             error = error or "; ".join(f"{code}: {text}" for code, text, _ in state.errors)
         await keeper.finish(state, state.target)
-    except BatchImgError:
+    except BatchImgError as error:
         await keeper.finish_unless_changed(state, state.current)
+        await keeper.enforce_after(error)
+        raise
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+        await keeper.enforce_after(error)
         raise
     finally:
         planned.pop(key, None)

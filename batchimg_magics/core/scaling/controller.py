@@ -8,6 +8,7 @@ A pool with an expiry is resized by its formula (`expiry_run`): an attempt is th
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.node_counts import Counts
@@ -122,18 +123,25 @@ class ResizeController:
             if self.request.policy.until == "ready" and run.target.total:
                 await _reach_ready(run)
             await run.expiry.finish(run.state, run.target)
-        except BatchImgError as error:
-            await self._add_result(error)
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+            await self._end_early(error)
             raise
         finally:
             planned.pop(key, None)
         self.azure.ledger.clear_wanted_size(run.pool)
         return run.table(self.verb)
 
-    async def _add_result(self, error: BatchImgError) -> None:
+    async def _end_early(self, error: BaseException) -> None:
+        """Let the pool's expiry be enforced, whatever ended the resize; an error gets the rows so far."""
+        if self._run is not None:
+            try:
+                if isinstance(error, BatchImgError):
+                    await self._add_result(self._run, error)
+            finally:
+                await self._run.expiry.enforce_after(error)
+
+    async def _add_result(self, run: ResizeRun, error: BatchImgError) -> None:
         """Add the rows so far to an error, and let the pool's formula request no more nodes than it has."""
-        if (run := self._run) is None:
-            return
         if run.rounds:
             run.record_drift(self.azure.now(), run.live)
             error.table = error.table or run.table(self.verb)

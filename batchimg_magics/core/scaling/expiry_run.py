@@ -10,6 +10,7 @@ Another program, ga4gh-tes (BatchPool.cs), turns autoscale off and on for both.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from batchimg_magics.errors import BatchImgError, ConflictError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import AsyncIterator
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.node_counts import Counts
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 #: How often a formula is sent that Azure does not accept, because an evaluation began a resize in between.
 MAX_TRIES = 5
+#: The longest time in seconds that an interruption waits to turn a formula on again: for a resize, and for the least
+#: time between two formulas.
+_INTERRUPTED_S = 45.0
 #: Seconds after which the wait for an evaluation ends: the former formula may have begun a resize.
 MAX_EVALUATION_S = 3600.0
 
@@ -52,6 +57,8 @@ class Expiry:
         Whether Azure did not evaluate the last formula.
     sent_at
         When a formula was last sent, in seconds of the service's time.
+    is_off
+        Whether the formula was turned off here, and not set again.
     """
 
     azure: Azure
@@ -62,6 +69,7 @@ class Expiry:
     is_tagged: bool = True
     is_stuck: bool = False
     sent_at: float = float("-inf")
+    is_off: bool = False
 
     async def begin(self, state: PoolState, ttl_s: float | None, *, keep: bool) -> PoolState:
         """Read when a pool expires, or set a new time; return the pool, whose nodes are under the formula then.
@@ -103,6 +111,7 @@ class Expiry:
         await expiry.enable_autoscale(
             self.azure, self.pool, expiry.formula(self.expires, counts, self.drain), expiry.INTERVAL_S
         )
+        self.is_off = False
         self.board.cleanup_done(self._key)
 
     async def _wait_for_interval(self) -> None:
@@ -179,11 +188,34 @@ class Expiry:
         """Turn the formula off; an interruption reports it."""
         time = "" if self.expires is None else f" at {expiry.format_tag_time(self.expires)}"
         self.board.add_cleanup(self._key, f"expiry of pool {self.pool}{time} is disabled")
+        self.is_off = True
         await expiry.disable_autoscale(self.azure, self.pool)
 
     @property
     def _key(self) -> str:
         return f"expiry of {self.pool}"
+
+    @contextlib.asynccontextmanager
+    async def enforced(self) -> AsyncIterator[None]:
+        """Let the formula be on after the work within, whatever ends it: also an error of this program, or Ctrl-C."""
+        try:
+            yield
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+            await self.enforce_after(error)
+            raise
+
+    async def enforce_after(self, error: BaseException) -> None:
+        """Set the formula again if it is off: it keeps the nodes that the pool has, as after a stopped resize.
+
+        An error of this is not raised: `error` is the one to report, and then the progress says that the expiry is off.
+        """
+        if not self.is_off or self.expires is None or self.is_over:
+            return
+        with contextlib.suppress(BatchImgError, TimeoutError):
+            async with asyncio.timeout(MAX_EVALUATION_S if isinstance(error, Exception) else _INTERRUPTED_S):
+                # Azure takes no formula while the pool is resized.
+                state = await pools.wait_until_steady(self.azure, self.pool)
+                await self.send(state.current.minimum(state.target))
 
     # -- at the end ------------------------------------------------------------------------------------------------
 
@@ -223,8 +255,9 @@ async def stop_resize(azure: Azure, name: str, board: Board) -> bool:
     if found is None or state.allocation != "resizing":
         return await pools.stop_resize(azure, name)
     keeper = Expiry(azure, state.name, board, expires=found.expires)
-    await keeper.disable()
-    await keeper.send(state.current.minimum(found.counts))
+    async with keeper.enforced():
+        await keeper.disable()
+        await keeper.send(state.current.minimum(found.counts))
     return True
 
 
@@ -249,7 +282,8 @@ async def enforce(azure: Azure, state: PoolState, current: Counts, board: Board)
     if not counts.total and not state.autoscale:
         return ""
     try:
-        await keeper.ensure(state, counts)
+        async with keeper.enforced():
+            await keeper.ensure(state, counts)
     except ConflictError:
         return f"its expiry at {time} is disabled: another client changes the pool; wait for it again"
     return f"its expiry at {time} is enabled again"
