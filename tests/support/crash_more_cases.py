@@ -36,10 +36,6 @@ def _windows(session: Session) -> object:
     return session.create("desk", from_vm="win-vm", vm_size=SIZE, nodes=1)
 
 
-def _plan(client: StateFileClient, session: Session) -> None:
-    connect_to(session, client).plan("genomics", out=str(client.path.with_name("genomics.plan")), **CREATE_OPTIONS)
-
-
 def _lock(client: StateFileClient, session: Session) -> None:
     """Lock a pool, and delete it without its image."""
     create_pool(client, session)
@@ -135,7 +131,6 @@ MORE_CASES = (
         Create("genomics", {"from_vm": "prep-vm", "replicas": {"eastus": 1, "westus2": 1}}),
         tries=0,
     ),
-    Case("create --plan", lambda session: session.create(plan="genomics.plan"), _plan, tries=0),
     Case("create --locked", lambda session: session.create(locked="genomics.lock.toml"), _lock, tries=1),
     Case(
         "plan --out",

@@ -41,6 +41,10 @@ def test_cut_off_and_run_again(case: Case, tmp_path: Path, single_threaded: Proc
     assert {name: said for name, said in tried.items() if said} == {}
 
 
+def test_the_cases_have_names_of_their_own() -> None:
+    assert len({case.name for case in ALL_CASES}) == len(ALL_CASES)
+
+
 def test_processes_killed_by_the_system_beside_others_on_the_same_state(
     tmp_path: Path, single_threaded: ProcessPoolExecutor
 ) -> None:
