@@ -154,6 +154,16 @@ def _run_line(folder: Path, case: Case) -> None:
     (folder.parent / "problems.json").write_text(json.dumps(problems))
 
 
+def _run_here(case: Case, start: Path, folder: Path) -> None:
+    """Run the line in this process, on a copy of the state."""
+    with tempfile.TemporaryDirectory(dir=folder) as files, Session() as session:
+        shutil.copytree(start, files, dirs_exist_ok=True)
+        enter_folder(Path(files))
+        session.connect(state=str(Path(files) / "world.db"), speed="max")
+        case.run(session)
+        os.chdir(folder)
+
+
 @dataclass(frozen=True)
 class Interruption:
     """A case that was run once without an interruption, in a folder.
@@ -178,21 +188,16 @@ class Interruption:
     files: dict[str, str]
 
     @classmethod
-    def of(cls, case: Case, folder: Path) -> Interruption:
-        """Run a case to its end."""
+    def of(cls, case: Case, folder: Path, *, imports: bool = True) -> Interruption:
+        """Run a case to its end; with `imports` also in this process, so that its forks have what the command needs."""
         start, undisturbed = folder / "start", folder / "undisturbed" / "files"
         start.mkdir()
         enter_folder(start)
         case.build(start / "world.db")
         first = read_inventory(start / "world.db")  # before the copies: reads draw ids, too
         shutil.copytree(start, undisturbed)
-        # Once in this process: the processes that are forked from it have imported what the command needs.
-        with tempfile.TemporaryDirectory(dir=folder) as warm, Session() as session:
-            shutil.copytree(start, warm, dirs_exist_ok=True)
-            enter_folder(Path(warm))
-            session.connect(state=str(Path(warm) / "world.db"), speed="max")
-            case.run(session)
-            os.chdir(folder)
+        if imports:
+            _run_here(case, start, folder)
         if status := run_forked(run_recorded, undisturbed, case.run, Recorder(counts=case.counts)):
             raise RuntimeError(f"{case.name}: the uninterrupted run ended with status {status}")
         events = [Event(**one) for one in json.loads((undisturbed.parent / "events.json").read_text())]
@@ -289,7 +294,9 @@ def damaged_databases(folder: Path) -> Iterator[str]:
 
 def try_some(case: str, folder: Path) -> dict[str, list[str]]:
     """Return the names of as many points of a case as the tests try, and what differed (nothing, if all is well)."""
-    interruption = Interruption.of(next(one for one in ALL_CASES if one.name == case), folder)
+    # Other cases ran in this process before: what they have imported is most of what this one needs.
+    chosen = next(one for one in ALL_CASES if one.name == case)
+    interruption = Interruption.of(chosen, folder, imports=case == ALL_CASES[0].name)
     return {str(point): interruption.problems(point) for point in interruption.points(interruption.case.tries)}
 
 

@@ -158,7 +158,7 @@ def _image(client: StateFileClient, _: Session) -> None:
 
 
 CASES = (
-    Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS), tries=4),
+    Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS), tries=3),
     Case("create by copy", Create("desk", {"from_vm": "desk-vm", "stop": True})),
     Case("create in place", Create("desk", {"from_vm": "desk-vm", "capture": "in-place", "yes": True})),
     Case("create --plan", _create_as_planned, _Plan("genomics", {"from_vm": "prep-vm"})),
@@ -229,7 +229,7 @@ CASES = (
         deletes=True,
         date=EARLY,
     ),
-    Case("update", lambda session: session.update("genomics", run=["true"]), create_idle_pool, tries=3),
+    Case("update", lambda session: session.update("genomics", run=["true"]), create_idle_pool, tries=2),
     Case(
         "update --drain",
         lambda session: session.update("genomics", run=["true", "true"], drain=True),

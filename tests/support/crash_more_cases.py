@@ -207,7 +207,7 @@ MORE_CASES = (
         deletes=True,
         tries=0,
     ),
-    Case("resize in the panel", _in_panel(_resize_in_panel), create_pool, counts=_changes, tries=1),
+    Case("resize in the panel", _in_panel(_resize_in_panel), create_pool, counts=_changes, tries=0),
     Case(
         "stop in the panel",
         _in_panel(lambda panel: press(panel, "stop")),

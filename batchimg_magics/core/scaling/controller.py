@@ -280,7 +280,7 @@ async def _attempt(run: ResizeRun, goal: Counts, step: str, reason: str) -> None
     """Request a resize once, wait until the pool is steady, and record the outcome."""
     await _pause(run)
     start = run.start_round(goal, "joined")
-    await failures.raise_if_changed_externally(run)
+    await failures.raise_if_changed_externally(run, goal)
     if run.is_at(goal):  # another run requested the same size
         run.attempts.append(run.record(start, ResizeOutcome()))
         return

@@ -140,8 +140,11 @@ def is_quota_accepted(run: ResizeRun) -> bool:
     return run.request.policy.take_what_fits and last is not None and last.outcome.kind is OutcomeClass.QUOTA
 
 
-async def raise_if_changed_externally(run: ResizeRun) -> None:
-    """Fail where somebody else has changed the pool since it was last read: their change is not undone."""
+async def raise_if_changed_externally(run: ResizeRun, goal: Counts) -> None:
+    """Fail where somebody else has changed the pool since it was last read: their change is not undone.
+
+    A resize to our own goal is no such change: it is waited for.
+    """
     # Azure refuses to resize a pool that somebody else resizes; a formula would replace theirs.
     if run.expiry.expires is None and run.azure.now() - run.state_read_at < 1:
         return
@@ -157,6 +160,13 @@ async def raise_if_changed_externally(run: ResizeRun) -> None:
             run.census = await readiness.count_and_record(run.azure, run.pool)
         run.set_state(state)
         return
+    if not state.autoscale and state.target in (goal, run.target) and state.formula == run.state.formula:
+        if state.allocation == "resizing":
+            state = await pools.wait_until_steady(run.azure, run.pool, limit_s=run.wait_limit_s())
+            run.census = await readiness.count_and_record(run.azure, run.pool)
+        if state.target in (goal, run.target):
+            run.set_state(state)
+            return
     changed = state.target != run.state.target or state.allocation != "steady"
     if changed or state.formula != run.state.formula:
         raise target_error(run, attempt.external_change(state))
