@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.records import FORMAT_VERSION
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
-from batchimg_magics.masking import make_visible, mask_tokens
+from batchimg_magics.masking import MASK, make_visible, mask_tokens
 from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["failed_record", "finished_record"]
 MAX_TEXT, MAX_ARGUMENTS, MAX_LOCK = 2_000, 20_000, 1_000_000
 MAX_ITEMS, MAX_DEPTH = 200, 10
 
-MASK = "***"
+
 #: Fields whose value is a secret, or holds some: without underscores and hyphens, in lower case.
 _SECRET_FIELDS = frozenset({
     "accountkey", "connectionstring", "credential", "env", "environment", "environmentsettings", "key", "password",

@@ -17,6 +17,7 @@ from tests.bench import (
     memory,
     node_map,
     node_table,
+    records,
     servers,
     slow_large,
     startup,
@@ -41,6 +42,7 @@ BENCHES: dict[str, Bench] = {
     "emulator": emulator_speed.rows,
     "clients": clients.rows,
     "node-map": node_map.rows,
+    "records": records.rows,
 }
 HEADS = ("work", "unit", "ours", "peer", "ratio", "limit", "of limit", "goal", "met")
 OUT = Path("build/bench.json")
