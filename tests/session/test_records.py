@@ -38,7 +38,12 @@ CELLS = {
     "background": "%batchimg resize genomics --nodes 3 --no-wait",
     "joined": "%batchimg resize genomics --nodes 3",
     "background again": "%batchimg resize genomics --nodes 2 --no-wait",
-    "ended": "get_ipython().magics_manager.registry['BatchImgMagics'].session.background[-1].result();",
+    # The record is shown by the loop of the session: what runs on it afterwards ends after that.
+    "ended": (
+        "session = get_ipython().magics_manager.registry['BatchImgMagics'].session\n"
+        "session.background[-1].result()\n"
+        "session.call(lambda azure: azure.account());"
+    ),
     "loop": "for i in range(25):\n    x = %batchimg pools",
     "captured": "%%capture cap\n%batchimg pools",
     "plain python": "from batchimg_magics import Session\nsession = Session()\nsession.vms()",

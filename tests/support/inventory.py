@@ -92,8 +92,11 @@ def read_inventory(path: Path) -> dict[str, Any]:
 
 def _is_gone(app: App, item: Item) -> bool:
     """Tell whether a resource of the state was deleted."""
-    versions = {path.partition("?")[0].rpartition("/")[2].lower(): version for path, version in _LISTS}
-    versions |= {child.strip("/").lower(): version for _, child, version in _CHILDREN}
+    # Managed images and the definitions of a gallery have the same name, and other versions.
+    if item.kind.count("/") == 1:
+        versions = {path.partition("?")[0].rpartition("/")[2].lower(): version for path, version in _LISTS}
+    else:
+        versions = {child.strip("/").lower(): version for _, child, version in _CHILDREN}
     version = versions.get(item.kind.rpartition("/")[2], "")
     return bool(version) and _send(app, "GET", item.key, version).status == HTTPStatus.NOT_FOUND
 

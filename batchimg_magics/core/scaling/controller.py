@@ -73,9 +73,7 @@ class ResizeController:
         verb: str = "resize",
         resize_budget: ResizeBudget | None = None,
     ) -> None:
-        self.azure = azure
-        self.pool = pool
-        self.request = request
+        self.azure, self.pool, self.request = azure, pool, request
         self.board = board
         self.verb = verb
         self._budget = resize_budget or ResizeBudget(azure, request.policy.max_cost)
@@ -110,8 +108,7 @@ class ResizeController:
             A formula sets the pool's size, or the pool is being deleted.
         """
         step, planned, key = f"{self.verb} {self.pool}", self.azure.spending_limit.planned, self.pool.lower()
-        # While this entry exists, `wait` leaves the pool's expiry to this resize.
-        planned[key] = Counts()
+        planned[key] = Counts()  # while it exists, `wait` leaves the pool's expiry to this resize
         self.board.begin(step)
         try:
             try:
@@ -132,21 +129,17 @@ class ResizeController:
         return run.table(self.verb)
 
     async def _end_early(self, error: BaseException) -> None:
-        """Let the pool's expiry be enforced, whatever ended the resize; an error gets the rows so far."""
-        if self._run is not None:
-            try:
-                if isinstance(error, BatchImgError):
-                    await self._add_result(self._run, error)
-            finally:
-                await self._run.expiry.enforce_after(error)
-
-    async def _add_result(self, run: ResizeRun, error: BatchImgError) -> None:
-        """Add the rows so far to an error, and let the pool's formula request no more nodes than it has."""
-        if run.rounds:
+        """Add the rows so far to an error; whatever it is, let the pool's expiry be enforced."""
+        if (run := self._run) is None:
+            return
+        if isinstance(error, BatchImgError) and run.rounds:
             run.record_drift(self.azure.now(), run.live)
             error.table = error.table or run.table(self.verb)
-        if not isinstance(error, NotFoundError):
-            await run.expiry.finish_unless_changed(run.state, run.held)
+        try:
+            if isinstance(error, BatchImgError) and not isinstance(error, NotFoundError):
+                await run.expiry.finish_unless_changed(run.state, run.held)
+        finally:
+            await run.expiry.enforce_after(error)
 
     async def _read_pool(self) -> ResizeRun:
         """Read the pool, and wait until it is steady."""

@@ -91,7 +91,7 @@ def test_a_try_can_be_asked_for_and_left_out(scene: Scene) -> None:
 def test_a_first_node_of_no_use_is_the_only_one_that_is_paid_for(scene: Scene) -> None:
     with pytest.raises(ResizeError, match="the first node is not usable") as caught:
         scene.session.create("p", nodes=20, check_command="false", **LINE)
-    assert "stderr: exit code 1" in caught.value.message
+    assert "1 starttaskfailed" in caught.value.message
     assert scene.somebody.count_nodes("p") == (1, 0)
 
 
