@@ -3208,3 +3208,33 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             A step failed; the pool is on its old image.
         """
         ...
+
+    def lock(
+        self,
+        file: str | None = None,
+        *,
+        force: bool = False,
+    ) -> pd.DataFrame:
+        """Write down what a pool is made of in a lock file, to verify it later or to create it again.
+
+        Parameters
+        ----------
+        file : str | None
+            Lock file (default: NAME.lock.toml); a lock of the same pool is replaced.
+        force : bool
+            Replace the file also if it is not a lock of this pool.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per fact, and one per fact that could not be read. ``attrs["lock"]`` has the whole lock,
+            ``attrs["resources"]`` the resource IDs by role. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool; nothing was written.
+        SpecError
+            The file exists and is no lock of this pool, or it cannot be written.
+        """
+        ...
