@@ -140,7 +140,7 @@ def _unknown(version_id: str, on_it: Sequence[Json], problems: list[str]) -> Not
         why = (
             problems[0] if len(problems) == 1 else f"{problems[0]} (and {count_text(len(problems) - 1, 'other node')})"
         )
-        hint = "the start task of pools made by `create` provides it, but for --no-packages and pools of older versions"
+        hint = "a start task provides it: it copies a list to batchimg-packages.tsv in its working directory"
     return NotFoundError(f"the packages of image {name} are not known: {why}", hint=hint, status_code=404)
 
 
