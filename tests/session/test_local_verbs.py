@@ -61,7 +61,7 @@ def test_work_in_the_background_is_listed_and_its_failure_is_told_once(
         assert found["command"][0].startswith("%batchimg create first --from-vm prep-vm")
         assert found["outcome"].isna().all()
         magics = shell.magics_manager.registry["BatchImgMagics"]
-        set_faults(magics.session, method="PUT", path="/snapshots/first", status=400, code="Broken", times=9)
+        set_faults(magics.session, method="PUT", path="/images/first/versions", status=400, code="Broken", times=9)
         capsys.readouterr()
         run_cell(shell, f"%batchimg create second {LINE}")  # time moves on: the other one fails meanwhile
         found = run_cell(shell, "x = %batchimg status\nx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ def ipython(**settings: Any) -> Iterator[InteractiveShell]:
     """Return a shell that shows plain text and keeps no history; `settings` are those of the magic."""
     config = Config({"HistoryManager": {"enabled": False}, "BatchImgMagics": settings})
     config.InteractiveShell.colors = "nocolor"
+    main = sys.modules["__main__"]  # the shell takes its place: processes that are started later need the real one
     shell = InteractiveShell.instance(config=config)
     shell.run_line_magic("load_ext", "batchimg_magics")
     try:
@@ -25,6 +27,7 @@ def ipython(**settings: Any) -> Iterator[InteractiveShell]:
         shell.run_line_magic("unload_ext", "batchimg_magics")
         shell.reset(new_session=False)
         InteractiveShell.clear_instance()
+        sys.modules["__main__"] = main
 
 
 def run_cell(shell: InteractiveShell, source: str) -> Any:

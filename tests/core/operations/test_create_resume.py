@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 
 from batchimg_magics.errors import DetachedError, ResizeError
 from tests.support.connections import connection_of, emulator_of, wrapped_session
@@ -67,8 +68,12 @@ class Interrupting(CrashTransport):
     """A transport at one of whose requests somebody presses Ctrl-C, while Azure takes its time to answer."""
 
     method, part, after = "", "", ""
+    #: Requests with this in their URL do not reach Azure.
+    unreachable = ""
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
+        if self.unreachable and self.unreachable in request.url:
+            raise ServiceRequestError("unreachable")
         if self.part and not self.after and request.method == self.method and self.part in request.url:
             self.part = ""
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -149,10 +154,11 @@ def test_an_expiry_that_was_removed_is_reported_and_set_again(
     with pytest.raises(ResizeError):
         session.resize("p", nodes=30)
     emulator_of(session).store.set_meta("allocation", {})
-    line.method, line.part = "POST", "/removenodes?"
+    line.method, line.part, line.unreachable = "POST", "/removenodes?", "/enableautoscale?"
     with pytest.raises(DetachedError) as caught:
         session.repair("p")
     assert caught.value.hint.endswith(f"expiry of pool p at {expires} is disabled")
+    line.unreachable = ""
     left = session.pools()
     assert left.expiry_enforced.tolist() == [False]
     assert "expiry not enforced (`%batchimg wait NAME` enables it again): p" in left.attrs["caption"]
