@@ -78,6 +78,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
         assert sight.pool is not None
         BrowserView(panel, "closed").send_state("closed")
         assert not panel.is_watching
+        wait_for_verb(panel.session)  # what was read before the view was closed is shown by now
         panel.name = HTML_INJECTION
         room = QuotaHeadroom(
             4,
