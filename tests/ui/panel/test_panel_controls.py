@@ -221,6 +221,7 @@ def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:
     press(panel, "resize")
     wait_for_verb(session)
     session.wait("genomics")
+    session.call(lambda azure: azure.sleep(60))  # both read the pool once more
     for one in (panel, other):
         assert one.form.target == Counts(5, 1)
         assert one.nodes_section.squares.counts() == {"idle": (5, 1)}
