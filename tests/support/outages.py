@@ -137,8 +137,13 @@ class Outages:
     def points(self, every: int = 1) -> list[OutagePoint]:
         """Return the points at which the command can meet an outage, or each so manieth of them."""
         found = []
+        # Nobody knows what repeating a command of the user does: where its answer is lost, `update` ends, and the same
+        # line resumes. The last run-command generalizes.
+        *commands, _ = [number for number, request in enumerate(self.log, 1) if "/runCommand" in request] or [0]
+        of_user = commands if self.case.name.startswith("update") else []
         for number, request in enumerate(self.log, 1):
-            kinds = ("busy", "refused") if request.startswith(_READS) else ("busy", "refused", "lost", "gateway")
+            repeats = not request.startswith(_READS) and number not in of_user
+            kinds = ("busy", "refused", "lost", "gateway") if repeats else ("busy", "refused")
             found += [OutagePoint(self.case.name, number, how) for how in kinds]
         return found[::every]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig, wire
 from batchimg_magics.core.base.node_counts import Counts, current_or_target, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
@@ -284,21 +285,35 @@ async def set_metadata(azure: Azure, name: str, changed: Mapping[str, str | None
 
 
 async def _patch(azure: Azure, found: Json, changed: Mapping[str, str | None], properties: Json) -> None:
-    """Change a pool and entries of its metadata, unless another client changed it since it was read."""
+    """Change a pool and entries of its metadata, unless another client changed it since it was read.
+
+    Where Azure refuses it for another change, that may be this one, whose first answer was lost: the pool tells.
+    """
     listed = {str(one["name"]): str(one.get("value")) for one in found["properties"].get("metadata") or []}
     kept = {name: value for name, value in {**listed, **changed}.items() if value is not None}
     body: Json = {"properties": {**properties, "metadata": [{"name": key, "value": one} for key, one in kept.items()]}}
     own = {key: value for key, value in changed.items() if value is not None and key in (found.get("tags") or {})}
     if own:
         body["tags"] = {**(found.get("tags") or {}), **own}
-    scope = azure.scope
-    await azure.call(
-        azure.management.pool.update(
-            scope.resource_group,
-            scope.account,
-            str(found["name"]),
-            wire(body),
-            etag=found["etag"],
-            match_condition=MatchConditions.IfNotModified,
+    try:
+        await azure.call(
+            azure.management.pool.update(
+                azure.scope.resource_group,
+                azure.scope.account,
+                str(found["name"]),
+                wire(body),
+                etag=found["etag"],
+                match_condition=MatchConditions.IfNotModified,
+            )
         )
-    )
+    except ConflictError as error:
+        now = await pools.read(azure, str(found["name"])) if was_faster(error) else None
+        if now is None or not _has(now["properties"], body["properties"]):
+            raise
+
+
+def _has(found: object, wanted: object) -> bool:
+    """Tell whether a document has all values of another one; Azure changes the case of some."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return all(_has(found.get(key), value) for key, value in wanted.items())
+    return str(found).lower() == str(wanted).lower()
