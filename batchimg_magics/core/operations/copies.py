@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.estimates import prices
-from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
+from batchimg_magics.core.images.temporary_vm import VM_STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.checks.facts import Facts
 
-__all__ = ["CopyCost", "describe_copy", "read_copy_cost"]
+__all__ = ["CopyCost", "add_copy_cost", "describe_copy", "read_copy_cost"]
 
 #: The type of the disks of a copy.
 _DISK_SKU = "StandardSSD_LRS"
@@ -66,8 +66,15 @@ async def read_copy_cost(azure: Azure, facts: Facts) -> CopyCost | None:
 
 def describe_copy(steps: Sequence[Step], cost: CopyCost | None, pool: str) -> list[Step]:
     """Return steps of which those of a copy tell its size, and what is left if they are interrupted."""
-    copy = next((one for one in steps if one.name == COPY_STEP), None)
+    copy = next((one for one in steps if one.name == VM_STEP), None)
     if copy is None or cost is None:
         return list(steps)
     left = cost.leftovers_text(pool, copy.resource.name)
-    return [replace(one, why=f"{one.why}; {cost.size}", leaves=left) if one.name == COPY_STEP else one for one in steps]
+    return [replace(one, why=f"{one.why}; {cost.size}", leaves=left) if one.name == VM_STEP else one for one in steps]
+
+
+def add_copy_cost(rows: Iterable[dict[str, Any]], cost: CopyCost | None) -> None:
+    """Add what a copy costs per hour to its row of a plan, unless the copy exists."""
+    for row in rows:
+        if cost is not None and row["step"] == VM_STEP and row["action"] != "exists":
+            row["usd_per_hour"] = cost.usd_per_hour

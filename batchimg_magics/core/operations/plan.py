@@ -15,8 +15,7 @@ from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.estimates import prices, storage_prices, workload
-from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
-from batchimg_magics.core.operations import create
+from batchimg_magics.core.operations import copies, create
 from batchimg_magics.core.operations.runner import known_id, step_rows
 from batchimg_magics.pool_spec.words import count_text
 
@@ -75,8 +74,7 @@ async def plan_table(
         _add_first_node(planned[-1], found.spec, found.source.os_type, rates)
     for row in planned:
         row["id"] = known_id(row["id"])
-        if found.copy_cost is not None and row["step"] == COPY_STEP and row["action"] != "exists":
-            row["usd_per_hour"] = found.copy_cost.usd_per_hour
+    copies.add_copy_cost(planned, found.copy_cost)
     whole_s = _total_s(steps, {row["step"] for row in planned if row["action"] == "exists"})
     todo = sum(row["action"] != "exists" for row in planned)
     price = f", then {_monthly_text(stored)}{_hourly_text(rates, cost)}"

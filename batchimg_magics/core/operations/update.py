@@ -27,7 +27,6 @@ from batchimg_magics.core.images import build, temporary
 from batchimg_magics.core.images import packages as image_packages
 from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
 from batchimg_magics.core.images.origins.updated_version import UpdatedVersion, commands_hash
-from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import copies, packages, update_source
 from batchimg_magics.core.operations.runner import StepRunner, step_rows
 from batchimg_magics.core.operations.update_pool import PoolMove, test_pool_name
@@ -255,9 +254,7 @@ def _end_of_life_steps(azure: Azure, found: Update, request: UpdateRequest, afte
 async def _planned(found: Update, steps: Sequence[Step], consent: Consent | None) -> Table:
     """Return what an update would do, one step per row."""
     rows = await step_rows(steps)
-    for row in rows:
-        if found.cost is not None and row["step"] == COPY_STEP and row["action"] != "exists":
-            row["usd_per_hour"] = found.cost.usd_per_hour
+    copies.add_copy_cost(rows, found.cost)
     minutes = sum(row["minutes"] or 0.0 for row in rows)
     text = f"plan of the update of pool {found.pool['name']}: {count_text(len(rows), 'step')}, about {minutes:.0f} min"
     table = preflight.with_warnings(Table.from_rows("plan", rows, f"{text} (dry run)"), found.findings)

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import api_versions, tags
 from batchimg_magics.core.azure.documents import dig, without_empty
-from batchimg_magics.core.base.steps import Step, StepResult, step_result
+from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch.machine_request import DEFAULT_ENCRYPTION
 from batchimg_magics.core.compute import security_groups, virtual_machines
 from batchimg_magics.core.compute.image_source import STANDARD, SourceDisk
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
-from batchimg_magics.core.images import copy_size, temporary, update_commands
+from batchimg_magics.core.images import copy_size, temporary, temporary_vm, update_commands
 from batchimg_magics.core.images.deprovision import Deprovisioning, is_unproven
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
-from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.images.origins.vm_in_place import generalize_steps
 from batchimg_magics.core.images.temporary import TemporaryNames
-from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +97,8 @@ class UpdatedVersion(ImageOrigin):
         """Return the steps that produce the disks of the image."""
         names = TemporaryNames(context.azure, context.pool, context.image)
         work = dataclasses.replace(context, tags=temporary.temporary_tags(context.tags))
-        fence, machine = self._fence_step(work, names), self._vm_step(work, names)
+        fence = self._fence_step(work, names)
+        machine = self._vm_step(work, names, fence.name)
         commands = [self._command_step(context, names, place) for place in range(len(self.commands))]
         wanted = Deprovisioning(names.vm, self.source.os_type, context.image)
         last = generalize_steps(context.azure, wanted, after=(commands[-1].name,))
@@ -107,57 +107,33 @@ class UpdatedVersion(ImageOrigin):
         return BuildPlan(StorageProfile(disks), steps, (last[-1].name,), has_temporary=True)
 
     def _fence_step(self, work: BuildContext, names: TemporaryNames) -> Step:
-        async def run(_: Mapping[str, StepResult]) -> StepResult:
-            body = security_groups.fence_body(self.source.region, dict(work.tags), internet=True)
-            return step_result(await security_groups.create_security_group(work.azure, names.fence, body))
-
+        body = security_groups.fence_body(self.source.region, dict(work.tags), internet=True)
         why = "the temporary VM reaches package servers, and nothing reaches it"
-        return Step("security group", names.fence, run, (), security_groups.EXPECTED_S, why)
+        return temporary_vm.fence_step(work.azure, names.fence, body, why)
 
-    def _vm_step(self, work: BuildContext, names: TemporaryNames) -> Step:
-        azure = work.azure
-
-        async def run(_: Mapping[str, StepResult]) -> StepResult:
-            found = await virtual_machines.read(azure, names.vm)
-            if found is not None and self._is_usable(found, work.image):
-                await virtual_machines.wait_until_created(azure, names.vm)
-                return step_result(new=False)
-            if found is not None:
-                # A command may have run in part: it starts again on the image as it is. The disks go with the VM.
-                await temporary.delete_vm(azure, names.vm)
-            size = await self._create_vm(work, names)
-            return step_result(new=True, detail=f"{size}, no public address")
-
-        async def exists() -> bool:
-            return await virtual_machines.read(azure, names.vm) is not None
-
-        why = f"a VM from image version {self.version['name']}"
-        seconds = virtual_machines.EXPECTED_S["make"]
-        return Step(COPY_STEP, names.vm, run, ("security group",), seconds, why, is_done=exists)
+    def _vm_step(self, work: BuildContext, names: TemporaryNames, before: str) -> Step:
+        return temporary_vm.vm_step(
+            work.azure,
+            names.vm,
+            (before,),
+            f"a VM from image version {self.version['name']}",
+            is_usable=lambda found: self._is_usable(found, work.image),
+            # A command may have run in part: it starts again on the image as it is. The disks go with the VM.
+            discard=partial(temporary.delete_vm, work.azure, names.vm),
+            create=partial(self._create_vm, work, names),
+        )
 
     def _is_usable(self, found: Json, image: str) -> bool:
         """Tell whether the VM of an interrupted run can be used: its commands have not begun, or are all done."""
-        failed = str(dig(found, "properties", "provisioningState")).lower() in ("failed", "canceled", "deleting")
         state = virtual_machines.tag(found, tags.COMMANDS)
         stopped = is_unproven(found, image)
-        return not failed and not stopped and state in (None, f"{_DONE} {image}")
+        return not temporary_vm.has_failed(found) and not stopped and state in (None, f"{_DONE} {image}")
 
     async def _create_vm(self, work: BuildContext, names: TemporaryNames) -> str:
-        """Create the VM, with another size if Azure has no capacity or quota for one; return the size."""
+        """Create the VM in a size that Azure has, and return the size."""
         sizes = await self.read_sizes(work.azure)
         copy_size.raise_if_unusable(sizes, names.vm)
-        *others, last = sizes.names[: copy_size.MAX_TRIES]
-        for size in (*others, last):
-            try:
-                await virtual_machines.create_vm(work.azure, names.vm, self._vm_body(work, names, size))
-            except BatchImgError as error:
-                if size == last or not copy_size.is_size_unavailable(error):
-                    raise
-                # What Azure began to create has the name of the next one.
-                await virtual_machines.delete(work.azure, names.vm)
-            else:
-                break
-        return size
+        return await temporary_vm.create_in_some_size(work.azure, names.vm, sizes, partial(self._vm_body, work, names))
 
     def _vm_body(self, work: BuildContext, names: TemporaryNames, size: str) -> Json:
         def made(disk: SourceDisk) -> Json:
@@ -199,7 +175,7 @@ class UpdatedVersion(ImageOrigin):
     def _command_step(self, context: BuildContext, names: TemporaryNames, place: int) -> Step:
         azure, command, image = context.azure, self.commands[place], context.image
         name = command_step_name(self.commands, place)
-        before = COPY_STEP if place == 0 else command_step_name(self.commands, place - 1)
+        before = temporary_vm.VM_STEP if place == 0 else command_step_name(self.commands, place - 1)
 
         async def run(_: Mapping[str, StepResult]) -> StepResult:
             found = await virtual_machines.read_existing(azure, names.vm)

@@ -8,21 +8,20 @@ the image exists and when a step fails.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.steps import Step, StepResult, step_result
 from batchimg_magics.core.compute import disks, network_interfaces, security_groups, snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
-from batchimg_magics.core.images import copy_size, deprovision, temporary
+from batchimg_magics.core.images import copy_size, deprovision, temporary, temporary_vm
 from batchimg_magics.core.images.deprovision import Deprovisioning
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, snapshot_steps
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin, snapshot_step
 from batchimg_magics.core.images.origins.vm_in_place import generalize_steps
 from batchimg_magics.core.images.stopped_vms import is_stopped_for, restart_vm
 from batchimg_magics.core.images.temporary import TemporaryNames
-from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-__all__ = ["COPY_STEP", "VmCopyOrigin", "find"]
+__all__ = ["VmCopyOrigin", "find"]
 
 #: The name of the step that creates the VM.
 COPY_STEP = "temporary VM"
@@ -141,38 +140,24 @@ class VmCopyOrigin(VmOrigin):
         return Step(f"copy of {disk.description}", target, run, before, disks.DISK_EXPECTED_S, why, is_done=exists)
 
     def _fence_step(self, temporary_context: BuildContext, names: TemporaryNames) -> Step:
-        azure = temporary_context.azure
-
-        async def run(_: Mapping[str, StepResult]) -> StepResult:
-            body = security_groups.fence_body(self.source.region, dict(temporary_context.tags))
-            return step_result(await security_groups.create_security_group(azure, names.fence, body))
-
+        body = security_groups.fence_body(self.source.region, dict(temporary_context.tags))
         why = "the copy is a clone: it reaches Azure only, so that it does nothing twice"
-        return Step("security group", names.fence, run, (), security_groups.EXPECTED_S, why)
+        return temporary_vm.fence_step(temporary_context.azure, names.fence, body, why)
 
     def _vm_step(self, temporary_context: BuildContext, names: TemporaryNames, before: Sequence[Step]) -> Step:
-        azure = temporary_context.azure
-
-        async def run(_: Mapping[str, StepResult]) -> StepResult:
-            found = await virtual_machines.read(azure, names.vm)
-            if found is not None and self._is_usable(found, temporary_context.image):
-                await virtual_machines.wait_until_created(azure, names.vm)
-                return step_result(new=False)
-            if found is not None:
-                await self._recreate_disks(temporary_context, names)
-            size = await self._create_vm(temporary_context, names)
-            return step_result(new=True, detail=f"{size}, no public address")
-
-        async def exists() -> bool:
-            return await virtual_machines.read(azure, names.vm) is not None
-
-        why = f"it is generalized instead of {self.source.name}"
-        return Step(COPY_STEP, names.vm, run, _names(before), virtual_machines.EXPECTED_S["make"], why, is_done=exists)
+        return temporary_vm.vm_step(
+            temporary_context.azure,
+            names.vm,
+            _names(before),
+            f"it is generalized instead of {self.source.name}",
+            is_usable=lambda found: self._is_usable(found, temporary_context.image),
+            discard=partial(self._recreate_disks, temporary_context, names),
+            create=partial(self._create_vm, temporary_context, names),
+        )
 
     def _is_usable(self, found: Json, image: str) -> bool:
         """Tell whether the copy of an interrupted run can be used: it was created, and its disks are known."""
-        failed = str(dig(found, "properties", "provisioningState")).lower() in ("failed", "canceled", "deleting")
-        return not failed and not deprovision.is_unproven(found, image)
+        return not temporary_vm.has_failed(found) and not deprovision.is_unproven(found, image)
 
     async def _recreate_disks(self, temporary_context: BuildContext, names: TemporaryNames) -> None:
         """Delete the copy, and create its disks again: the copy may have changed them."""
@@ -184,7 +169,7 @@ class VmCopyOrigin(VmOrigin):
             )
 
     async def _create_vm(self, temporary_context: BuildContext, names: TemporaryNames) -> str:
-        """Create the copy, with another size if Azure has no capacity or quota for one; return the size.
+        """Create the copy in a size that Azure has, and return the size.
 
         It has the tag of a scheduled command from the beginning: nobody else stops it.
         """
@@ -192,21 +177,13 @@ class VmCopyOrigin(VmOrigin):
         sizes = await copy_size.read_copy_sizes(azure, self.vm, self.source, self.asked_size)
         copy_size.raise_if_unusable(sizes, self.vm_id)
         copy_tags = {**temporary_context.tags, tags.DEPROVISIONING: temporary_context.image}
-        *others, last = sizes.names[: copy_size.MAX_TRIES]
-        for size in (*others, last):
-            body = temporary.vm_body(
+
+        def body(size: str) -> Json:
+            return temporary.vm_body(
                 self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=copy_tags
             )
-            try:
-                await virtual_machines.create_vm(azure, names.vm, body)
-            except BatchImgError as error:
-                if size == last or not copy_size.is_size_unavailable(error):
-                    raise
-                # What Azure began to create has the name of the next one.
-                await virtual_machines.delete(azure, names.vm)
-            else:
-                break
-        return size
+
+        return await temporary_vm.create_in_some_size(azure, names.vm, sizes, body)
 
 
 def _names(steps: Sequence[Step]) -> tuple[str, ...]:
