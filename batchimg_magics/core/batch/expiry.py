@@ -12,8 +12,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from azure.core import MatchConditions
-
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig, format_iso_duration, parse_time, wire
@@ -221,18 +219,12 @@ async def set_expires_tag(azure: Azure, name: str, expires: dt.datetime | None) 
 
 
 async def _send_expires_tag(azure: Azure, found: Json, wanted: str | None) -> None:
-    scope = azure.scope
     metadata = [one for one in found["properties"].get("metadata") or [] if one.get("name") != tags.EXPIRES]
     resource_tags = {key: value for key, value in (found.get("tags") or {}).items() if key != tags.EXPIRES}
     if wanted is not None:
         metadata.append({"name": tags.EXPIRES, "value": wanted})
         resource_tags[tags.EXPIRES] = wanted
-    body: Json = {"properties": {"metadata": metadata}, "tags": resource_tags}
-    condition = MatchConditions.IfNotModified
-    call = azure.management.pool.update(
-        scope.resource_group, scope.account, found["name"], wire(body), etag=found["etag"], match_condition=condition
-    )
-    await azure.call(call)
+    await pools.patch(azure, found, {"properties": {"metadata": metadata}, "tags": resource_tags})
 
 
 async def disable_autoscale(azure: Azure, name: str) -> None:

@@ -231,7 +231,6 @@ async def _change_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDe
 
 async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDecision, through: str) -> None:
     """Change a pool, unless another client changed it since it was read."""
-    scope = azure.scope
     body = patch_body(wanted, decision)
     resource_tags = tags.combined(found.get("tags") or {}, wanted["tags"])
     if (expires := pools.tag_of(found, tags.EXPIRES)) is not None:
@@ -246,16 +245,7 @@ async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDec
         if through == "batch":
             await _patch_on_data_plane(azure, found["name"], body)
             return
-        await azure.call(
-            azure.management.pool.update(
-                scope.resource_group,
-                scope.account,
-                found["name"],
-                wire(reveal_secrets({**body, "tags": resource_tags})),
-                etag=found["etag"],
-                match_condition=MatchConditions.IfNotModified,
-            )
-        )
+        await pools.patch(azure, found, reveal_secrets({**body, "tags": resource_tags}))
 
 
 async def _patch_on_data_plane(azure: Azure, name: str, body: Json) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from azure.core import MatchConditions
+
 from batchimg_magics.core.azure import polling, read_cache, resources
 from batchimg_magics.core.azure.documents import dig, document, format_iso_duration, parse_time, seconds_of, wire
 from batchimg_magics.core.base.durations import format_time
@@ -304,6 +306,26 @@ async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drai
         **({"nodeDeallocationOption": drain} if drain else {}),
     }
     await azure.call(client.begin_resize_pool(name, wire(body)))
+
+
+async def patch(azure: Azure, found: Json, body: Json) -> None:
+    """Change properties of a pool, unless another client changed it since its document was read.
+
+    Raises
+    ------
+    ConflictError
+        Another client did; or an earlier request of this one, whose answer was lost.
+    """
+    scope = azure.scope
+    call = azure.management.pool.update(
+        scope.resource_group,
+        scope.account,
+        str(found["name"]),
+        wire(body),
+        etag=found["etag"],
+        match_condition=MatchConditions.IfNotModified,
+    )
+    await azure.call(call)
 
 
 async def remove_nodes(azure: Azure, name: str, node_ids: Sequence[str], drain: str | None = None) -> None:

@@ -10,11 +10,9 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from azure.core import MatchConditions
-
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.conflicts import was_faster
-from batchimg_magics.core.azure.documents import dig, wire
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.node_counts import Counts, current_or_target, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import expiry, machine_settings, pool_update, pools
@@ -296,16 +294,7 @@ async def _patch(azure: Azure, found: Json, changed: Mapping[str, str | None], p
     if own:
         body["tags"] = {**(found.get("tags") or {}), **own}
     try:
-        await azure.call(
-            azure.management.pool.update(
-                azure.scope.resource_group,
-                azure.scope.account,
-                str(found["name"]),
-                wire(body),
-                etag=found["etag"],
-                match_condition=MatchConditions.IfNotModified,
-            )
-        )
+        await pools.patch(azure, found, body)
     except ConflictError as error:
         now = await pools.read(azure, str(found["name"])) if was_faster(error) else None
         if now is None or not _has(now["properties"], body["properties"]):
