@@ -24,9 +24,7 @@ although nobody runs the line again.
 
 from __future__ import annotations
 
-import argparse
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -34,7 +32,6 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +44,7 @@ from tests.support.crash_more_cases import MORE_CASES
 from tests.support.crash_process import KILLED, READS, Event, Recorder, enter_folder, run_forked, run_recorded
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import mask_moments, read_inventory, read_node_counts
+from tests.support.point_runner import run_cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -335,42 +333,17 @@ def _document_differences(one: Any, other: Any, path: str = "") -> Iterator[str]
 
 # -- the command line --------------------------------------------------------------------------------------------
 
-#: The case whose points the worker processes try: they inherit it, since cases hold functions.
-_current: list[Interruption] = []
 
-
-def _try_point(point: CrashPoint) -> list[str]:
-    return _current[-1].problems(point)
-
-
-def _try_case(case: Case, every: int, jobs: int) -> tuple[int, int]:
-    """Try the points of a case in several processes; print and count those that differ."""
-    with tempfile.TemporaryDirectory() as folder:
-        _current.append(Interruption.of(case, Path(folder)))
-        points = _current[-1].points(every=every)
-        differed = 0
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-            for point, problems in zip(points, pool.map(_try_point, points), strict=True):
-                if problems:
-                    differed += 1
-                    print(f"{point}:", *problems, sep="\n  ", flush=True)  # noqa: T201 - a report
+def _summary(points: list[CrashPoint]) -> str:
     modes = ", ".join(
         f"{sum(one.mode == mode for one in points)} {mode}" for mode in ("before", "lost", "after", "write")
     )
-    print(f"{case.name}: {len(points)} points tried ({modes}), {differed} differed", flush=True)  # noqa: T201 - a report
-    return len(points), differed
+    return f"{len(points)} points tried ({modes})"
 
 
 def main() -> int:
     """Try all points and say how many differed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="name the cases to try; by default all")
-    parser.add_argument("--every", type=int, default=1, help="try only each so manieth point")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="set the number of processes")
-    line = parser.parse_args()
-    chosen = [case for case in ALL_CASES if not line.cases or case.name in line.cases]
-    results = [_try_case(case, line.every, line.jobs) for case in chosen]
-    tried, differed = (sum(one[part] for one in results) for part in (0, 1))
+    tried, differed = run_cases(__doc__.partition("\n")[0], ALL_CASES, Interruption.of, _summary)
     print(f"{tried} points tried, {differed} points differed")  # noqa: T201 - a report
     return 1 if differed or not tried else 0
 

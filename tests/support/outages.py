@@ -8,13 +8,9 @@ resources as the uninterrupted one.
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import os
 import shutil
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +28,7 @@ from tests.support.crash_cases import CASES, Case
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory
+from tests.support.point_runner import run_cases
 from tests.support.prepared_vms import StateFileClient, connect_to
 
 if TYPE_CHECKING:
@@ -228,39 +225,11 @@ MORE_CASES = (
 
 # -- the command line --------------------------------------------------------------------------------------------
 
-#: The command whose points the worker processes try: they inherit it, since commands hold functions.
-_current: list[Outages] = []
-
-
-def _try_point(point: OutagePoint) -> list[str]:
-    return _current[-1].problems(point)
-
-
-def _try_case(case: Case, every: int, jobs: int) -> tuple[int, int]:
-    """Try the points of a command in several processes; print and count those that differ."""
-    with tempfile.TemporaryDirectory() as folder:
-        _current.append(Outages.of(case, Path(folder)))
-        points = _current[-1].points(every)
-        differed = 0
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as workers:
-            for point, problems in zip(points, workers.map(_try_point, points), strict=True):
-                if problems:
-                    differed += 1
-                    print(f"{point}:", *problems, sep="\n  ", flush=True)  # noqa: T201 - a report
-    print(f"{case.name}: {len(points)} outages tried, {differed} differed", flush=True)  # noqa: T201 - a report
-    return len(points), differed
-
 
 def main() -> int:
     """Try all points and say how many differed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="name the cases to try; by default all")
-    parser.add_argument("--every", type=int, default=1, help="try only each so manieth point")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="set the number of processes")
-    line = parser.parse_args()
-    chosen = [case for case in (*CASES, *MORE_CASES) if not line.cases or case.name in line.cases]
-    results = [_try_case(case, line.every, line.jobs) for case in chosen]
-    tried, differed = (sum(one[part] for one in results) for part in (0, 1))
+    title, all_cases = __doc__.partition("\n")[0], (*CASES, *MORE_CASES)
+    tried, differed = run_cases(title, all_cases, Outages.of, lambda points: f"{len(points)} outages tried")
     print(f"{tried} outages tried, {differed} differed")  # noqa: T201 - a report
     return 1 if differed else 0
 
