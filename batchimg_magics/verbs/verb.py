@@ -285,12 +285,11 @@ def read_text_file(path: str) -> str:
     """Read a text file in UTF-8, or in UTF-16 as PowerShell writes it; its size is limited."""
     from pathlib import Path
 
-    from batchimg_magics.core.base.files import MAX_BYTES
+    from batchimg_magics.core.base.files import MAX_BYTES, read_bytes
 
     try:
-        with Path(path).open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
+        content = read_bytes(Path(path))
+        if content is None:
             raise ValueError(f"the file is larger than {MAX_BYTES:,} bytes")
         return decode_text(content)
     except UnicodeDecodeError as error:

@@ -16,7 +16,15 @@ from batchimg_magics.pool_spec.words import decode_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_BYTES", "check_new_file", "make_private", "make_private_folder", "read_file", "write_file"]
+__all__ = [
+    "MAX_BYTES",
+    "check_new_file",
+    "make_private",
+    "make_private_folder",
+    "read_bytes",
+    "read_file",
+    "write_file",
+]
 
 #: The largest text file that is read: documents of a user are far smaller.
 MAX_BYTES = 16 * 1024 * 1024
@@ -114,11 +122,10 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> str:
     """
     file = _resolved(path)
     try:
-        with file.open("rb") as opened:
-            content = opened.read(max_bytes + 1)
+        content = read_bytes(file, max_bytes)
     except (OSError, ValueError) as error:
         raise _cannot(path, "read", error) from error
-    if len(content) > max_bytes:
+    if content is None:
         raise SpecError(f"{path} is larger than {max_bytes:,} bytes", hint="check that it is the right file")
     try:
         return decode_text(content)
@@ -126,12 +133,23 @@ def read_file(path: str | Path, *, max_bytes: int = MAX_BYTES) -> str:
         raise SpecError(f"{path} cannot be read: the file is not text", hint="save it as UTF-8") from error
 
 
+def read_bytes(file: Path, max_bytes: int = MAX_BYTES) -> bytes | None:
+    """Return the content of a file; None if it is larger, which may be without an end.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file cannot be read.
+    """
+    with file.open("rb") as opened:
+        content = opened.read(max_bytes + 1)
+    return None if len(content) > max_bytes else content
+
+
 def make_private_folder(folder: Path) -> None:
     """Create a folder, and those above it, that only the user can enter; an existing folder stays as it is."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another process was faster
-            one.mkdir(mode=0o700)
+    for one in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        one.mkdir(mode=0o700, exist_ok=True)  # another process may be faster
 
 
 def make_private(path: Path) -> None:
