@@ -154,7 +154,7 @@ def _failure(vm: ResourceId, command: UserCommand, what: str) -> ProvisioningErr
         f"`{command.shown}` failed in the temporary VM: {what}",
         resource_id=str(vm),
         state="Failed",
-        hint="the pool and its image are unchanged; mend the command, or run the same line again",
+        hint="the pool and its image are unchanged; correct the command, or run the same line again",
     )
 
 

@@ -132,7 +132,7 @@ class PoolMove:
             try:
                 attempts = await controller.ResizeController(azure, name, request, self.board).run()
             except BatchImgError as error:
-                error.hint = f"pool {self.name} stays on its image; {error.hint or 'mend the commands'}"
+                error.hint = f"pool {self.name} stays on its image; {error.hint or 'correct the commands'}"
                 await remove_pool(azure, name)
                 raise
             # The node has the list of the packages of the new version, for the answer.
