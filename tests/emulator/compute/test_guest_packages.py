@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.core.base.package_list import Package, PackageList
+from batchimg_magics.core.base.package_scripts import list_script, read_report
 from batchimg_magics.emulator.compute.guest.system import SystemFacts, set_system
 from batchimg_magics.emulator.http.scenarios import set_scenario
 from tests.support.compute_emulator import NETWORK, ComputeEmulator, copy_of, resource
@@ -315,6 +317,41 @@ def test_pip_may_be_broken() -> None:
     assert err.count("ModuleNotFoundError: No module named 'pip._internal'") == 2
     set_scenario(compute.store, "calm")
     assert ran(compute, "pip list | wc -l")[0] == "21\n"
+
+
+def test_the_list_script_of_the_tool_has_what_the_managers_list(shared: ComputeEmulator) -> None:
+    out, err = ran(shared, *list_script("Linux"), name="desk-vm")
+    assert err == ""
+    report = read_report(out)
+    assert report is not None
+    found = PackageList.parse(ran(shared, "cat /var/lib/batchimg/packages.tsv")[0])
+    assert (report.count, report.sha256, report.not_read) == (found.count, found.sha256, ())
+    own = ran(shared, "dpkg-query -W -f='${db:Status-Abbrev} ${binary:Package} ${Version}\n'")[0].splitlines()
+    installed = {(name, version) for status, name, version in map(str.split, own) if status[1] == "i"}
+    assert {(one.name, one.version) for one in found.packages if one.manager == "dpkg"} == installed
+    own = ran(shared, "pip list --format=freeze")[0].splitlines()
+    assert {f"{one.name}=={one.version}" for one in found.packages if one.manager == "pip" and not one.source} == {*own}
+    own = ran(shared, "/opt/conda/bin/conda list -n genomics --export")[0].splitlines()
+    of_conda = {(one.name, one.version) for one in found.packages if one.source.endswith("/opt/conda/envs/genomics")}
+    assert of_conda == {tuple(line.split("=")[:2]) for line in own if not line.startswith("#")}
+    own = ran(shared, "Rscript -e 'writeLines(rownames(installed.packages()))'")[0].splitlines()
+    assert {one.name for one in found.packages if one.manager == "r"} == {*own}
+    assert Package("r", "dplyr", "1.1.4", "CRAN") in found.packages
+    assert Package("r", "base", "4.3.3", "") in found.packages
+    alma = read_report(ran(shared, *list_script("Linux"), name="alma")[0])
+    assert alma is not None
+    rows = int(ran(shared, "rpm -qa | wc -l", name="alma")[0])
+    listed = ran(shared, "cat /var/lib/batchimg/packages.tsv", name="alma")[0].splitlines()
+    assert sum(line.startswith("rpm\t") for line in listed) == rows
+    assert listed[0].startswith(("os\t", "pip\t", "rpm\t"))
+
+
+def test_a_list_says_what_could_not_be_read() -> None:
+    compute = ComputeEmulator()
+    set_scenario(compute.store, "broken-pip")
+    report = read_report(ran(compute, *list_script("Linux"))[0])
+    assert report is not None
+    assert report.not_read == ()  # the metadata of the packages is read instead
 
 
 def test_the_end_of_an_output_is_returned_in_bytes() -> None:

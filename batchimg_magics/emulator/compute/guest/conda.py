@@ -193,6 +193,7 @@ def conda(shell: Shell, argv: list[str], stdin: str | None) -> int:
     if argv[1:2] == ["run"]:
         return _run(shell, argv, stdin)
     flags = "json export e explicit md5 y yes no-pip all update-all q quiet no-builds base envs canonical f full-name"
+    flags += " show-channel-urls"
     asked = read_options(argv, "n name p prefix c channel", flags)
     verb = asked.words[0] if asked.words else ""
     work = {"list": _list, "env": _env, "info": _info, "activate": _activate} | dict.fromkeys(

@@ -15,7 +15,7 @@ from batchimg_magics.emulator.compute.guest.file_tools import FILE_TOOLS
 from batchimg_magics.emulator.compute.guest.grep import GREP
 from batchimg_magics.emulator.compute.guest.known_files import has_program
 from batchimg_magics.emulator.compute.guest.launchers import LAUNCHERS, UNITS_S, after_options
-from batchimg_magics.emulator.compute.guest.pip import PIP, environment_of, pip
+from batchimg_magics.emulator.compute.guest.pip import PIP, environment_of, listed, pip
 from batchimg_magics.emulator.compute.guest.r_programs import R
 from batchimg_magics.emulator.compute.guest.rpm import RPM
 from batchimg_magics.emulator.compute.guest.scripts import (
@@ -80,6 +80,13 @@ def _confirmed(shell: Shell, stdin: str | None) -> bool:
     return False
 
 
+#: A program that prints what is installed, also where pip is not. Source: Python's documentation of importlib.metadata.
+_METADATA = re.compile(
+    r"import importlib\.metadata as (?P<m>\w+); *\[print\((?P<d>\w+)\.metadata\[.Name.\] \+ .==. \+ (?P=d)\.version\) "
+    r"for (?P=d) in (?P=m)\.distributions\(\)(?: if (?P=d)\.metadata\[.Name.\])?\]"
+)
+
+
 def _python(shell: Shell, argv: list[str], stdin: str | None) -> int:
     """Run pip, or the agent, which is a Python program."""
     words = argv[1:]
@@ -90,6 +97,10 @@ def _python(shell: Shell, argv: list[str], stdin: str | None) -> int:
         if environment_of(shell, argv[0]) is None and not has_program(shell, "/usr/bin/pip3"):
             return shell.complain(f"/usr/bin/{argv[0].rpartition('/')[2]}: No module named pip")
         return pip(shell, [f"{argv[0].rpartition('/')[0]}/pip".lstrip("/"), *words[2:]], stdin)
+    if len(words) == 2 and words[0] == "-c" and _METADATA.fullmatch(words[1]):
+        found = listed(shell, environment_of(shell, argv[0]))
+        shell.stdout.extend(f"{one.name}=={one.version}\n" for one in found)
+        return 0
     rest = after_options(words, ())
     if rest and rest[0].rpartition("/")[2] == "waagent":
         return _waagent(shell, rest, stdin)

@@ -78,10 +78,20 @@ class Run:
                 frame.rows = (
                     found if isinstance(found, list) and found else [str(n) for n, _ in enumerate(frame.rows, 1)]
                 )
+        elif target[0] == "index" and target[1][0] == "name" and len(target[2]) == 1 and target[2][0][1] is not None:
+            self._assign_places(target[1], target[2][0][1], found)
         else:
             raise UnsupportedLineError("R: an assignment")
         self.visible = False
         return found
+
+    def _assign_places(self, name: Node, places: Node, value: Value) -> None:
+        """Assign one value to some places of a vector."""
+        vector = self.value(name)
+        if isinstance(vector, Frame) or isinstance(value, Frame) or len(value) != 1:
+            raise UnsupportedLineError("R: an assignment")
+        chosen = self._places(self.vector(places), len(vector), [])
+        self.names[name[1]] = [value[0] if place in chosen else one for place, one in enumerate(vector)]
 
     def _column(self, frame: Node, name: str) -> Value:
         value = self.value(frame)
@@ -210,6 +220,10 @@ def _installed(run: Run, _: Arguments, named: Named) -> Value:
         "License": ["Part of R 4.3.3" if one.name in base else "GPL (>= 2)" for one in packages],
         "Built": ["4.3.3" for _ in packages],
     }
+    if "fields" in named:
+        if run.vector(named["fields"]) != ["Repository"]:
+            raise UnsupportedLineError("R: installed.packages(fields)")
+        columns["Repository"] = ["NA" if one.name in base else "CRAN" for one in packages]
     return Frame(columns, [one.name for one in packages])
 
 

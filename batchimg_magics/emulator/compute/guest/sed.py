@@ -119,6 +119,9 @@ class _Parser:
                 step.flags = first
         elif step.letter in ("a", "i", "c"):
             step.text = re.sub(r"^\s*\\?\n?", "", self._until("\n"))
+        elif step.letter in ("b", "t"):
+            if re.compile(r"[ \t]*(?=[;}\n]|$)").match(self.text, self.at) is None:
+                raise UnsupportedLineError(self.text)  # labels are not modelled
         elif step.letter not in ("d", "p", "q", "="):
             raise UnsupportedLineError(self.text)
 
@@ -172,10 +175,12 @@ class _Run:
     def __init__(self, *, quiet: bool) -> None:
         self.out: list[str] = []
         self.quiet, self.stops = quiet, False
+        self.branches = self.replaced = False
 
     def over(self, steps: list[_Step], lines: list[str]) -> str:
         for number, line in enumerate(lines, 1):
             after: list[str] = []
+            self.branches = self.replaced = False
             left = self._apply(steps, line, number, after, last=number == len(lines))
             if left is not None and not self.quiet:
                 self.out.append(left)
@@ -193,15 +198,19 @@ class _Run:
                 kept = self._apply(step.block, kept, number, after, last=last)
             else:
                 kept = self._one(step, kept, number, after)
-            if self.stops:
+            if self.stops or self.branches:
                 break
         return kept
 
     def _one(self, step: _Step, line: str, number: int, after: list[str]) -> str | None:
         if step.letter == "s":
             line, changed = _substitute(step, line)
+            self.replaced = self.replaced or changed
             if changed and "p" in step.flags:
                 self.out.append(line)
+        elif step.letter in ("b", "t"):  # to the end of the script
+            self.branches = self.replaced or step.letter == "b"
+            self.replaced = False
         elif step.letter == "y":
             line = line.translate(str.maketrans(step.flags, step.text))
         elif step.letter in ("p", "="):

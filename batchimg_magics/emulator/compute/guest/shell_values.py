@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError, UnsupportedLineError
 from batchimg_magics.emulator.compute.guest.shell_base import ENVIRONMENT
+from batchimg_magics.emulator.compute.guest.shell_words import parse_double_quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,6 +213,7 @@ _BINARY: dict[type[ast.AST], Callable[[int, int], int]] = {
 def calculate(shell: ShellBase, text: str) -> int:
     """Return the value of an arithmetic expression of a shell."""
     lexer_text = re.sub(r"\$\{?(\w+)\}?", lambda match: variable(shell, match[1]) or "0", text)
+    lexer_text = expand_one(shell, parse_double_quoted(lexer_text))
     filled = re.sub(r"\b[A-Za-z_]\w*", lambda match: variable(shell, match[0]) or "0", lexer_text)
     python = filled.replace("&&", " and ").replace("||", " or ").replace("/", "//")
     try:
