@@ -153,8 +153,11 @@ _WINDOWS = (
     "foreach ($folder in Get-Item $folders | Sort-Object FullName -Unique) {",
     '$python = "$($folder.FullName)\\python.exe";',
     "if (Test-Path $python) {",
-    '$job = Start-Job { & $args[0] -m pip --disable-pip-version-check list --format=freeze; "exit=$LASTEXITCODE" }',
-    "-ArgumentList $python;",
+    # One line: at the end of a line, PowerShell ends the statement.
+    (
+        '$job = Start-Job { & $args[0] -m pip --disable-pip-version-check list --format=freeze; "exit=$LASTEXITCODE" }'
+        " -ArgumentList $python;"
+    ),
     f"$ended = Wait-Job $job -Timeout {COMMAND_TIMEOUT_S};",
     "$lines = @(Receive-Job $job);",
     "foreach ($line in $lines) { if ($line -match '^([^=]+)={2,3}(.+)$') {",
@@ -167,7 +170,7 @@ _WINDOWS = (
     # Sorted by the bytes of UTF-8, of which each is one character of Latin-1.
     "$latin = [Text.Encoding]::GetEncoding(28591);",
     "$lines = @(foreach ($line in $list) {",
-    "$clean = ($line -replace '[^\\P{C}\\t]', '?') -split \"`t\";",
+    "$clean = ($line -replace '[\\x00-\\x08\\x0a-\\x1f\\x7f-\\x9f]', '?') -split \"`t\";",
     'if ($clean.Count -eq 4) { $latin.GetString([Text.Encoding]::UTF8.GetBytes(($clean -join "`t"))) }',
     'else { "unreadable`tsome lines`t`tnot in the form of the list" } });',
     "$sorted = New-Object 'System.Collections.Generic.SortedSet[string]' ([StringComparer]::Ordinal);",

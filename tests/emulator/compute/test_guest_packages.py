@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.core.base.package_list import Package, PackageList
-from batchimg_magics.core.base.package_scripts import list_script, read_report
+from batchimg_magics.core.base.package_scripts import IMAGE_PATHS, list_script, read_report
 from batchimg_magics.emulator.compute.guest.system import SystemFacts, set_system
 from batchimg_magics.emulator.http.scenarios import set_scenario
 from tests.support.compute_emulator import NETWORK, ComputeEmulator, copy_of, resource
@@ -440,3 +440,31 @@ def test_files_on_windows_stay(windows: ComputeEmulator) -> None:
     for unknown in ("choco list", "winget list", "Get-AppxPackage"):
         body = {"commandId": "RunPowerShellScript", "script": [unknown]}
         assert windows.ask("POST", "virtualMachines/vm/runCommand", body).status == 501
+
+
+def test_the_list_script_of_the_tool_has_what_windows_lists(windows: ComputeEmulator) -> None:
+    report = read_report(powershell(windows, "\n".join(list_script("Windows"))))
+    assert report is not None
+    text = powershell(windows, f"Get-Content -Raw {IMAGE_PATHS['Windows']}")
+    found = PackageList.parse(text if text.endswith("\n") else f"{text}\n")
+    assert (report.count, report.sha256, report.not_read) == (found.count, found.sha256, ())
+    names = powershell(
+        windows,
+        f"Get-ItemProperty '{KEYS}', '{KEYS_32}' | Where-Object DisplayName | ForEach-Object {{ $_.DisplayName }}",
+    )
+    assert {one.name for one in found.packages if one.manager == "windows"} == {*names.splitlines()}
+    own = powershell(windows, "pip list --format=freeze").splitlines()
+    assert {f"{one.name}=={one.version}" for one in found.packages if one.manager == "pip"} == {*own}
+    assert [one.name for one in found.packages if one.manager == "os"] == ["Windows Server 2022 Datacenter"]
+    # The same, joined by blanks, is the value of an environment variable, or a block of its own.
+    in_block = powershell(windows, f"$ErrorActionPreference = 'Stop'\n& {{ {' '.join(list_script('Windows'))} }}")
+    assert read_report(in_block) == report
+
+
+def test_a_broken_pip_on_windows_is_a_line_of_the_list() -> None:
+    compute = ComputeEmulator()
+    machine(compute, "vm", {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2019-datacenter"})
+    set_scenario(compute.store, "broken-pip")
+    report = read_report(powershell(compute, "\n".join(list_script("Windows"))))
+    assert report is not None
+    assert report.not_read == ("pip C:\\Program Files\\Python312: exit code 1",)

@@ -17,7 +17,7 @@ from batchimg_magics.emulator.batch.model import pool_images
 from batchimg_magics.emulator.catalog.package_lists import list_of_image
 from batchimg_magics.emulator.compute.guest.machine import Machine
 from batchimg_magics.emulator.compute.guest.packages import PackageSet
-from batchimg_magics.emulator.compute.guest.powershell_lists import Lister
+from batchimg_magics.emulator.compute.guest.powershell_lists import run_list_script
 from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
 from batchimg_magics.emulator.compute.guest.script_runs import run_shell_script
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
@@ -203,8 +203,8 @@ def _run_windows(
             text = base64.b64decode(text.strip("\"'")).decode("utf-16-le")
         elif text[:1] == text[-1:] == '"':
             text = text[1:-1].replace('\\"', '"')
-        run = Lister(machine).run(text)
-    except (UnsupportedLineError, AttributeError, IndexError, KeyError, TypeError, ValueError, re.error):
+        run = run_list_script(machine, text)
+    except (UnsupportedLineError, ValueError):
         return None
     run.exit_code = run.exit_code or int(bool(run.stderr))
     run.files = {path.replace(_WINDOWS_ROOT, _ROOT).replace("\\", "/"): text for path, text in run.files.items()}

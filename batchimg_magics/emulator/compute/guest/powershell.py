@@ -10,6 +10,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from batchimg_magics.emulator.compute.guest.powershell_lists import run_list_script
 from batchimg_magics.emulator.compute.guest.scripts import (
     POWER_OFF_S,
     SYSPREP_S,
@@ -113,7 +116,9 @@ def _is_harmless(statement: str) -> bool:
 def _run_unknown(session: WindowsSession, statement: str) -> None:
     name = re.split(r"[\s|(]", statement.lstrip("&. "), maxsplit=1)[0].strip("'\"")
     standard = re.fullmatch(
-        r"[\w.-]+\.(?:exe|cmd|ps1|msc)|choco|winget|net|sc|reg|dism|msiexec|netsh", name, re.IGNORECASE
+        r"[\w.-]+\.(?:exe|cmd|ps1|msc)|choco|winget|net|sc|reg|dism|msiexec|netsh|python3?|py|pip3?",
+        name,
+        re.IGNORECASE,
     )
     if not name or _VERB_NOUN.fullmatch(name) or standard or not re.fullmatch(r"[\w.\\:-]+", name) or name in _KEYWORDS:
         raise UnsupportedLineError(statement)
@@ -218,6 +223,19 @@ def _end_unless_detached(session: WindowsSession) -> None:
     if not session.detached:
         raise AgentStoppedError
     raise ScriptEndsError(0)
+
+
+def _list_in_block(session: WindowsSession, match: re.Match[str]) -> None:
+    """Run a block of its own that lists what is installed: its variables and its preferences end with it."""
+    machine = msgspec.structs.replace(session.machine, now=session.now())
+    run = run_list_script(machine, match["body"])
+    session.stdout += [run.stdout] if run.stdout else []
+    session.changes += [msgspec.structs.replace(one, at=session.seconds + one.at) for one in run.changes]
+    session.seconds += run.seconds
+    if run.stderr:
+        session.fail(run.stderr)
+    if run.exit_code:
+        raise ScriptEndsError(run.exit_code)
 
 
 # -- processes and tasks -----------------------------------------------------------------------------------------
@@ -326,6 +344,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[WindowsSession, re.Match[str]], N
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), work)
     for pattern, work in (
         (r"\$(?:global:|script:)?(?P<name>\w+)\s*=\s*(?P<value>.*)", _assign),
+        (r"&\s*\{(?P<body>.*)\}", _list_in_block),
         (_PRINT.pattern, _print),
         (_IMAGE_STATE.pattern, _image_state),
         (r"Start-Sleep\s+(?:-(?P<unit>s|sec|seconds|m|milliseconds)\s+)?(?P<count>\d+)", _sleep),

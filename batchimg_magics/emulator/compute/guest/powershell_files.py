@@ -43,6 +43,8 @@ class FileCommands:
             return self.write(values[0], self.text(values[1]))
         if name == "writealllines":
             return self.write(values[0], "".join(f"{self.text(one)}\r\n" for one in as_list(values[1])))
+        if name == "writeallbytes" and isinstance(values[1], bytes):
+            return self.write(values[0], values[1].decode("utf-8", "replace"))
         if name == "exists":
             return values[0].lower() in self.files
         if name in ("readalltext", "copy"):
@@ -106,6 +108,14 @@ class FileCommands:
         text = self.read(source)
         if text is not None:
             self.write(f"{target}\\{ntpath.basename(source)}" if self.is_folder(target) else target, text)
+
+    def _do_move_item(self, plain: list[Value], named: dict[str, Value], given: list[Value]) -> Value:
+        target = str(named.get("destination") or plain[-1])
+        if target.lower() in self.files and "force" not in named:
+            self.errors.append("Move-Item : Cannot create a file when that file already exists.")
+            return
+        self._do_copy_item(plain, named, given)
+        self._do_remove_item(plain, {}, given)
 
     def _do_test_path(self, plain: list[Value], named: dict[str, Value], _: list[Value]) -> Value:
         path = self.path_of(plain, named).replace("/", "\\").lower()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.compute.guest.files import GuestFiles
 from batchimg_magics.emulator.compute.guest.pip import pip
-from batchimg_magics.emulator.compute.guest.powershell_files import FileCommands, Value, as_list
+from batchimg_magics.emulator.compute.guest.powershell_files import Value, as_list
 from batchimg_magics.emulator.compute.guest.powershell_methods import call_method, call_static, compared, member_of
 from batchimg_magics.emulator.compute.guest.powershell_syntax import Node, Parser
+from batchimg_magics.emulator.compute.guest.powershell_system import SystemCommands
 from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
 from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError, ScriptRun, UnsupportedLineError
 from batchimg_magics.emulator.compute.guest.shell import Shell
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.compute.guest.machine import Machine
 
-_UNINSTALL = re.compile(
-    r"hk(?:lm|cu):\\software\\(wow6432node\\)?microsoft\\windows\\currentversion\\uninstall\\\*", re.IGNORECASE
-)
 _SWITCHES = frozenset({"unique", "force", "recurse", "nonewline", "descending", "append", "raw", "quiet", "not"})
 _ALIASES = {"where": "where-object", "?": "where-object", "foreach": "foreach-object", "%": "foreach-object",
             "select": "select-object", "sort": "sort-object", "echo": "write-output", "cat": "get-content",
@@ -33,17 +31,16 @@ _ALIASES = {"where": "where-object", "?": "where-object", "foreach": "foreach-ob
             "md": "new-item", "gp": "get-itemproperty", "rm": "remove-item", "del": "remove-item",
             "write-host": "write-output", "measure": "measure-object"}  # fmt: skip
 _NAMES = {"$true": True, "$false": False, "$null": None, "$lastexitcode": 0, "$env:programdata": "C:\\ProgramData",
-          "$env:temp": "C:\\Windows\\Temp", "$env:systemdrive": "C:"}  # fmt: skip
+          "$env:temp": "C:\\Windows\\Temp", "$env:systemdrive": "C:",
+          "$env:processor_architecture": "AMD64"}  # fmt: skip
 
 
-class Lister(FileCommands):
+class Lister(SystemCommands):
     """A script that runs."""
 
     def __init__(self, machine: Machine) -> None:
-        super().__init__(machine.files)
-        self.machine = machine
-        self.shell = Shell(machine, PROGRAMS, machine.packages, GuestFiles())
-        self.names: dict[str, Value] = {**_NAMES, "$env:computername": machine.name}
+        super().__init__(machine, Shell(machine, PROGRAMS, machine.packages, GuestFiles()))
+        self.names = {**_NAMES, "$env:computername": machine.name}
         self.names |= {f"$env:{name.lower()}": value for name, value in machine.environment.items()}  # fmt: skip
 
     def run(self, text: str) -> ScriptRun:
@@ -53,6 +50,8 @@ class Lister(FileCommands):
             lines = [self.text(one) for one in self.block(Parser(text).script())]
         except ScriptEndsError as end:
             code = end.code
+        if str(self.names.get("$erroractionpreference")).lower() == "silentlycontinue":
+            self.errors.clear()
         changes = [*self.changes, *self.shell.changes]
         files = dict(self.files.values())
         return ScriptRun("\n".join(lines), "\n".join(self.errors), code, self.shell.seconds, changes, files)
@@ -189,7 +188,13 @@ class Lister(FileCommands):
         if sign in ("and", "or"):
             known = self.truth(first)
             return known if known is (sign == "or") else self.truth(self.value(right))
-        return compared(sign, first, self.value(right), self.text)
+        second = self.value(right)
+        if sign in ("match", "imatch", "cmatch") and not isinstance(first, list):
+            found = re.search(self.text(second), self.text(first), 0 if sign[0] == "c" else re.IGNORECASE)
+            if found is not None:
+                self.names["$matches"] = {str(place): text for place, text in enumerate([found[0], *found.groups()])}
+            return found is not None
+        return compared(sign, first, second, self.text)
 
     def _member(self, left: Node, name: str) -> Value:
         return member_of(self.value(left), name)
@@ -213,7 +218,7 @@ class Lister(FileCommands):
     def _command(self, name: Node, arguments: list[tuple[str, Node | None]], given: list[Value] | None = None) -> Value:
         word = self.text(self.value(name))
         short = ntpath.basename(word).lower().removesuffix(".exe")
-        if short in ("python", "python3", "py", "pip", "pip3"):
+        if short in ("python", "python3", "py", "pip", "pip3") and self.has_python(word):
             return self._pip(short, arguments)
         plain: list[Value] = []
         named: dict[str, Value] = {}
@@ -247,28 +252,6 @@ class Lister(FileCommands):
         self.names["$lastexitcode"] = pip(self.shell, ["pip", *words], None)
         self.errors += self.shell.stderr
         return "".join(self.shell.stdout).splitlines()
-
-    def _do_get_itemproperty(self, plain: list[Value], named: dict[str, Value], _: list[Value]) -> Value:
-        found = []
-        for path in as_list(named.get("path") or (plain[0] if plain else None)):
-            match = _UNINSTALL.fullmatch(path)
-            if match is None:
-                raise UnsupportedLineError(f"Get-ItemProperty {path}")
-            view = "32" if match[1] else "64"
-            if path.lower().startswith("hkcu"):
-                continue
-            for one in self.machine.packages.installed("windows"):
-                if one.status == view:
-                    values = {"DisplayName": one.name, "DisplayVersion": one.version, "Publisher": one.section}
-                    found.append({name: value for name, value in values.items() if value} | {"PSChildName": one.source})
-        return found
-
-    def _do_get_package(self, _: list[Value], __: dict[str, Value], ___: list[Value]) -> Value:
-        listed = [one for one in self.machine.packages.installed("windows") if one.name]
-        return [
-            {"Name": one.name, "Version": one.version, "ProviderName": "msi" if one.source[0] == "{" else "Programs"}
-            for one in listed
-        ]
 
     def _each(self, code: Value, one: Value) -> list[Value]:
         before, self.names["$_"] = self.names.get("$_"), one
@@ -319,14 +302,19 @@ class Lister(FileCommands):
     def _do_out_null(self, _: list[Value], __: dict[str, Value], ___: list[Value]) -> Value:
         return None
 
-    def _do_new_object(self, plain: list[Value], _: dict[str, Value], __: list[Value]) -> Value:
-        if "utf8encoding" in str(plain[0]).lower():
-            return ("type", "encoding")
-        raise UnsupportedLineError(f"New-Object {plain[0]}")
-
-    def _do_get_command(self, plain: list[Value], named: dict[str, Value], _: list[Value]) -> Value:
-        name = self.path_of(plain, named) or str(named.get("name"))
-        return {"Name": name} if name.lower().removesuffix(".exe") in ("python", "pip", "py") else None
-
     def _do_exit(self, plain: list[Value], _: dict[str, Value], __: list[Value]) -> Value:
         raise ScriptEndsError(int(plain[0]) if plain else 0)
+
+
+def run_list_script(machine: Machine, text: str) -> ScriptRun:
+    """Return the course of a script that lists what is installed.
+
+    Raises
+    ------
+    UnsupportedLineError
+        The emulator does not model one of its statements.
+    """
+    try:
+        return Lister(machine).run(text)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, re.error) as error:
+        raise UnsupportedLineError(text) from error

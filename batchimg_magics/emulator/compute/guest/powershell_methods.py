@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import fnmatch
 import hashlib
 import re
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Text = Callable[[Any], str]
+
+
+class SortedTexts(list[str]):
+    """A set of texts in the order of their characters."""
+
+    def add(self, text: str) -> bool:
+        """Add a text unless it is there."""
+        place = bisect.bisect_left(self, text.encode("utf-16-be"), key=lambda one: one.encode("utf-16-be"))
+        is_new = self[place : place + 1] != [text]
+        if is_new:
+            self.insert(place, text)
+        return is_new
 
 
 def member_of(value: Any, name: str) -> Any:  # noqa: ANN401 - any value of a script
@@ -89,12 +102,14 @@ def call_static(kind: str, name: str, values: list[Any], text: Text) -> Any:  # 
     if kind == "array" and name == "sort" and values[1:] == ["ordinal"]:
         values[0].sort(key=lambda one: text(one).encode("utf-16-be"))
         return None
-    if kind.endswith("utf8encoding") and name == "new":
-        return ("type", "encoding")
     if kind == "bitconverter" and name == "tostring":
         return "-".join(f"{one:02X}" for one in values[0])
-    if kind.endswith("sha256") and name == "create":
-        return ("type", "sha256")
+    made = {("utf8encoding", "new"): "encoding", ("encoding", "getencoding"): "latin1", ("sha256", "create"): "sha256"}
+    found = made.get((kind.rpartition(".")[2], name))
+    if found is not None and values == ([28591] if found == "latin1" else []):
+        return ("type", found)
+    if name in ("getbytes", "getstring", "computehash"):  # of an object that a static member returned
+        return call_method(("object", kind), name, values, text)
     raise UnsupportedLineError(f"[{kind}]::{name}")
 
 
@@ -102,12 +117,16 @@ def call_method(target: Any, name: str, values: list[Any], text: Text) -> Any:  
     """Return the result of a method."""
     if isinstance(target, tuple):
         if name == "getbytes":
-            return text(values[0]).encode()
+            return text(values[0]).encode("latin-1" if target[1] == "latin1" else "utf-8", "replace")
+        if name == "getstring" and isinstance(values[0], bytes):
+            return values[0].decode("latin-1" if target[1] == "latin1" else "utf-8", "replace")
         if target[1] == "sha256" and name == "computehash":
             return hashlib.sha256(values[0]).digest()
         raise UnsupportedLineError(f"{target[1]}.{name}()")
     if name == "tostring":
         return text(target)
+    if name == "add" and isinstance(target, list):
+        return target.add(text(values[0])) if isinstance(target, SortedTexts) else target.append(text(values[0]))
     work: dict[str, Callable[..., Any]] = {
         "trim": str.strip, "trimend": str.rstrip, "trimstart": str.lstrip, "tolower": str.lower, "toupper": str.upper,
         "tolowerinvariant": str.lower, "replace": str.replace, "startswith": str.startswith, "endswith": str.endswith,

@@ -133,7 +133,7 @@ class Parser:
         kind, text, _ = self._peek()
         if kind != "word" and not (called and kind in ("single", "double", "variable")):
             return self._expression()
-        name = self._primary() if kind != "word" else ("text", text)
+        name = self._postfix() if kind != "word" else ("text", text)
         self.at += kind == "word"
         while kind == "word" and not self._peek()[2] and self._peek()[1] == ".":
             name = ("text", name[1] + "." + self.tokens[self.at + 1][1])
@@ -239,6 +239,8 @@ class Parser:
     def _primary(self) -> Node:
         kind, text, _ = self._peek()
         self.at += 1
+        if kind == "word" and re.fullmatch(r"-\d+", text):
+            kind = "number"
         read: dict[str, Callable[[], Node]] = {
             "single": lambda: ("text", text[1:-1].replace("''", "'")),
             "here": lambda: ("text", text[3:-3]),

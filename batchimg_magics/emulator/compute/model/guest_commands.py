@@ -6,7 +6,6 @@ so nobody ever reports it; a detached process goes on without the agent. Results
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +14,7 @@ from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation
 from batchimg_magics.emulator.compute.guest import system
 from batchimg_magics.emulator.compute.guest.machine import Machine, Reach
 from batchimg_magics.emulator.compute.guest.powershell import run_powershell_script
-from batchimg_magics.emulator.compute.guest.powershell_lists import Lister
+from batchimg_magics.emulator.compute.guest.powershell_lists import run_list_script
 from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
 from batchimg_magics.emulator.compute.guest.script_runs import run_shell_script
 from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
@@ -140,8 +139,8 @@ def _windows(machine: Machine, text: str) -> ScriptRun:
         return run_powershell_script(machine, text)
     except UnsupportedLineError as error:
         try:
-            return Lister(machine).run(text)
-        except (UnsupportedLineError, AttributeError, IndexError, KeyError, TypeError, ValueError, re.error):
+            return run_list_script(machine, text)
+        except UnsupportedLineError:
             raise error from None
 
 
