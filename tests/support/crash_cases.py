@@ -160,10 +160,20 @@ def _image(client: StateFileClient, _: Session) -> None:
 CASES = (
     Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS), tries=3),
     Case("create by copy", Create("desk", {"from_vm": "desk-vm", "stop": True})),
-    Case("create in place", Create("desk", {"from_vm": "desk-vm", "capture": "in-place", "yes": True})),
+    Case(
+        "create in place",
+        Create("desk", {"from_vm": "desk-vm", "capture": "in-place", "yes": True}),
+        # The VM itself cannot be made again: what the script printed about its packages is lost with its run.
+        varies="tags batchimg-packages: .* / None$",
+    ),
     Case("create --plan", _create_as_planned, _Plan("genomics", {"from_vm": "prep-vm"})),
     Case("create --plan by copy", _create_as_planned, _Plan("desk", {"from_vm": "desk-vm", "stop": True}), tries=3),
-    Case("create --plan in place", _create_as_planned, _Plan("desk", {"from_vm": "desk-vm", "capture": "in-place"})),
+    Case(
+        "create --plan in place",
+        _create_as_planned,
+        _Plan("desk", {"from_vm": "desk-vm", "capture": "in-place"}),
+        varies="tags batchimg-packages: .* / None$",
+    ),
     Case("create --via managed-image", Create("desk", {"from_vm": "desk-vm", "via": "managed-image"}), tries=1),
     Case(
         "create --from-snapshot",

@@ -23,6 +23,7 @@ __all__ = [
     "NODE_FILE",
     "SCRIPT_LINE",
     "ListReport",
+    "image_script",
     "list_script",
     "read_report",
 ]
@@ -56,6 +57,12 @@ _METADATA_CODE = (
 _CONDA_FOLDERS = " ".join(
     f"{root}/conda-meta {root}/envs/*/conda-meta"
     for root in ("/opt/*", "/usr/local/*", "/anaconda*", "/miniconda*", "/miniforge*", "/data/anaconda*")
+)
+#: What is printed about a list that is written.
+_LINUX_REPORT = (
+    "sed -E -n 's/^unreadable\\t(.*)\\t\\t(.*)$/batchimg: not read: \\1: \\2/p' \"$l\" |",
+    f"cut -b 1-200 | head -n {_MOST_PRINTED};",
+    f'echo "{SCRIPT_LINE} $(wc -l < "$l") $(sha256sum < "$l" | cut -d\' \' -f1)";',
 )
 _LINUX = (
     "umask 022;",
@@ -132,10 +139,8 @@ _LINUX = (
     "/^[a-z]+\\t[^\\t]+\\t[^\\t]*\\t[^\\t]*$/!s/^.*$/unreadable\\tsome lines\\t\\tnot in the form of the list/' |",
     "sort -u > $t/list;",
     'mkdir -p "$(dirname "$l")" && cp $t/list "$l.new" && mv -f "$l.new" "$l" || exit 0;',
-    "sed -E -n 's/^unreadable\\t(.*)\\t\\t(.*)$/batchimg: not read: \\1: \\2/p' $t/list |",
-    f"cut -b 1-200 | head -n {_MOST_PRINTED};",
-    f'echo "{SCRIPT_LINE} $(wc -l < "$l") $(sha256sum < "$l" | cut -d\' \' -f1)";',
     "rm -rf $t;",
+    *_LINUX_REPORT,
 )
 _WINDOWS = (
     "$ErrorActionPreference = 'SilentlyContinue';",
@@ -198,6 +203,28 @@ def list_script(os_type: str, path: str = "") -> list[str]:
     """
     target = path or IMAGE_PATHS[os_type]
     return [f"$l = '{target}';", *_WINDOWS] if os_type == "Windows" else [f"l={target};", *_LINUX]
+
+
+def image_script(os_type: str, *, written_if: str = "") -> list[str]:
+    """Return the lines that write the list into an image, in a scope of their own: whatever fails, the script goes on.
+
+    A list that the system already has, which may be that of the image it was made from, is removed first.
+
+    Parameters
+    ----------
+    os_type
+        ``Linux`` or ``Windows``.
+    written_if
+        A condition of the shell, on Linux: where it holds, the list is written already, and is only reported.
+    """
+    path = IMAGE_PATHS[os_type]
+    if os_type == "Windows":
+        return ["& {", f"Remove-Item -Force -ErrorAction SilentlyContinue '{path}'", *list_script(os_type), "}"]
+    write = ["(", f"rm -f {path};", *list_script(os_type), ") || true"]
+    if not written_if:
+        return write
+    report = [f"l={path}", '[ ! -f "$l" ] || {', *_LINUX_REPORT, "} || true"]
+    return [f"if {written_if}; then", *report, "else", *write, "fi"]
 
 
 @dataclass(frozen=True, slots=True)

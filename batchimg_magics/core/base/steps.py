@@ -6,7 +6,7 @@ resumes the work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,12 +29,18 @@ class StepResult:
         Texts for the table.
     id
         Resource id, where it was not known before the step ran.
+    image_tags
+        Tags that the image gets, which were not known before the step ran.
+    note
+        What the caption of the whole work says about it; empty for nothing.
     """
 
     action: str
     state: str = "Succeeded"
     detail: str = ""
     id: str = ""
+    image_tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

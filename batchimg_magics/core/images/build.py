@@ -253,12 +253,11 @@ def _managed_step(
 ) -> tuple[Step, StorageProfile]:
     azure, image = image_build.azure, image_build.managed_id
 
-    async def run(_: Mapping[str, StepResult]) -> StepResult:
+    async def run(done: Mapping[str, StepResult]) -> StepResult:
         if image_build.version is not None:
             return StepResult("exists", id=str(image))
-        new = await managed_images.create_image(
-            azure, image, managed_images.image_body(image_build.origin.source, profile, image_build.tags)
-        )
+        body = managed_images.image_body(image_build.origin.source, profile, _tags_after(image_build, done))
+        new = await managed_images.create_image(azure, image, body)
         count = len(profile.disks) - 1
         return step_result(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
 
@@ -268,6 +267,13 @@ def _managed_step(
     why = "the image of the pool" if image_build.spec.direct else "the source of the image version"
     step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, is_done=exists)
     return step, StorageProfile(image_id=str(image))
+
+
+def _tags_after(image_build: ImageBuild, done: Mapping[str, StepResult]) -> dict[str, str]:
+    """Return the tags of an image, with those that the steps before it found out."""
+    known = {tags.PACKAGES: image_build.origin.packages} if image_build.origin.packages else {}
+    found = {name: value for one in done.values() for name, value in one.image_tags.items()}
+    return {**image_build.tags, **known, **found}
 
 
 def _gallery_steps(image_build: ImageBuild, profile: StorageProfile, ready: tuple[str, ...]) -> list[Step]:
@@ -313,9 +319,8 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
         if known is not None:
             found, new = await replication.wait_until_usable(azure, ResourceId.parse(known["id"]), region), False
         else:
-            body = image_versions.version_body(
-                image_build.origin.source, profile, image_build.regions, image_build.tags
-            )
+            all_tags = _tags_after(image_build, done)
+            body = image_versions.version_body(image_build.origin.source, profile, image_build.regions, all_tags)
             # A temporary copy takes minutes, in which another client can create a version.
             first = done[DEFINITION].action == "created" and not image_build.plan.has_temporary
             found, new = await image_versions.make_version(azure, image_build.definition, body, region, first=first)

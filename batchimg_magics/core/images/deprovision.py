@@ -3,6 +3,9 @@
 A run-command only schedules it (see `deprovision_scripts`), and the output of the run-command may never come back. The
 proof is that the VM stops by itself: it is powered off after the last command that succeeded. Nodes of an image that is
 not generalized are unusable and are billed.
+
+Before that, the same run-command writes the list of packages into the image. What it prints about it is kept in a
+tag of the VM at once: the script cannot be sent again when the VM is generalized. An image is made without it, too.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.conflicts import is_unclear
 from batchimg_magics.core.azure.polling import PollPace, PollResult
+from batchimg_magics.core.base.package_scripts import ListReport, read_report
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.images import deprovision_scripts as scripts
-from batchimg_magics.errors import ConflictError, ProvisioningError, ServiceError, WaitTimeoutError
+from batchimg_magics.errors import BatchImgError, ConflictError, ProvisioningError, ServiceError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 #: After a run-command that failed in Azure, its script may have run: so many seconds are waited for the VM to stop.
 _GRACE_S = 180.0
+#: How long a result of the run-command is waited for when the VM has stopped: its last poll may be due.
+_RESULT_GRACE_S = 20.0
 #: How often the script is sent again where no answer arrives.
 _MAX_LOST_ANSWERS = 5
 _POWER_PACE = PollPace(1 / 12, 2.0, 10.0)
@@ -88,6 +94,46 @@ class Deprovisioning:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Deprovisioned:
+    """What became of a VM.
+
+    Parameters
+    ----------
+    new
+        Whether this call generalized it.
+    packages
+        The number of its packages and the SHA-256 of their list, as in the tag ``batchimg-packages``; empty: not known.
+    not_read
+        The package managers that could not be read, each with the reason, as far as this call knows it.
+    """
+
+    new: bool
+    packages: str = ""
+    not_read: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Course:
+    """What is seen of the run-command, in words, and what its script printed about the packages."""
+
+    command: str = ""
+    report: ListReport | None = None
+
+
+def is_unlisted(found: Json, image: str) -> bool:
+    """Tell whether a run ended after the scheduling, and before it kept what its script printed about the packages.
+
+    The VM may stop at any moment, and the script cannot be sent again then.
+
+    Parameters
+    ----------
+    found, image
+        As for `is_unproven`.
+    """
+    return virtual_machines.tag(found, tags.DEPROVISIONING) == image and not virtual_machines.tag(found, tags.PACKAGES)
+
+
 def is_unproven(found: Json, image: str) -> bool:
     """Tell whether a VM was deallocated after the scheduling: it is not known what its disks hold.
 
@@ -106,8 +152,8 @@ def is_unproven(found: Json, image: str) -> bool:
     )
 
 
-async def deprovision(azure: Azure, wanted: Deprovisioning) -> bool:
-    """Generalize the operating system in a VM unless it is; return whether it was done.
+async def deprovision(azure: Azure, wanted: Deprovisioning) -> Deprovisioned:
+    """Generalize the operating system in a VM unless it is; return what is known of it.
 
     The same call resumes one that was interrupted: tags of the VM tell that it was scheduled, and that it is done.
 
@@ -117,23 +163,34 @@ async def deprovision(azure: Azure, wanted: Deprovisioning) -> bool:
         The script failed, or the VM did not stop in time.
     """
     found = await virtual_machines.wait_for_power(azure, wanted.vm)
+    known = virtual_machines.tag(found, tags.PACKAGES) or ""
     if wanted.is_done(found):
-        return False
+        return Deprovisioned(new=False, packages=known)
+    course = _Course()
     if not wanted.has_stopped(found):
-        await _tag_as_scheduled(azure, wanted, found)
-        await _schedule_and_wait(azure, wanted)
+        if not await _tag_as_scheduled(azure, wanted, found):
+            known = ""
+        await _schedule_and_wait(azure, wanted, course)
+    listed = known if course.report is None else course.report.tag
     # A run-command without an end may prevent it: then a run that is interrupted here starts again.
     with contextlib.suppress(ConflictError):
-        done = {tags.DEPROVISIONED: wanted.image, tags.DEPROVISIONING: None}
+        done = {tags.DEPROVISIONED: wanted.image, tags.DEPROVISIONING: None, tags.PACKAGES: listed or None}
         await virtual_machines.set_tags(azure, wanted.vm, done)
-    return True
+    return Deprovisioned(new=True, packages=listed, not_read=() if course.report is None else course.report.not_read)
 
 
-async def _tag_as_scheduled(azure: Azure, wanted: Deprovisioning, found: Json) -> None:
-    """Start a VM, and set the tag before the script is sent: a VM with the tag that stops by itself is generalized."""
-    known = {name: virtual_machines.tag(found, name) for name in (tags.DEPROVISIONING, tags.DEPROVISIONED)}
-    needed = {tags.DEPROVISIONING: wanted.image, tags.DEPROVISIONED: None}
-    if virtual_machines.power(found) != "running":
+async def _tag_as_scheduled(azure: Azure, wanted: Deprovisioning, found: Json) -> bool:
+    """Start a VM, and set the tag before the script is sent: a VM with the tag that stops by itself is generalized.
+
+    Return whether a list of packages that its tags tell of is that of this image.
+    """
+    names = (tags.DEPROVISIONING, tags.DEPROVISIONED, tags.PACKAGES)
+    known = {name: virtual_machines.tag(found, name) for name in names}
+    is_running = virtual_machines.power(found) == "running"
+    is_listed = is_running and known[tags.DEPROVISIONING] == wanted.image
+    packages = known[tags.PACKAGES] if is_listed else None
+    needed = {tags.DEPROVISIONING: wanted.image, tags.DEPROVISIONED: None, tags.PACKAGES: packages}
+    if not is_running:
         if any(known.values()):
             # A VM that is stopped by somebody else must not have the tag.
             await virtual_machines.set_tags(azure, wanted.vm, dict.fromkeys(known))
@@ -141,26 +198,32 @@ async def _tag_as_scheduled(azure: Azure, wanted: Deprovisioning, found: Json) -
         await virtual_machines.start(azure, wanted.vm)
     if known != needed:
         await virtual_machines.set_tags(azure, wanted.vm, needed)
+    return is_listed
 
 
-async def _schedule_and_wait(azure: Azure, wanted: Deprovisioning) -> None:
+async def _schedule_and_wait(azure: Azure, wanted: Deprovisioning, course: _Course) -> None:
     """Send the script, and wait until the VM has stopped, whatever becomes of the run-command."""
-    seen: dict[str, str] = {}
-    stopped = asyncio.create_task(_wait_until_stopped(azure, wanted, wanted.deadline_s, seen))
-    command = asyncio.create_task(_run_script(azure, wanted, seen))
+    stopped = asyncio.create_task(_wait_until_stopped(azure, wanted, wanted.deadline_s, course))
+    command = asyncio.create_task(_run_script(azure, wanted, course))
+    grace = None
     try:
         await asyncio.wait({stopped, command}, return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done() or command.result():
+        if stopped.done() and not command.done():
+            await stopped
+            grace = asyncio.create_task(azure.sleep(_RESULT_GRACE_S))
+            await asyncio.wait({grace, command}, return_when=asyncio.FIRST_COMPLETED)
+        elif stopped.done() or command.result():
             await stopped
         else:
-            await _wait_until_stopped(azure, wanted, _GRACE_S, seen)
+            await _wait_until_stopped(azure, wanted, _GRACE_S, course)
     finally:
-        for task in (stopped, command):
+        begun = [one for one in (stopped, command, grace) if one is not None]
+        for task in begun:
             task.cancel()
-        await asyncio.gather(stopped, command, return_exceptions=True)
+        await asyncio.gather(*begun, return_exceptions=True)
 
 
-async def _wait_until_stopped(azure: Azure, wanted: Deprovisioning, deadline_s: float, seen: dict[str, str]) -> None:
+async def _wait_until_stopped(azure: Azure, wanted: Deprovisioning, deadline_s: float, course: _Course) -> None:
     async def poll() -> PollResult[str]:
         power = virtual_machines.power(await virtual_machines.read_existing(azure, wanted.vm))
         if power in ("deallocating", "deallocated"):
@@ -171,7 +234,8 @@ async def _wait_until_stopped(azure: Azure, wanted: Deprovisioning, deadline_s: 
         await polling.poll_until(azure, poll, what=f"VM {wanted.vm.name}", timeout_s=deadline_s, pace=_POWER_PACE)
     except WaitTimeoutError as error:
         what = f"it did not stop by itself within {deadline_s / 60:.0f} min"
-        raise wanted.failure("; ".join([what, *seen.values()]), _where_to_look(wanted.os_type)) from error
+        what = f"{what}; {course.command}" if course.command else what
+        raise wanted.failure(what, _where_to_look(wanted.os_type)) from error
 
 
 def _where_to_look(os_type: str) -> str:
@@ -183,7 +247,7 @@ def _where_to_look(os_type: str) -> str:
 # -- the run-command ---------------------------------------------------------------------------------------------
 
 
-async def _run_script(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> bool:
+async def _run_script(azure: Azure, wanted: Deprovisioning, course: _Course) -> bool:
     """Send the script and wait for its end; return False where Azure says that the run-command failed.
 
     Raises
@@ -192,22 +256,27 @@ async def _run_script(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]
         The script ran and failed: its output says so, while Azure reports success.
     """
     what = f"run-command on VM {wanted.vm.name}"
-    operation = await _begin(azure, wanted, seen)
+    operation = await _begin(azure, wanted, course)
     if operation is None:
         return True
     try:
         output = await polling.wait_for_operation(azure, operation, what=what, resource_id=str(wanted.vm))
     except ProvisioningError as error:
-        seen["command"] = error.message
+        course.command = error.message
         return False
     statuses = list((output or {}).get("value") or [])
     if (problem := _problem(statuses)) is not None:
         raise wanted.failure(f"the script failed: {problem}", _where_to_look(wanted.os_type))
-    seen["command"] = f"the run-command returned {'its' if statuses else 'no'} output"
+    course.command = f"the run-command returned {'its' if statuses else 'no'} output"
+    course.report = read_report("\n".join(str(one.get("message") or "") for one in statuses))
+    if course.report is not None:
+        # At once: if this process ends, another one cannot read it again. Without the tag the work goes on.
+        with contextlib.suppress(BatchImgError):
+            await virtual_machines.set_tags(azure, wanted.vm, {tags.PACKAGES: course.report.tag})
     return True
 
 
-async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> polling.Operation | None:
+async def _begin(azure: Azure, wanted: Deprovisioning, course: _Course) -> polling.Operation | None:
     """Send the script as soon as no other run-command runs; None where the VM stops meanwhile."""
     command = scripts.command_of(wanted.os_type)
     script = scripts.script_of(wanted.os_type, keep_users=wanted.keep_users)
@@ -224,11 +293,11 @@ async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> 
                     raise
                 # Azure may have taken it. The script schedules nothing twice, and Azure runs one at a time.
                 lost += 1
-                seen["command"] = "the answer to the run-command was lost"
+                course.command = "the answer to the run-command was lost"
                 return PollResult(done=False, value=None)
             if virtual_machines.is_command_in_progress(error):
                 # Perhaps of an interrupted run, and without an end: the power state tells what it did.
-                seen["command"] = "another run-command is in progress on it"
+                course.command = "another run-command is in progress on it"
                 return PollResult(done=False, value=None)
             found = await virtual_machines.read_existing(azure, wanted.vm)
             if virtual_machines.power(found) != "running":
@@ -238,7 +307,7 @@ async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> 
             if virtual_machines.is_idle(found) and refusals > 1:
                 raise
             return PollResult(done=False, value=None)
-        seen["command"] = "the run-command did not return"
+        course.command = "the run-command did not return"
         return PollResult(done=True, value=operation)
 
     return await polling.poll_until(azure, attempt, what=f"run-command on VM {wanted.vm.name}")

@@ -8,6 +8,8 @@ its issue 3547; Microsoft's "Generalize a VM before creating an image".
 
 from __future__ import annotations
 
+from batchimg_magics.core.base.package_scripts import image_script
+
 __all__ = ["DEADLINE_S", "DELAY_S", "EXPECTED_S", "SCHEDULED", "command_of", "script_of", "work_of"]
 
 #: Seconds between the script and the task: the run-command has to report its end first.
@@ -47,7 +49,7 @@ def work_of(os_type: str, *, keep_users: bool) -> str:
 
 
 def script_of(os_type: str, *, keep_users: bool) -> list[str]:
-    """Return the lines of the script that schedules the generalizing of an operating system.
+    """Return the lines of the script that writes the list of packages, and schedules the generalizing.
 
     Parameters
     ----------
@@ -60,17 +62,17 @@ def script_of(os_type: str, *, keep_users: bool) -> list[str]:
 
 
 def _linux_script(*, keep_users: bool) -> list[str]:
+    is_scheduled = f"systemctl is-active --quiet {_UNIT}.timer {_UNIT}.service"
     users, before = ("", _REMOVE_KEYS_AND_PASSWORDS) if keep_users else ("+user", "")
     work = f"{before}waagent -deprovision{users} -force && sync && poweroff"
     return [
         "set -e",
         "command -v waagent > /dev/null || { echo 'waagent is not installed' >&2; exit 1; }",
+        # Where an earlier run scheduled the task, little time is left.
+        *image_script("Linux", written_if=f"[ -d /run/systemd/system ] && {is_scheduled}"),
         "if [ -d /run/systemd/system ]; then",
         # A task that an earlier run scheduled is not scheduled twice.
-        (
-            f"systemctl is-active --quiet {_UNIT}.timer {_UNIT}.service || "
-            f"systemd-run --unit={_UNIT} --on-active={DELAY_S} /bin/sh -c '{work}'"
-        ),
+        (f"{is_scheduled} || systemd-run --unit={_UNIT} --on-active={DELAY_S} /bin/sh -c '{work}'"),
         "else",
         f"setsid nohup /bin/sh -c 'sleep {DELAY_S}; {work}' > /dev/null 2>&1 &",
         "fi",
@@ -82,6 +84,7 @@ def _windows_script() -> list[str]:
     work = "; ".join(_WINDOWS_WORK)
     return [
         "$ErrorActionPreference = 'Stop'",
+        *image_script("Windows"),
         # What the agents do when a VM has just started must end before sysprep. Source: Packer's documents.
         "while ((Get-Service RdAgent).Status -ne 'Running') { Start-Sleep -s 5 }",
         "while ((Get-Service WindowsAzureGuestAgent).Status -ne 'Running') { Start-Sleep -s 5 }",

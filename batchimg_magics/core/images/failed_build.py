@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import image_versions, virtual_machines
 from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.build import TEMPORARY_RESOURCES
 from batchimg_magics.core.images.temporary import FailedDeletion
-from batchimg_magics.errors import BatchImgError
+from batchimg_magics.errors import BatchImgError, ConflictError, LockError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.images.build import ImageBuild
@@ -19,15 +21,29 @@ if TYPE_CHECKING:
 
 __all__ = ["clean_up_after_failure", "stop_after_interruption"]
 
-#: The longest time in seconds that an interruption waits for the answer to one request.
+#: The longest time in seconds that an interruption waits until its one request is taken.
 _STOP_TIMEOUT_S = 20.0
 
 
 async def stop_after_interruption(image_build: ImageBuild) -> None:
-    """Begin to deallocate the temporary VM, and do not wait: nobody does, and the same command resumes."""
+    """Begin to deallocate the temporary VM, and do not wait: nobody does, and the same command resumes.
+
+    A change of its tags that was just sent prevents it for a moment.
+    """
+    azure, vm = image_build.azure, image_build.temporary_names.vm
+
+    async def attempt() -> PollResult[None]:
+        try:
+            await virtual_machines.begin_deallocation(azure, vm)
+        except LockError:
+            raise
+        except ConflictError:
+            return PollResult(done=False, value=None)
+        return PollResult(done=True, value=None)
+
     with contextlib.suppress(BatchImgError, TimeoutError):
         async with asyncio.timeout(_STOP_TIMEOUT_S):
-            await virtual_machines.begin_deallocation(image_build.azure, image_build.temporary_names.vm)
+            await polling.poll_until(azure, attempt, what=f"stop of VM {vm.name}", timeout_s=_STOP_TIMEOUT_S)
 
 
 async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]]:

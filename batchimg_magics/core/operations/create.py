@@ -99,7 +99,7 @@ async def _run_steps(run: StepRunner, found: Creation, board: Board, consent: Co
         hint += f"; `%batchimg resize {spec.name} --nodes N` adds nodes"
     table.caption = (
         f"pool {spec.name}: {run.results['nodes'].detail}, "
-        f"after {format_duration(board.finish())}{hint}{timeout_hint(spec)}"
+        f"after {format_duration(board.finish())}{hint}{timeout_hint(spec)}{run.notes}"
     )
     return preflight.with_warnings(table, found.findings)
 

@@ -129,6 +129,11 @@ class StepRunner:
         finally:
             self.seconds[step.name] = self.board.end(step.name)
 
+    @property
+    def notes(self) -> str:
+        """What a caption says about the steps, after a semicolon; empty for nothing."""
+        return "".join(f"; {one.note}" for one in self.results.values() if one.note)
+
     def table(self, caption: str) -> Table:
         """Return the state of the steps as a table."""
         rows = [*(self._row(step) for step in self.steps), *self.extra_rows]

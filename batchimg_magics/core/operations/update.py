@@ -120,7 +120,9 @@ async def update(azure: Azure, name: str, request: UpdateRequest, board: Board, 
         # Its nodes have the list of the packages of the old version, and may be gone afterwards.
         await image_packages.keep_packages(azure, str(found.old["id"]), found.pool)
     done = await run.run_with_cleanup(found.build, "")
-    return await _answer(found, found.build.image(run.results).id, move, done, board)
+    table = await _answer(found, found.build.image(run.results).id, move, done, board)
+    table.caption += run.notes
+    return table
 
 
 # -- what is read before anything is changed ---------------------------------------------------------------------

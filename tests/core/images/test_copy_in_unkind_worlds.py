@@ -15,6 +15,7 @@ from batchimg_magics.errors import BatchImgError, ProvisioningError, SpecError
 from batchimg_magics.session.session import Session
 from tests.support.crash import CrashTransport, ProcessKilled
 from tests.support.documents import GROUP
+from tests.support.interruptions import AtRequest, kill
 from tests.support.inventory import read_inventory
 from tests.support.prepared_vms import NETWORK, SUBNET, StateFileClient, connect_to, new_state_file
 
@@ -58,26 +59,6 @@ def create(outside: StateFileClient, **more: Any) -> pd.DataFrame:
         steps = session.create("genomics", **LINE | more)
         assert set(session.nodes("genomics").state) == {"idle"}
     return steps
-
-
-class AtRequest(CrashTransport):
-    """A transport that does something at the first request with a method and a part of the URL."""
-
-    method, part, do = "", "", staticmethod(lambda: None)
-    seen = False
-
-    async def send(self, request: Any, **kwargs: Any) -> Any:
-        self.log.append(f"{request.method} {request.url.partition('?')[0]}")
-        hit = request.method == self.method and self.part in request.url and not self.seen
-        answer = await self.inner.send(request, **kwargs)
-        if hit:
-            type(self).seen = True
-            self.do()
-        return answer
-
-
-def kill() -> None:
-    raise ProcessKilled
 
 
 # -- the subnet --------------------------------------------------------------------------------------------------
@@ -283,12 +264,15 @@ def test_ctrl_c_in_place_says_how_to_go_on(outside: StateFileClient) -> None:
 
 @pytest.mark.parametrize("os_type", ["Linux", "Windows"])
 def test_a_command_of_a_killed_run_is_recognized(tmp_path: Path, os_type: str) -> None:
-    """The copy stops by itself while nobody looks: it is not started again."""
+    """The copy stops by itself while nobody looks: it is not started again.
+
+    Its run had kept what the command printed about the packages.
+    """
     outside = new_state_file(tmp_path)
     outside.create_vm("desk", os_type)
 
     class Kill(AtRequest):
-        method, part, seen = "POST", "/runCommand", False
+        method, part, seen = "PATCH", "/virtualMachines/batchimg-", False
         do = staticmethod(kill)
 
     with Session(wrap_transport=Kill) as session, pytest.raises(ProcessKilled):

@@ -86,7 +86,12 @@ class _GeneralizedVmOrigin(VmOrigin):
 
 async def find(azure: Azure, vm: Json) -> ImageOrigin:
     """Return the image source for a VM that Azure marks generalized or that the user declares generalized."""
-    return _GeneralizedVmOrigin(vm, await virtual_machines.read_source(azure, vm))
+    origin = _GeneralizedVmOrigin(vm, await virtual_machines.read_source(azure, vm))
+    packages = virtual_machines.tag(vm, tags.PACKAGES)
+    # An earlier run generalized it, and wrote the list: since then it cannot be started any more.
+    if packages and virtual_machines.tag(vm, tags.DEPROVISIONED) and virtual_machines.is_generalized(vm):
+        origin.packages = packages
+    return origin
 
 
 def deallocate_step(azure: Azure, vm: ResourceId, why: str, after: tuple[str, ...] = ()) -> Step:

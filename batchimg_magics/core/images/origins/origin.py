@@ -87,13 +87,16 @@ class ImageOrigin(ABC):
     vm_id
         The VM that it is; None if it is no VM.
     extra_tags
-        Further tags of the image.
+        Further tags of the image and of its other resources.
+    packages
+        The value of the tag ``batchimg-packages`` of the image, where it is known before; otherwise empty.
     """
 
     kind: str = ""
     pinned: str = ""
     warning: str = ""
     vm_id: ResourceId | None = None
+    packages: str = ""
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -20,7 +20,7 @@ from batchimg_magics.core.compute import security_groups, virtual_machines
 from batchimg_magics.core.compute.image_source import STANDARD, SourceDisk
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
 from batchimg_magics.core.images import copy_size, temporary, temporary_vm, update_commands
-from batchimg_magics.core.images.deprovision import Deprovisioning, is_unproven
+from batchimg_magics.core.images.deprovision import Deprovisioning, is_unlisted, is_unproven
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.core.images.origins.vm_in_place import generalize_steps
 from batchimg_magics.core.images.temporary import TemporaryNames
@@ -126,8 +126,8 @@ class UpdatedVersion(ImageOrigin):
     def _is_usable(self, found: Json, image: str) -> bool:
         """Tell whether the VM of an interrupted run can be used: its commands have not begun, or are all done."""
         state = virtual_machines.tag(found, tags.COMMANDS)
-        stopped = is_unproven(found, image)
-        return not temporary_vm.has_failed(found) and not stopped and state in (None, f"{_DONE} {image}")
+        is_lost = is_unproven(found, image) or is_unlisted(found, image)
+        return not temporary_vm.has_failed(found) and not is_lost and state in (None, f"{_DONE} {image}")
 
     async def _create_vm(self, work: BuildContext, names: TemporaryNames) -> str:
         """Create the VM in a size that Azure has, and return the size."""

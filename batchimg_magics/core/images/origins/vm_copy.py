@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.steps import Step, StepResult, step_result
 from batchimg_magics.core.compute import disks, network_interfaces, security_groups, snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
@@ -156,8 +157,14 @@ class VmCopyOrigin(VmOrigin):
         )
 
     def _is_usable(self, found: Json, image: str) -> bool:
-        """Tell whether the copy of an interrupted run can be used: it was created, and its disks are known."""
-        return not temporary_vm.has_failed(found) and not deprovision.is_unproven(found, image)
+        """Tell whether the copy of an interrupted run can be used: it was created, and its disks are known.
+
+        It has the tag of a scheduled command from the beginning: while it is created, none was sent.
+        """
+        if str(dig(found, "properties", "provisioningState")).lower() == "creating":
+            return True
+        is_lost = deprovision.is_unproven(found, image) or deprovision.is_unlisted(found, image)
+        return not temporary_vm.has_failed(found) and not is_lost
 
     async def _recreate_disks(self, temporary_context: BuildContext, names: TemporaryNames) -> None:
         """Delete the copy, and create its disks again: the copy may have changed them."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Step, StepResult, step_result
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.images import deprovision, deprovision_scripts
-from batchimg_magics.core.images.deprovision import Deprovisioning
+from batchimg_magics.core.images.deprovision import Deprovisioned, Deprovisioning
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, deallocate_step, snapshot_steps
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,13 +87,20 @@ def generalize_steps(
     vm = wanted.vm
 
     async def take_out(_: Mapping[str, StepResult]) -> StepResult:
-        new = await deprovision.deprovision(azure, wanted)
-        return step_result(new, f"{wanted.words}; the VM stopped by itself", verb="changed")
+        done = await deprovision.deprovision(azure, wanted)
+        told, note = _packages_text(done)
+        return StepResult(
+            "changed" if done.new else "exists",
+            detail=f"{wanted.words}; the VM stopped by itself; {told}",
+            image_tags={tags.PACKAGES: done.packages} if done.packages else {},
+            note=note,
+        )
 
     async def mark(_: Mapping[str, StepResult]) -> StepResult:
         return step_result(await virtual_machines.generalize(azure, vm), verb="changed")
 
-    why = f"{wanted.words}; the VM must stop by itself within {wanted.deadline_s / 60:.0f} min"
+    ends = f"the VM must stop by itself within {wanted.deadline_s / 60:.0f} min"
+    why = f"the list of its packages is written; {wanted.words}; {ends}"
     seconds = deprovision_scripts.EXPECTED_S[wanted.os_type]
     return (
         Step("generalize OS", vm, take_out, after, seconds, why, planned_action="would change", leaves=leaves),
@@ -106,3 +115,14 @@ def generalize_steps(
             planned_action="would change",
         ),
     )
+
+
+def _packages_text(done: Deprovisioned) -> tuple[str, str]:
+    """Return what is known of the packages, for the table; and for the caption what is not, empty for nothing."""
+    if not done.packages:
+        lost = "the list of packages was not written, or the run-command did not return what it printed about it"
+        return lost, f"its packages are not known: {lost}"
+    count, _, sha256 = done.packages.partition(":")
+    told = f"{count_text(int(count), 'package')}, sha256 {sha256[:12]}"
+    note = f"of its packages, not read: {', '.join(done.not_read)}" if done.not_read else ""
+    return "; ".join(filter(None, [told, note])), note
