@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, tags
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 #: After a run-command that failed in Azure, its script may have run: so many seconds are waited for the VM to stop.
 _GRACE_S = 180.0
-#: How long a result of the run-command is waited for when the VM has stopped: its last poll may be due.
-_RESULT_GRACE_S = 20.0
 #: How often the script is sent again where no answer arrives.
 _MAX_LOST_ANSWERS = 5
 _POWER_PACE = PollPace(1 / 12, 2.0, 10.0)
@@ -115,8 +113,9 @@ class Deprovisioned:
 
 @dataclass(slots=True)
 class _Course:
-    """What is seen of the run-command, in words, and what its script printed about the packages."""
+    """What is seen of the run-command: its operation, its state in words, and what it printed about the packages."""
 
+    operation: polling.Operation | None = None
     command: str = ""
     report: ListReport | None = None
 
@@ -205,22 +204,32 @@ async def _schedule_and_wait(azure: Azure, wanted: Deprovisioning, course: _Cour
     """Send the script, and wait until the VM has stopped, whatever becomes of the run-command."""
     stopped = asyncio.create_task(_wait_until_stopped(azure, wanted, wanted.deadline_s, course))
     command = asyncio.create_task(_run_script(azure, wanted, course))
-    grace = None
     try:
         await asyncio.wait({stopped, command}, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done() and not command.done():
             await stopped
-            grace = asyncio.create_task(azure.sleep(_RESULT_GRACE_S))
-            await asyncio.wait({grace, command}, return_when=asyncio.FIRST_COMPLETED)
+            command.cancel()
+            await _read_result(azure, wanted, course)
         elif stopped.done() or command.result():
             await stopped
         else:
             await _wait_until_stopped(azure, wanted, _GRACE_S, course)
     finally:
-        begun = [one for one in (stopped, command, grace) if one is not None]
-        for task in begun:
+        for task in (stopped, command):
             task.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)
+        await asyncio.gather(stopped, command, return_exceptions=True)
+
+
+async def _read_result(azure: Azure, wanted: Deprovisioning, course: _Course) -> None:
+    """Ask once more for the result of the run-command when the VM has stopped: the polls may have failed until now."""
+    if course.report is not None or course.operation is None:
+        return
+    last = replace(course.operation, retry_after_s=0.0)
+    with contextlib.suppress(BatchImgError):
+        output = await polling.wait_for_operation(
+            azure, last, what=wanted.vm.name, resource_id=str(wanted.vm), timeout_s=0.0
+        )
+        course.report = read_report(_printed(output))
 
 
 async def _wait_until_stopped(azure: Azure, wanted: Deprovisioning, deadline_s: float, course: _Course) -> None:
@@ -256,7 +265,7 @@ async def _run_script(azure: Azure, wanted: Deprovisioning, course: _Course) -> 
         The script ran and failed: its output says so, while Azure reports success.
     """
     what = f"run-command on VM {wanted.vm.name}"
-    operation = await _begin(azure, wanted, course)
+    operation = course.operation = await _begin(azure, wanted, course)
     if operation is None:
         return True
     try:
@@ -268,7 +277,7 @@ async def _run_script(azure: Azure, wanted: Deprovisioning, course: _Course) -> 
     if (problem := _problem(statuses)) is not None:
         raise wanted.failure(f"the script failed: {problem}", _where_to_look(wanted.os_type))
     course.command = f"the run-command returned {'its' if statuses else 'no'} output"
-    course.report = read_report("\n".join(str(one.get("message") or "") for one in statuses))
+    course.report = read_report(_printed(output))
     if course.report is not None:
         # At once: if this process ends, another one cannot read it again. Without the tag the work goes on.
         with contextlib.suppress(BatchImgError):
@@ -311,6 +320,11 @@ async def _begin(azure: Azure, wanted: Deprovisioning, course: _Course) -> polli
         return PollResult(done=True, value=operation)
 
     return await polling.poll_until(azure, attempt, what=f"run-command on VM {wanted.vm.name}")
+
+
+def _printed(output: Json | None) -> str:
+    """Return all that a script printed."""
+    return "\n".join(str(one.get("message") or "") for one in (output or {}).get("value") or [])
 
 
 def _problem(statuses: list[Json]) -> str | None:
