@@ -192,3 +192,20 @@ def test_an_update_has_a_list_of_its_own(outside: StateFileClient) -> None:
     (added,) = set(after.packages) - set(before.packages)
     assert isinstance(added, Package)
     assert (added.manager, added.name) == ("dpkg", "tree")
+
+
+def test_nodes_prove_the_tag_and_an_update_answers_with_what_changed(outside: StateFileClient) -> None:
+    copied = f"cp {IMAGE_PATHS['Linux']} batchimg-packages.tsv"
+    with Session() as session:
+        connect_to(session, outside)
+        plan = session.plan("genomics", **LINE).set_index("step")
+        assert plan.loc["generalize OS", "why"].startswith("the list of its packages is written; waagent")
+        session.create("genomics", start_task=f"/bin/sh -c '{copied}'", **LINE | {"nodes": 2})
+        shown = session.images("genomics", packages=True)
+        assert set(session.images("genomics", packages=True, verify_nodes=True).result) == {"ok"}
+        changed = session.update("genomics", run=["apt-get -y install tree"], replace=True, yes=True)
+        (row,) = changed.to_dict("records")
+        assert (row["manager"], row["name"], row["change"]) == ("dpkg", "tree", "added")
+        assert "genomics/1.0.0 to genomics/1.0.1: 1 added, 0 removed, 0 changed" in changed.attrs["caption"]
+    tag = version_of(outside)["tags"][tags.PACKAGES]
+    assert tag == f"{shown.attrs['count']}:{shown.attrs['sha256']}"

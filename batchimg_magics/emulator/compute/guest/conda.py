@@ -11,12 +11,15 @@ from batchimg_magics.emulator.compute.guest import outside
 from batchimg_magics.emulator.compute.guest.options import Options, read_options
 from batchimg_magics.emulator.compute.guest.packages import CONDA_PREFIX, conda_prefix
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.package_lists import Package
     from batchimg_magics.emulator.compute.guest.shell import Program, Shell
 
+evidence = Evidence("Lists of conda")
 _INSTALL_S = 40.0
+_LIST_S = evidence.assumed(2.0, "s", "that `conda list` takes", "no recording shows it")
 _HEAD = "# This file may be used to create an environment using:\n# $ conda create --name <env> --file <this file>\n"
 
 
@@ -59,6 +62,7 @@ def _list(shell: Shell, asked: Options) -> int:
     environment = _environment(shell, asked)
     if environment is None:
         return _missing(shell, asked)
+    shell.seconds += _LIST_S
     found = shell.packages.installed(f"conda:{environment}")
     if len(asked.words) > 1:
         found = [one for one in found if re.search(asked.words[1], one.name)]

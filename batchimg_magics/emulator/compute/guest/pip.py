@@ -10,6 +10,7 @@ import msgspec
 from batchimg_magics.emulator.compute.guest import outside
 from batchimg_magics.emulator.compute.guest.options import read_options
 from batchimg_magics.emulator.compute.guest.scripts import UnsupportedLineError
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.package_lists import Package
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds that an installation takes.
 _INSTALL_S = 8.0
+evidence = Evidence("Lists of pip")
+_LIST_S = evidence.assumed(1.0, "s", "that `pip list` takes", "no recording shows it")
 _BUNDLED = frozenset({"pip", "setuptools", "wheel", "distribute"})
 _ENVIRONMENT = re.compile(r"/opt/conda(?:/envs/([\w.-]+))?/bin/?")
 _BROKEN = (
@@ -82,6 +85,7 @@ def _list(shell: Shell, argv: list[str], environment: str | None) -> int:
                          "exclude-editable include-editable pre")  # fmt: skip
     if asked.has("o", "outdated", "u", "uptodate", "not-required", "e", "editable", "path", "user"):
         raise UnsupportedLineError(" ".join(argv))
+    shell.seconds += _LIST_S
     found = [one for one in listed(shell, environment) if one.name not in asked.values("exclude")]
     form = asked.value("format", default="columns")
     if form == "json":

@@ -9,6 +9,7 @@ from batchimg_magics.emulator.compute.guest import outside
 from batchimg_magics.emulator.compute.guest.printf import formatted
 from batchimg_magics.emulator.compute.guest.r_language import Frame, Node
 from batchimg_magics.emulator.compute.guest.scripts import ScriptEndsError, UnsupportedLineError
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,9 @@ _CONSTANTS: dict[str, list[str]] = {
     "NULL": [],
     "NA": ["NA"],
 }
+evidence = Evidence("Lists of R")
 _INSTALL_S = 60.0
+_LIST_S = evidence.assumed(2.0, "s", "that R takes to list its packages", "no recording shows it")
 
 
 class Run:
@@ -207,6 +210,7 @@ Named = dict[str, Node]
 
 
 def _installed(run: Run, _: Arguments, named: Named) -> Value:
+    run.shell.seconds += _LIST_S
     packages = run.shell.packages.installed("r")
     if "priority" in named:
         raise UnsupportedLineError("R: installed.packages(priority)")
