@@ -17,13 +17,8 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.compute.guest.shell import Shell
 
 Value = list[str] | Frame
-_CONSTANTS: dict[str, list[str]] = {
-    "TRUE": ["TRUE"],
-    "FALSE": ["FALSE"],
-    "T": ["TRUE"],
-    "F": ["FALSE"],
-    "NULL": [],
-    "NA": ["NA"],
+_CONSTANTS: dict[str, list[str]] = {"T": ["TRUE"], "F": ["FALSE"], "NULL": []} | {
+    name: [name] for name in ("TRUE", "FALSE", "NA")
 }
 evidence = Evidence("Lists of R")
 _INSTALL_S = 60.0
