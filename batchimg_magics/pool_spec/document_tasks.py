@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.pool_spec.document_part import NOT_SHOWN, integer, without_empty
+from batchimg_magics.pool_spec.package_task import SCRIPT_VARIABLE, has_package_list, user_command
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -40,8 +41,8 @@ def _user(row: DocumentPart) -> dict[str, Any]:
     )
 
 
-def read_start_task(task: DocumentPart, users: Container[str]) -> dict[str, Any] | None:
-    """Return the start task; None for none.
+def read_start_task(task: DocumentPart, users: Container[str]) -> tuple[dict[str, Any] | None, bool]:
+    """Return the start task, None for none, and whether it provides the list of packages.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def read_start_task(task: DocumentPart, users: Container[str]) -> dict[str, Any]
         Names of the user accounts that are kept.
     """
     if not task:
-        return None
+        return None, False
     identity = task.part("userIdentity")
     automatic = identity.part("autoUser")
     user, elevation = identity.take("userName", "username"), automatic.take("elevationLevel")
@@ -60,18 +61,26 @@ def read_start_task(task: DocumentPart, users: Container[str]) -> dict[str, Any]
     if user is not None and user not in users:
         identity.omit(f"username {user}, because the user account is not kept")
         user = None
-    settings = task.rows("environmentSettings")
-    return without_empty(
+    environment = {row.take("name"): str(row.take("value") or "") for row in task.rows("environmentSettings")}
+    line = str(task.take("commandLine") or "")
+    command = user_command(line)
+    environment.pop(SCRIPT_VARIABLE, None)
+    files = [_resource_file(row) for row in task.rows("resourceFiles")]
+    retries, waits = integer(task.take("maxTaskRetryCount")), task.take("waitForSuccess")
+    if command is None:
+        return None, True
+    found = without_empty(
         {
-            "command_line": task.take("commandLine"),
+            "command_line": command,
             "user": user,
             "elevation": None if user else str(elevation or "nonadmin").lower(),
-            "environment": {row.take("name"): str(row.take("value") or "") for row in settings},
-            "resource_files": [_resource_file(row) for row in task.rows("resourceFiles")],
-            "retries": integer(task.take("maxTaskRetryCount")),
-            "wait_for_success": task.take("waitForSuccess"),
+            "environment": environment,
+            "resource_files": files,
+            "retries": retries,
+            "wait_for_success": waits,
         }
     )
+    return found, has_package_list(line)
 
 
 def _resource_file(file: DocumentPart) -> dict[str, Any]:

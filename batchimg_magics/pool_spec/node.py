@@ -59,6 +59,8 @@ class NodeSpec(MachineSpec, BaseModel):
         Command line that each node runs before it accepts tasks, or a complete `StartTask`.
     check_command
         Command that checks after the start task whether the software works: a node where it fails accepts no tasks.
+    packages
+        Whether the start task of each node first provides the list of its packages as a file of the node.
     task_slots
         Maximum number of concurrent tasks per node: 1 to 256, and at most four per vCPU.
     inter_node
@@ -108,6 +110,7 @@ class NodeSpec(MachineSpec, BaseModel):
 
     start_task: StartTaskField | None = None
     check_command: Text | None = None
+    packages: bool = True
     task_slots: Annotated[int, Field(ge=1, le=MAX_TASK_SLOTS, strict=True)] = 1
     inter_node: bool = False
     subnet: SubnetId | None = None

@@ -15,7 +15,7 @@ from batchimg_magics.pool_spec.document_part import DocumentPart, integer, witho
 from batchimg_magics.pool_spec.document_tasks import read_mounts, read_start_task, read_users
 from batchimg_magics.pool_spec.document_template import find_pool
 from batchimg_magics.pool_spec.image_origin import ORIGIN_FIELDS
-from batchimg_magics.pool_spec.tags import EXPIRES_TAG, RESERVED_PREFIX
+from batchimg_magics.pool_spec.tags import EXPIRES_TAG, POOL_TAG, RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -94,6 +94,7 @@ def _read_settings(pool: DocumentPart, options: Container[str]) -> dict[str, Any
     policy = pool.part("taskSchedulingPolicy")
     linked = pool.take("enableInterNodeCommunication", "interNodeCommunication")
     metadata = {str(row.take("name")): row.take("value") or "" for row in pool.rows("metadata")}
+    task, lists_packages = read_start_task(pool.part("startTask"), {user["name"] for user in users})
     values = {
         "vm_size": pool.take("vmSize"),
         "display_name": pool.take("displayName"),
@@ -103,7 +104,8 @@ def _read_settings(pool: DocumentPart, options: Container[str]) -> dict[str, Any
         "job_order": policy.take_word(("none", "creationtime"), "jobDefaultOrder"),
         "user_accounts": users,
         "mounts": read_mounts(pool.rows("mountConfiguration")),
-        "start_task": read_start_task(pool.part("startTask"), {user["name"] for user in users}),
+        "start_task": task,
+        "packages": None if lists_packages or POOL_TAG not in metadata else False,
         "application_packages": _packages(pool),
         "upgrade_policy": read_upgrade_policy(pool.part("upgradePolicy")),
         **read_machine(machine, image=not given),

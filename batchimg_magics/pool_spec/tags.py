@@ -14,12 +14,14 @@ from batchimg_magics.pool_spec.words import count_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["EXPIRES_TAG", "MAX_VALUE_LENGTH", "RESERVED_PREFIX", "check_resource_tags"]
+__all__ = ["EXPIRES_TAG", "MAX_VALUE_LENGTH", "POOL_TAG", "RESERVED_PREFIX", "check_resource_tags"]
 
 #: Prefix of this tool's ownership tags.
 RESERVED_PREFIX = "batchimg-"
 #: When a pool expires, in UTC: a pool with it has a formula that only ends it then.
 EXPIRES_TAG = f"{RESERVED_PREFIX}expires"
+#: The metadata with the name of the pool, which marks what this tool created for it.
+POOL_TAG = f"{RESERVED_PREFIX}pool"
 _AZURE_PREFIXES = ("microsoft", "azure", "windows")
 _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f\x7f]")
 MAX_NAME_LENGTH, MAX_VALUE_LENGTH, MAX_TAGS = 512, 256, 50

@@ -326,6 +326,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         replicas: Mapping[str, int] | None = None,
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
+        packages: bool = True,
         task_slots: int | None = None,
         mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
@@ -431,6 +432,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Run this command on each node before the node accepts tasks.
         check_command : str | None
             Run this command after the start task to verify the software, for example 'samtools `version`'.
+        packages : bool
+            False: Do not let the nodes provide the list of their packages (default: their start task does).
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
         mount_data_disks : bool | str | None
@@ -624,6 +627,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         replicas: Mapping[str, int] | None = None,
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
+        packages: bool = True,
         task_slots: int | None = None,
         mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
@@ -749,6 +753,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Run this command on each node before the node accepts tasks.
         check_command : str | None
             Run this command after the start task to verify the software, for example 'samtools `version`'.
+        packages : bool
+            False: Do not let the nodes provide the list of their packages (default: their start task does).
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
         mount_data_disks : bool | str | None
@@ -917,6 +923,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         replicas: Mapping[str, int] | None = None,
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
+        packages: bool = True,
         task_slots: int | None = None,
         mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
@@ -1040,6 +1047,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Run this command on each node before the node accepts tasks.
         check_command : str | None
             Run this command after the start task to verify the software, for example 'samtools `version`'.
+        packages : bool
+            False: Do not let the nodes provide the list of their packages (default: their start task does).
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
         mount_data_disks : bool | str | None
@@ -1871,6 +1880,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         replicas: Mapping[str, int] | None = None,
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
+        packages: bool = True,
         task_slots: int | None = None,
         mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
@@ -1974,6 +1984,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Run this command on each node before the node accepts tasks.
         check_command : str | None
             Run this command after the start task to verify the software, for example 'samtools `version`'.
+        packages : bool
+            False: Do not let the nodes provide the list of their packages (default: their start task does).
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
         mount_data_disks : bool | str | None
@@ -2177,6 +2189,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         replicas: Mapping[str, int] | None = None,
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
+        packages: bool = True,
         task_slots: int | None = None,
         mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
@@ -2300,6 +2313,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Run this command on each node before the node accepts tasks.
         check_command : str | None
             Run this command after the start task to verify the software, for example 'samtools `version`'.
+        packages : bool
+            False: Do not let the nodes provide the list of their packages (default: their start task does).
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
         mount_data_disks : bool | str | None
@@ -2467,6 +2482,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         replicas: Mapping[str, int] | None = None,
         start_task: str | Mapping[str, Any] | None = None,
         check_command: str | None = None,
+        packages: bool = True,
         task_slots: int | None = None,
         mount_data_disks: bool | str | None = None,
         inter_node: bool = False,
@@ -2588,6 +2604,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Run this command on each node before the node accepts tasks.
         check_command : str | None
             Run this command after the start task to verify the software, for example 'samtools `version`'.
+        packages : bool
+            False: Do not let the nodes provide the list of their packages (default: their start task does).
         task_slots : int | None
             Set the number of tasks that run on a node at the same time (default 1).
         mount_data_disks : bool | str | None

@@ -27,6 +27,12 @@ NODE_OPTIONS: tuple[Option, ...] = (
         is_code=True,
     ),
     Option(
+        "--no-packages",
+        "Do not let the nodes provide the list of their packages (default: their start task does)",
+        dest="packages",
+        const=False,
+    ),
+    Option(
         "--task-slots",
         "Set the number of tasks that run on a node at the same time (default 1)",
         metavar="N",

@@ -11,13 +11,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.pool_spec.tags import EXPIRES_TAG
+from batchimg_magics.pool_spec.tags import EXPIRES_TAG, POOL_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-POOL = "batchimg-pool"
+POOL = POOL_TAG
 IMAGE = "batchimg-image"
 SPEC = "batchimg-spec"
 MADE_BY = "batchimg-made-by"

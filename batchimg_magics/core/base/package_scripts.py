@@ -25,6 +25,7 @@ __all__ = [
     "ListReport",
     "image_script",
     "list_script",
+    "node_script",
     "read_report",
 ]
 
@@ -225,6 +226,21 @@ def image_script(os_type: str, *, written_if: str = "") -> list[str]:
         return write
     report = [f"l={path}", '[ ! -f "$l" ] || {', *_LINUX_REPORT, "} || true"]
     return [f"if {written_if}; then", *report, "else", *write, "fi"]
+
+
+def node_script(os_type: str) -> str:
+    """Return the script that provides the list in the working directory of a task: that of the image, or a new one.
+
+    Parameters
+    ----------
+    os_type
+        ``Linux`` or ``Windows``, in any case.
+    """
+    if os_type.lower() == "windows":
+        image, lines = IMAGE_PATHS["Windows"], " ".join(list_script("Windows", f".\\{NODE_FILE}"))
+        return f"if (Test-Path '{image}') {{ Copy-Item '{image}' '{NODE_FILE}' }} else {{ {lines} }}"
+    image, lines = IMAGE_PATHS["Linux"], " ".join(list_script("Linux", f"$PWD/{NODE_FILE}"))
+    return f"( if [ -s {image} ]; then cp {image} {NODE_FILE}; else {lines} fi ) > /dev/null 2>&1"
 
 
 @dataclass(frozen=True, slots=True)

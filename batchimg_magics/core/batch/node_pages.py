@@ -133,6 +133,27 @@ async def read_pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[li
         yield nodes
 
 
+async def read_ready_nodes(azure: Azure, pool: str, most: int) -> list[NodeStatus]:
+    """Return some nodes of a pool that can run tasks or run some, by one request, whatever the size of the pool.
+
+    Parameters
+    ----------
+    azure, pool
+        The connection, and the name of the pool.
+    most
+        The most nodes.
+    """
+    reader = _READERS[NodeStatus]
+    query = (
+        f"maxresults={most}&$filter={quote("state eq 'idle' or state eq 'running'")}&$select={quote(reader.members)}"
+    )
+    url = f"/pools/{quote(pool, safe='')}/nodes?api-version={api_versions.BATCH}&{query}"
+    async for found in pages.read_pages(azure, url, reader.decode, plane="batch"):
+        if found:
+            return list(found[:most])
+    return []
+
+
 async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) -> dict[str, Sequence[Any]]:
     """Return the columns of the table of a pool's nodes, in the schema's order.
 

@@ -14,6 +14,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import machine_settings
 from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.pool_spec.node import RESERVED_PREFIX
+from batchimg_magics.pool_spec.package_task import without_package_list
 from batchimg_magics.pool_spec.secrets import Secret
 
 if TYPE_CHECKING:
@@ -113,7 +114,16 @@ def differences(found: Json, wanted: Json) -> list[Difference]:
     """
     formulas = FORMULA_SETTINGS if machine_settings.formula(wanted) is not None else ()
     compared = (*COMPARED_SETTINGS, *formulas)
+    found, wanted = _without_package_list(found), _without_package_list(wanted)
     return [one for topic in compared if (one := topic.compare(found, wanted)) is not None]
+
+
+def _without_package_list(document: Json) -> Json:
+    """Return a document with the start task of its user: the part for the list of packages does not count."""
+    props = document["properties"]
+    task = without_package_list(props.get("startTask"))
+    others = {name: value for name, value in props.items() if name != "startTask"}
+    return {**document, "properties": {**others, **({"startTask": task} if task else {})}}
 
 
 # -- reading values ----------------------------------------------------------------------------------------------

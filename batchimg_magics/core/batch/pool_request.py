@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, format_iso_duration, without_empty
+from batchimg_magics.core.base.package_scripts import node_script
 from batchimg_magics.core.batch.machine_request import identity_reference, machine_body, upgrade_body
 from batchimg_magics.pool_spec.mounts import BlobMount, CifsMount, FilesMount
 from batchimg_magics.pool_spec.node import build_start_task
+from batchimg_magics.pool_spec.package_task import add_package_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +68,7 @@ def pool_body(
         Whether the nodes are VMs in the user's subscription: then their resources get the tags, too.
     """
     luns = [disk.lun for disk in source.disks if disk.lun is not None]
+    task = build_start_task(spec, source.os_type, luns)
     props: Json = {
         "vmSize": size,
         "displayName": spec.display_name,
@@ -76,7 +79,7 @@ def pool_body(
         "taskSchedulingPolicy": _scheduling(spec),
         "upgradePolicy": upgrade_body(spec.upgrade_policy),
         "networkConfiguration": network_of(spec),
-        "startTask": _start_task(task) if (task := build_start_task(spec, source.os_type, luns)) else None,
+        "startTask": start_task_body(task),
         "mountConfiguration": [_mount(mount) for mount in spec.mounts],
         "userAccounts": [_user(user) for user in spec.user_accounts],
         "applicationPackages": [
@@ -91,6 +94,10 @@ def pool_body(
         tags.SPEC: tags.digest(props),
         **tags.tool_tags(),
     }
+    if spec.packages:
+        # After the hash: it is of what the user asked for.
+        listing = add_package_list(task, source.os_type, node_script(source.os_type))
+        props |= without_empty({"startTask": start_task_body(listing)})
     if spec.formula is not None:
         # After the hash: it is of what a node is, not of how many there are.
         interval = format_iso_duration(spec.formula_interval or DEFAULT_INTERVAL_S)
@@ -168,7 +175,10 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
 # -- start task, mounts, users -----------------------------------------------------------------------------------
 
 
-def _start_task(task: StartTask) -> Json:
+def start_task_body(task: StartTask | None) -> Json:
+    """Return the ``startTask`` of a pool in Azure Resource Manager; empty: none."""
+    if task is None:
+        return {}
     automatic = {"autoUser": {"scope": "Pool", "elevationLevel": _ELEVATION[task.elevation]}}
     return without_empty(
         {

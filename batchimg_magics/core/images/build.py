@@ -256,7 +256,7 @@ def _managed_step(
     async def run(done: Mapping[str, StepResult]) -> StepResult:
         if image_build.version is not None:
             return StepResult("exists", id=str(image))
-        body = managed_images.image_body(image_build.origin.source, profile, _tags_after(image_build, done))
+        body = managed_images.image_body(image_build.origin.source, profile, tags_after(image_build, done))
         new = await managed_images.create_image(azure, image, body)
         count = len(profile.disks) - 1
         return step_result(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
@@ -269,7 +269,7 @@ def _managed_step(
     return step, StorageProfile(image_id=str(image))
 
 
-def _tags_after(image_build: ImageBuild, done: Mapping[str, StepResult]) -> dict[str, str]:
+def tags_after(image_build: ImageBuild, done: Mapping[str, StepResult]) -> dict[str, str]:
     """Return the tags of an image, with those that the steps before it found out."""
     known = {tags.PACKAGES: image_build.origin.packages} if image_build.origin.packages else {}
     found = {name: value for one in done.values() for name, value in one.image_tags.items()}
@@ -319,7 +319,7 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
         if known is not None:
             found, new = await replication.wait_until_usable(azure, ResourceId.parse(known["id"]), region), False
         else:
-            all_tags = _tags_after(image_build, done)
+            all_tags = tags_after(image_build, done)
             body = image_versions.version_body(image_build.origin.source, profile, image_build.regions, all_tags)
             # A temporary copy takes minutes, in which another client can create a version.
             first = done[DEFINITION].action == "created" and not image_build.plan.has_temporary

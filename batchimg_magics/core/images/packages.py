@@ -16,7 +16,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.package_list import MAX_BYTES, PackageList
 from batchimg_magics.core.base.package_scripts import NODE_FILE
-from batchimg_magics.core.batch import node_files, nodes, pools
+from batchimg_magics.core.batch import node_files, node_pages, nodes, pools
 from batchimg_magics.errors import AuthenticationError, BatchImgError, NotFoundError, ServiceError, SpecError
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId
@@ -92,7 +92,9 @@ async def read_packages(azure: Azure, version_id: str) -> PackageList:
     return (await find_packages(azure, version_id)).packages
 
 
-async def find_packages(azure: Azure, version_id: str, candidates: Sequence[Json] | None = None) -> FoundPackages:
+async def find_packages(
+    azure: Azure, version_id: str, candidates: Sequence[Json] | None = None, tag: str | None = None
+) -> FoundPackages:
     """Return the packages of an image version, and where they were found.
 
     Parameters
@@ -101,13 +103,15 @@ async def find_packages(azure: Azure, version_id: str, candidates: Sequence[Json
         As for `read_packages`.
     candidates
         The documents of the pools whose nodes are asked; None: all pools on that version.
+    tag
+        The value of the tag ``batchimg-packages`` of the version, where it is known; None: it is read.
 
     Raises
     ------
     NotFoundError
         As for `read_packages`.
     """
-    expected = await tagged(azure, version_id)
+    expected = await tagged(azure, version_id) if tag is None else _parse_tag(tag)
     known = (expected and expected[1]) or azure.packages.sha256_of(version_id)
     if (stored := azure.packages.get(known)) is not None:
         return FoundPackages(stored, "from the local store")
@@ -140,7 +144,7 @@ def _unknown(version_id: str, on_it: Sequence[Json], problems: list[str]) -> Not
         why = (
             problems[0] if len(problems) == 1 else f"{problems[0]} (and {count_text(len(problems) - 1, 'other node')})"
         )
-        hint = "a start task provides it: it copies a list to batchimg-packages.tsv in its working directory"
+        hint = "the start task of pools that `create` makes provides it, unless they have --no-packages"
     return NotFoundError(f"the packages of image {name} are not known: {why}", hint=hint, status_code=404)
 
 
@@ -150,7 +154,11 @@ async def tagged(azure: Azure, version_id: str) -> tuple[int, str] | None:
         found = await resources.read_or_none(azure, ResourceId.parse(version_id))
     except AuthenticationError:
         return None  # an image of others: its nodes tell
-    match = _TAG.fullmatch(str(dig(found, "tags", tags.PACKAGES) or ""))
+    return _parse_tag(str(dig(found, "tags", tags.PACKAGES) or ""))
+
+
+def _parse_tag(text: str) -> tuple[int, str] | None:
+    match = _TAG.fullmatch(text)
     return None if match is None else (int(match[1]), match[2])
 
 
@@ -162,6 +170,8 @@ async def pools_on(azure: Azure, version_id: str) -> list[Json]:
 
 async def _likely_nodes(azure: Azure, pool: str) -> list[NodeStatus]:
     """Return the nodes of a pool that serve files most likely, the likeliest first."""
+    if ready := await node_pages.read_ready_nodes(azure, pool, _MOST_TRIED):
+        return ready
     found = await nodes.read_nodes(azure, pool, states_only=True)
     serving = [one for one in found if one.state in _STATES]
     return sorted(serving, key=lambda one: _STATES.index(one.state))[:_MOST_TRIED]
@@ -207,9 +217,19 @@ async def _read_content(azure: Azure, pool: Json, node_id: str) -> bytes:
         return await node_files.read_content(azure, name, node_id, _PATH.replace("/", "\\"), MAX_BYTES + 1)
 
 
-async def keep_packages(azure: Azure, version_id: str, pool: Json) -> FoundPackages | BatchImgError:
-    """Read the packages of an image from the nodes of its new pool; return the error where that is not possible."""
+async def keep_packages(
+    azure: Azure, version_id: str, pool: Json, tag: str | None = None
+) -> FoundPackages | BatchImgError:
+    """Read the packages of an image from the nodes of its pool; return the error where that is not possible.
+
+    Parameters
+    ----------
+    azure, version_id, tag
+        As for `find_packages`.
+    pool
+        The document of the pool.
+    """
     try:
-        return await find_packages(azure, version_id, [pool])
+        return await find_packages(azure, version_id, [pool], tag)
     except BatchImgError as error:
         return error

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import read_cache, tags
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.durations import format_duration
 from batchimg_magics.core.base.node_counts import Counts, current_counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
@@ -16,13 +17,14 @@ from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import workload
-from batchimg_magics.core.images import build
+from batchimg_magics.core.images import build, packages
 from batchimg_magics.core.operations import copies
 from batchimg_magics.core.operations.creation import Creation
 from batchimg_magics.core.operations.runner import StepRunner, step_rows
 from batchimg_magics.core.scaling import context, controller
 from batchimg_magics.core.scaling.request import ResizeRequest
-from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from batchimg_magics.errors import BatchImgError, ConflictError, NotFoundError, SpecError
+from batchimg_magics.pool_spec.package_task import has_package_list
 from batchimg_magics.pool_spec.tags import check_resource_tags
 
 if TYPE_CHECKING:
@@ -101,7 +103,27 @@ async def _run_steps(run: StepRunner, found: Creation, board: Board, consent: Co
         f"pool {spec.name}: {run.results['nodes'].detail}, "
         f"after {format_duration(board.finish())}{hint}{timeout_hint(spec)}{run.notes}"
     )
+    if run.results["nodes"].detail != NO_NODES:
+        await _keep_packages(found, run, table)
     return preflight.with_warnings(table, found.findings)
+
+
+async def _keep_packages(found: Creation, run: StepRunner, table: Table) -> None:
+    """Read the packages of the image from a node, and tell them with the table, or why they are not known."""
+    image = found.build.image(run.results)
+    pool = {"name": found.spec.name, **found.body(image)}
+    if not has_package_list(str(dig(pool, "properties", "startTask", "commandLine") or "")):
+        return
+    tag = dig(found.build.version, "tags", tags.PACKAGES) or build.tags_after(found.build, run.results).get(
+        tags.PACKAGES
+    )
+    known = await packages.keep_packages(found.build.azure, image.id, pool, tag or "")
+    if isinstance(known, BatchImgError):
+        # Nodes that are only allocated have no files yet.
+        if found.spec.until == "ready":
+            table.caption += f"; {known.message}"
+        return
+    table.attrs["packages"] = {"sha256": known.packages.sha256, "count": known.packages.count}
 
 
 def timeout_hint(spec: PoolSpec) -> str:

@@ -18,6 +18,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import node_files, nodes, pools
 from batchimg_magics.core.batch.node_pages import Node
 from batchimg_magics.errors import NotFoundError, ServiceError
+from batchimg_magics.pool_spec.package_task import without_package_list
 from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.pool_spec.words import count_text
 
@@ -154,7 +155,7 @@ async def _find_files(azure: Azure, pool: Json, node_id: str, query: LogQuery) -
         listed = await node_files.list_files(azure, name, node_id)
         return [one for one in listed if not query.files or any(_matches(one.path, word) for word in query.files)]
     found = []
-    if dig(pool, "properties", "startTask"):
+    if without_package_list(dig(pool, "properties", "startTask")):
         # Without its working directory, where a start task may write very many files: names on Windows have another
         # separator, and a filter accepts the beginning of a name only.
         for separator in ("/", "\\"):
@@ -216,7 +217,7 @@ def _reason(error: ServiceError, node: NodeStatus) -> str:
 def _no_files_text(pool: Json, query: LogQuery) -> str:
     if query.files:
         return f"no file matches {', '.join(query.files)}; --list shows the files"
-    if not dig(pool, "properties", "startTask"):
+    if not without_package_list(dig(pool, "properties", "startTask")):
         return "the pool has no start task, so there is no output of one; --list shows the files of the node"
     return "the start task has not written anything yet"
 

@@ -14,6 +14,7 @@ from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.masking import mask_tokens
+from batchimg_magics.pool_spec.package_task import without_package_list
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def _network(pool: Json) -> Iterator[_Found]:
 
 
 def _start_task(pool: Json) -> Iterator[_Found]:
-    task = pool["properties"].get("startTask")
+    task = without_package_list(pool["properties"].get("startTask"))
     if not task:
         return
     yield "start_task", mask_command(str(task.get("commandLine"))), None

@@ -2,7 +2,8 @@
 
 No command is executed. ``sleep``, ``timeout``, ``exit``, ``false`` and ``true`` are interpreted, joined by ``&&``,
 ``||``, ``;`` and ``&``, inside ``/bin/sh -c`` and ``cmd /c``; every other word is a program that succeeds after some
-time, and so is a subshell in parentheses, ``( ... )``, that is set off by spaces.
+time, and so is a subshell in parentheses, ``( ... )``, that is set off by spaces. A shell whose script ends with
+``exec "$@"`` counts as the command line after it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _SHELL = re.compile(
     r"""^\s*(?:\S*/)?(?:(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c|cmd(?:\.exe)?\s+/c|powershell(?:\.exe)?\s+-c(?:ommand)?)\s+(?P<rest>.*)$""",
     re.IGNORECASE | re.DOTALL,
 )
+#: A shell that replaces itself by the words after its script.
+_EXEC = re.compile(r"""\s*(?:\S*/)?(?:ba|da|z)?sh\s+-c\s+'[^']*\bexec "\$@"'\s+\S+\s+(?P<rest>.*)""", re.DOTALL)
 _SEPARATOR = re.compile(r"(&&|\|\||;|\n|(?<!>)&(?!>))")
 _SUBSHELL = re.compile(r"(?<!\S)\( .*? \)(?!\S)", re.DOTALL)
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -71,6 +74,8 @@ def command_result(
     elevated
         Whether the command may read them.
     """
+    if replaced := _EXEC.fullmatch(command):
+        command = replaced["rest"]
     match = _SHELL.match(command)
     parts = _SEPARATOR.split(_SUBSHELL.sub("subshell", _unquoted(match["rest"])) if match else command)
     seconds, code = 0.0, 0

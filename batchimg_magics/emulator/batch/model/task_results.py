@@ -42,7 +42,7 @@ def start_task_result(store: Store, now: float, pool: Pool, task: dict[str, Any]
     run = start_task_runs.run_start_task(store, now, pool, task, program_s)
     if run is None:
         return rough
-    seconds = min(rough.seconds, run.seconds + program_s)
+    seconds = run.seconds if run.whole else min(rough.seconds, run.seconds + program_s)
     return msgspec.structs.replace(rough, seconds=seconds, exit_code=run.exit_code)
 
 
