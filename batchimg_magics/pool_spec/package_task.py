@@ -23,8 +23,8 @@ __all__ = ["SCRIPT_VARIABLE", "add_package_list", "has_package_list", "user_comm
 #: The environment variable whose value is the script.
 SCRIPT_VARIABLE = "BATCHIMG_PACKAGES"
 _LINUX = f"""/bin/sh -c 'eval "${SCRIPT_VARIABLE}"; unset {SCRIPT_VARIABLE}; exec "$@"' batchimg """
-#: The command without a start task of the user.
-_NOTHING = "true"
+#: The command line without a start task of the user.
+_LINUX_ALONE = f"""/bin/sh -c 'eval "${SCRIPT_VARIABLE}"' batchimg"""
 # Without quotes, which cmd and PowerShell read differently.
 _WINDOWS = f"powershell -NoProfile -NonInteractive -Command Invoke-Expression $env:{SCRIPT_VARIABLE}"
 _CMD = re.compile(r"""(?P<cmd>\s*(?:\S*\\)?cmd(?:\.exe)?\s+/c\s+"?)(?P<rest>.*)""", re.IGNORECASE | re.DOTALL)
@@ -58,7 +58,7 @@ def add_package_list(task: StartTask | None, os_type: str, script: str) -> Start
 
 def _combined(line: str, *, windows: bool) -> str | None:
     if not windows:
-        return f"{_LINUX}{line or _NOTHING}"
+        return f"{_LINUX}{line}" if line else _LINUX_ALONE
     if not line:
         return _WINDOWS
     match = _CMD.fullmatch(line)
@@ -73,11 +73,10 @@ def user_command(line: str) -> str | None:
     line
         The command line of a pool's start task.
     """
-    if line.startswith(_LINUX):
-        rest = line.removeprefix(_LINUX)
-        return None if rest == _NOTHING else rest
-    if line == _WINDOWS:
+    if line in (_LINUX_ALONE, _WINDOWS):
         return None
+    if line.startswith(_LINUX):
+        return line.removeprefix(_LINUX)
     match = _CMD.fullmatch(line)
     return match["cmd"] + match["rest"].removeprefix(f"{_WINDOWS} & ") if match else line
 

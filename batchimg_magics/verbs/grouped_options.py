@@ -24,8 +24,9 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         "--direct", "--gallery", "--node-agent-sku", "--replicas",
     ),
     "software and tasks of nodes": (
-        "--start-task", "--check-command", "--application-packages", "--containers", "--container-images",
-        "--task-slots", "--node-fill", "--job-order", "--inter-node", "--upgrade-policy", "--license-type",
+        "--start-task", "--check-command", "--no-packages", "--application-packages", "--containers",
+        "--container-images", "--task-slots", "--node-fill", "--job-order", "--inter-node", "--upgrade-policy",
+        "--license-type",
     ),
     "disks and encryption": (
         "--mount-data-disks", "--data-disks", "--os-disk-gib", "--os-disk-type", "--os-disk-caching",

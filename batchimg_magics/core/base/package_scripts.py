@@ -237,8 +237,9 @@ def node_script(os_type: str) -> str:
         ``Linux`` or ``Windows``, in any case.
     """
     if os_type.lower() == "windows":
-        image, lines = IMAGE_PATHS["Windows"], " ".join(list_script("Windows", f".\\{NODE_FILE}"))
-        return f"if (Test-Path '{image}') {{ Copy-Item '{image}' '{NODE_FILE}' }} else {{ {lines} }}"
+        image, lines = IMAGE_PATHS["Windows"], " ".join(_WINDOWS)
+        target = f'$l = "$env:AZ_BATCH_TASK_WORKING_DIR\\{NODE_FILE}";'
+        return f"{target} if (Test-Path '{image}') {{ Copy-Item '{image}' $l }} else {{ {lines} }}"
     image, lines = IMAGE_PATHS["Linux"], " ".join(list_script("Linux", f"$PWD/{NODE_FILE}"))
     return f"( if [ -s {image} ]; then cp {image} {NODE_FILE}; else {lines} fi ) > /dev/null 2>&1"
 

@@ -144,9 +144,8 @@ async def read_ready_nodes(azure: Azure, pool: str, most: int) -> list[NodeStatu
         The most nodes.
     """
     reader = _READERS[NodeStatus]
-    query = (
-        f"maxresults={most}&$filter={quote("state eq 'idle' or state eq 'running'")}&$select={quote(reader.members)}"
-    )
+    ready = quote("state eq 'idle' or state eq 'running'")
+    query = f"maxresults={most}&$filter={ready}&$select={quote(reader.members)}"
     url = f"/pools/{quote(pool, safe='')}/nodes?api-version={api_versions.BATCH}&{query}"
     async for found in pages.read_pages(azure, url, reader.decode, plane="batch"):
         if found:

@@ -14,13 +14,16 @@ from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.node_counts import Counts, current_or_target, target_counts
+from batchimg_magics.core.base.package_scripts import node_script
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import expiry, machine_settings, pool_update, pools
+from batchimg_magics.core.batch.pool_request import start_task_body
 from batchimg_magics.core.images import packages
 from batchimg_magics.core.operations.migrate import new_pool_body, omitted_settings
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import BatchImgError, ConflictError
+from batchimg_magics.pool_spec.package_task import add_package_list, has_package_list
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 
 if TYPE_CHECKING:
@@ -165,7 +168,11 @@ class PoolMove:
         body = new_pool_body(self.pool, name, image, self.azure.resource_tags)
         props = body["properties"]
         if omitted_settings(self.pool):
-            props.pop("startTask", None)  # it may need what is left out
+            # It may need what is left out; the list of packages needs nothing.
+            task = props.pop("startTask", None) or {}
+            if has_package_list(str(task.get("commandLine"))):
+                os_type = "Windows" if "windows" in pools.agent_of(self.pool).lower() else "Linux"
+                props["startTask"] = start_task_body(add_package_list(None, os_type, node_script(os_type)))
         props["scaleSettings"] = {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}}
         network = props.get("networkConfiguration") or {}
         if str(dig(network, "publicIPAddressConfiguration", "provision")).lower() == "usermanaged":

@@ -54,7 +54,7 @@ def test_nothing_that_is_sent_shown_or_kept_has_it(tmp_path: Path, caplog: pytes
         *said,
         *line.log,
         caplog.text,
-        *(one.read_bytes().decode("latin-1") for one in tmp_path.iterdir()),
+        *(one.read_bytes().decode("latin-1") for one in tmp_path.rglob("*") if one.is_file()),
     ]
     assert not [one for one in everything if SECRET in one]
     assert f"--from-vhd {PLAIN}" in work.resume_line

@@ -273,7 +273,8 @@ DRIFTS: dict[str, Drift] = {
         pool="idle",
     ),
     "start task changed": Drift(
-        {"spec.start_task": "changed"}, patch_pool({"properties": {"startTask": {"commandLine": "/bin/false"}}}, POOL)
+        {"spec.packages": "changed", "spec.start_task": "changed"},
+        patch_pool({"properties": {"startTask": {"commandLine": "/bin/false"}}}, POOL),
     ),
     "size changed": Drift(
         {"spec.vm_size": "changed"}, patch_pool({"properties": {"vmSize": "Standard_D8s_v5"}}), pool="idle"
@@ -338,6 +339,9 @@ def test_each_drift_is_named_and_none_that_is_not_there(locked: Path, tmp_path: 
     file.write_text(text)
     client = StateFileClient(tmp_path / "world.db")
     shutil.copy(locked / "world.db", client.path)
+    shutil.copytree(locked / "world.packages", tmp_path / "world.packages")
+    if (packages := locked / f"{drift.pool}.packages.tsv").exists():
+        shutil.copy(packages, tmp_path)
     drift.write(client)
     with Session(wrap_transport=lambda inner: EditingTransport(inner, drift.edits)) as session:
         session.connect(state=str(client.path), speed="max")

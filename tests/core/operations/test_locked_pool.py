@@ -67,7 +67,9 @@ def test_a_lost_image_is_built_again_in_the_nearest_way(tmp_path: Path, monkeypa
         ways = lost.table.rows()
         assert [row["source"] for row in ways][:2] == ["snapshots", "VM"]
         assert all(row["possible"] for row in ways)
-        assert ways[-2]["command"].endswith("--image canonical:ubuntu-24_04-lts:server:24.04.202506060")
+        commands = [row["command"] for row in ways if row["source"] == "Marketplace image"]
+        assert commands[0].endswith("--image canonical:ubuntu-24_04-lts:server:24.04.202506060")
+        assert any("genomics.packages.tsv | xargs conda install" in one for one in commands)
         built = run_cell(shell, line)
         assert built.attrs["caption"].endswith("; differs from genomics.lock.toml: the image was built again")
         found = run_cell(shell, "%batchimg verify genomics.lock.toml")

@@ -267,7 +267,11 @@ def test_a_crate_conforms_to_process_run_crate(executed: Path, session: Session,
     assert {"name", "description", "license", "datePublished", "author"} <= root.keys()
     assert root["conformsTo"] == {"@id": "https://w3id.org/ro/wfrun/process/0.5"}
     assert graph["https://w3id.org/ro/wfrun/process/0.5"]["@type"] == "CreativeWork"
-    assert {one["@id"] for one in root["hasPart"]} == {"notebook.ipynb", "locks/genomics.lock.toml"}
+    assert {one["@id"] for one in root["hasPart"]} == {
+        "notebook.ipynb",
+        "locks/genomics.lock.toml",
+        "locks/genomics.packages.tsv",
+    }
     assert (folder / "notebook.ipynb").read_bytes() == executed.read_bytes()
     assert (folder / "locks/genomics.lock.toml").read_bytes() == executed.with_name("genomics.lock.toml").read_bytes()
     actions = [graph[one["@id"]] for one in root["mentions"]]

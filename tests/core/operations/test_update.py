@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from batchimg_magics.core.azure import tags
@@ -66,6 +67,11 @@ def _version(session: Session, number: str) -> Any:
     found = session.images().set_index("version")
     key = found.loc[number, "id"]
     return session.call(lambda azure: azure.get(f"{key}?api-version=2026-03-03")).json()
+
+
+def steps_of(answer: pd.DataFrame) -> pd.DataFrame:
+    """Return the steps of an update whose answer is the packages that differ."""
+    return pd.DataFrame(answer.attrs["steps"]).set_index("step")
 
 
 def test_an_empty_pool_is_moved_and_the_same_line_has_nothing_to_do(recorded: tuple[Session, Recorder]) -> None:
@@ -129,11 +135,13 @@ def test_a_pool_with_nodes_stays_until_it_is_told_what_to_do(session: Session) -
     kept = session.update("genomics", run=[UPGRADE])
     assert "pool genomics stays on genomics/1.0.0: it has nodes" in kept.attrs["caption"]
     assert kept.attrs["withheld"]
-    assert kept.set_index("step").loc["pool", "action"] == "kept"
+    assert steps_of(kept).loc["pool", "action"] == "kept"
     shown = session.update("genomics", run=[UPGRADE], replace=True)
     assert "to do it" in shown.attrs["caption"]
     assert len(session.nodes("genomics")) == 3
-    done = session.update("genomics", run=[UPGRADE], drain=True).set_index("step")
+    answer = session.update("genomics", run=[UPGRADE], drain=True)
+    assert set(answer.change) == {"changed"}
+    done = steps_of(answer)
     assert "test node" not in done.index  # it was ready before
     assert "command" not in done.index
     assert done.loc["nodes removed", "detail"] == "2 dedicated + 1 spot"

@@ -13,6 +13,7 @@ from batchimg_magics.core.scaling.rounds import last_rounds
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.scenarios import Fault
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
+from batchimg_magics.pool_spec.package_task import user_command
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
 from tests.support.connections import connection_of, emulator_of, wrapped_session
@@ -98,11 +99,11 @@ def test_a_first_node_of_no_use_is_the_only_one_that_is_paid_for(scene: Scene) -
 def test_the_command_that_proves_the_software_is_part_of_the_start_task(scene: Scene) -> None:
     scene.session.create("p", nodes=1, start_task="true", check_command="samtools --version", **LINE)
     _, pool = scene.somebody.ask("GET", "/pools/p")
-    assert pool["startTask"]["commandLine"] == "/bin/bash -c 'true && samtools --version'"
+    assert user_command(pool["startTask"]["commandLine"]) == "/bin/bash -c 'true && samtools --version'"
     assert pool["startTask"]["waitForSuccess"]
     scene.session.create("w", from_vm="win-vm", vm_size="Standard_D2s_v5", nodes=1, check_command="tool /v")
     _, pool = scene.somebody.ask("GET", "/pools/w")
-    assert pool["startTask"]["commandLine"] == 'cmd /c "tool /v"'
+    assert user_command(pool["startTask"]["commandLine"]) == 'cmd /c "tool /v"'
 
 
 # -- rounds ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.batch.fleet.commands import command_result
 from batchimg_magics.emulator.batch.model import pool_images
 from batchimg_magics.emulator.catalog.package_lists import list_of_image
 from batchimg_magics.emulator.compute.guest.machine import Machine
@@ -42,7 +43,7 @@ _OPERATORS = re.compile(r"[;|&<>\n`$]")
 _SHELL = re.compile(r"\s*(?:\S*/)?(?:ba|da|z)?sh\s+-")
 #: PowerShell with a command, which may be encoded.
 _POWERSHELL = re.compile(
-    r"\s*(?:cmd(?:\.exe)?\s+/c\s+)?powershell(?:\.exe)?\s.*?-(?P<option>command|c|encodedcommand|enc|e)\s+(?P<text>.*)",
+    r"\s*(?P<cmd>cmd(?:\.exe)?\s+/c\s+\"?)?powershell(?:\.exe)?\s.*?-(?P<option>command|c|encodedcommand|enc|e)\s+(?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 #: What differs from node to node.
@@ -166,7 +167,7 @@ def _run(
     program_s: float,
 ) -> StartTaskText | None:
     if (windows := _POWERSHELL.match(command)) is not None:
-        return _run_windows(windows, packages, files, dict(variables), now)
+        return _run_windows(windows, packages, files, dict(variables), now, program_s)
     environment = dict(variables)
     texts = dict(files) | {f"{_ROOT}/{name}/": "" for name in _FOLDERS}
     machine = Machine(
@@ -189,7 +190,12 @@ def _run(
 
 
 def _run_windows(
-    match: re.Match[str], packages: str, files: tuple[tuple[str, str], ...], variables: dict[str, str], now: float
+    match: re.Match[str],
+    packages: str,
+    files: tuple[tuple[str, str], ...],
+    variables: dict[str, str],
+    now: float,
+    program_s: float,
 ) -> StartTaskText | None:
     """Run the command of PowerShell on a Windows node."""
     environment = {name: _on_windows(value) for name, value in variables.items()}
@@ -197,7 +203,9 @@ def _run_windows(
     known = PackageSet.of_facts(msgspec.json.decode(packages), "windows+windows-pip")
     name = environment["AZ_BATCH_NODE_ID"][-15:]
     machine = Machine(name, ("windows", ""), GuestState("Windows"), now, now, known, texts, environment=environment)
-    text = match["text"].strip()
+    text, rest = match["text"].strip(), ""
+    if match["cmd"] and match["option"].lower().startswith("c"):
+        text, _, rest = (part.strip() for part in text.partition(" & "))  # cmd runs what follows, whatever comes before
     try:
         if match["option"].lower().startswith("e"):
             text = base64.b64decode(text.strip("\"'")).decode("utf-16-le")
@@ -207,6 +215,9 @@ def _run_windows(
     except (UnsupportedLineError, ValueError):
         return None
     run.exit_code = run.exit_code or int(bool(run.stderr))
+    if rest:
+        after = command_result("cmd /c " + rest.removesuffix('"'), program_s)
+        run.seconds, run.exit_code, run.unmodelled = run.seconds + after.seconds, after.exit_code, [rest]
     run.files = {path.replace(_WINDOWS_ROOT, _ROOT).replace("\\", "/"): text for path, text in run.files.items()}
     return _told(run)
 

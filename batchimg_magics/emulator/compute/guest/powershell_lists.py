@@ -299,6 +299,9 @@ class Lister(SystemCommands):
     def _do_write_output(self, plain: list[Value], _: dict[str, Value], given: list[Value]) -> Value:
         return [one for value in (plain or given) for one in as_list(value)]
 
+    def _do_invoke_expression(self, plain: list[Value], _: dict[str, Value], given: list[Value]) -> Value:
+        return self.block(Parser(self.text((plain or given)[0])).script())
+
     def _do_out_null(self, _: list[Value], __: dict[str, Value], ___: list[Value]) -> Value:
         return None
 
