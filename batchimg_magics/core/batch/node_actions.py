@@ -23,6 +23,8 @@ GENTLE_DRAINS = frozenset({"taskcompletion", "retaineddata"})
 #: Codes of requests that ask for what is going on or done already, by the action.
 _UNCHANGED = {"reboot": "nodebeingrebooted", "reimage": "nodebeingreimaged"}
 _IN_TARGET_STATE = "nodealreadyintargetschedulingstate"
+#: A node that starts is where a reboot and a reimage lead, for example that of a run that was cut off.
+_STARTING = "nodebeingstarted"
 #: Why nodes in these states have no action at all.
 _GONE = {
     "leavingpool": "the node is leaving the pool",
@@ -102,7 +104,8 @@ class NodeAction(StrEnum):
 
     def is_unchanged(self, error: ServiceError) -> bool:
         """Return whether Azure refused the request since the node is, or is getting, what was requested."""
-        return error.code.lower() in (_UNCHANGED.get(self), _IN_TARGET_STATE)
+        code = error.code.lower()
+        return code in (_UNCHANGED.get(self), _IN_TARGET_STATE) or (self.restarts and code == _STARTING)
 
 
 async def request_action(azure: Azure, pool: str, node_id: str, action: NodeAction, drain: str | None) -> None:

@@ -114,6 +114,8 @@ async def find_packages(
     expected = await tagged(azure, version_id) if tag is None else _parse_tag(tag)
     known = (expected and expected[1]) or azure.packages.sha256_of(version_id)
     if (stored := azure.packages.get(known)) is not None:
+        if azure.packages.sha256_of(version_id) != known:
+            azure.packages.put(stored, version_id)  # that of another version, or of a run that was cut off
         return FoundPackages(stored, "from the local store")
     problems: list[str] = []
     on_it = await pools_on(azure, version_id) if candidates is None else candidates

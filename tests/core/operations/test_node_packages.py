@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINE: dict[str, Any] = {"vm_size": "Standard_D2s_v5", "canary": False}
-lines = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(None)
+lines = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool)
 
 
 @pytest.fixture
