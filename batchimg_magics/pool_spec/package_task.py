@@ -24,7 +24,7 @@ __all__ = ["SCRIPT_VARIABLE", "add_package_list", "has_package_list", "user_comm
 SCRIPT_VARIABLE = "BATCHIMG_PACKAGES"
 _LINUX = f"""/bin/sh -c 'eval "${SCRIPT_VARIABLE}"; unset {SCRIPT_VARIABLE}; exec "$@"' batchimg """
 #: The command line without a start task of the user.
-_LINUX_ALONE = f"""/bin/sh -c 'eval "${SCRIPT_VARIABLE}"' batchimg"""
+_LINUX_ALONE = f"""/bin/sh -c 'eval "${SCRIPT_VARIABLE}"; exit 0' batchimg"""
 # Without quotes, which cmd and PowerShell read differently.
 _WINDOWS = f"powershell -NoProfile -NonInteractive -Command Invoke-Expression $env:{SCRIPT_VARIABLE}"
 _CMD = re.compile(r"""(?P<cmd>\s*(?:\S*\\)?cmd(?:\.exe)?\s+/c\s+"?)(?P<rest>.*)""", re.IGNORECASE | re.DOTALL)
@@ -50,7 +50,7 @@ def add_package_list(task: StartTask | None, os_type: str, script: str) -> Start
     line = _combined(task.command_line if task else "", windows=os_type.lower() == "windows")
     if line is None:
         return task
-    # No node waits for a list: without a start task of the user, also a node where this fails accepts tasks.
+    # A list is never worth a node: without a start task of the user, nodes do not wait for it.
     base = task or StartTask(command_line=line, wait_for_success=False)
     environment = {**base.environment, SCRIPT_VARIABLE: script}
     return base.model_copy(update={"command_line": line, "environment": environment})

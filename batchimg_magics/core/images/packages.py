@@ -18,6 +18,7 @@ from batchimg_magics.core.base.package_list import MAX_BYTES, PackageList
 from batchimg_magics.core.base.package_scripts import NODE_FILE
 from batchimg_magics.core.batch import node_files, node_pages, nodes, pools
 from batchimg_magics.errors import AuthenticationError, BatchImgError, NotFoundError, ServiceError, SpecError
+from batchimg_magics.pool_spec.package_task import has_package_list
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId
 
@@ -34,6 +35,8 @@ __all__ = ["FoundPackages", "NodePackages", "find_packages", "pools_on", "read_a
 _PATH = f"startup/wd/{NODE_FILE}"
 #: The most seconds for a node to answer; nodes that are asked at once; and nodes that are tried for one list.
 _NODE_TIMEOUT_S, AT_ONCE, _MOST_TRIED = 90.0, 8, 5
+#: Seconds between two requests for a list that a start task is still writing.
+_LISTING_S = 5.0
 #: States of nodes that serve files, the likeliest first.
 _STATES = ("idle", "running", "waitingforstarttask", "starting", "starttaskfailed", "offline", "unknown")
 _TAG = re.compile(r"(\d{1,7}):([0-9a-f]{64})")
@@ -210,6 +213,23 @@ async def _read_node(azure: Azure, pool: Json, node: NodeStatus) -> NodePackages
 
 
 async def _read_content(azure: Azure, pool: Json, node_id: str) -> bytes:
+    """Return the file of a node; wait while its start task may still be writing it."""
+    lists = has_package_list(str(dig(pool, "properties", "startTask", "commandLine") or ""))
+    while True:
+        try:
+            return await _read_file(azure, pool, node_id)
+        except NotFoundError as error:
+            if not lists or error.code != "FileNotFound" or not await _runs_start_task(azure, pool, node_id):
+                raise
+        await azure.sleep(_LISTING_S)
+
+
+async def _runs_start_task(azure: Azure, pool: Json, node_id: str) -> bool:
+    node = await nodes.read_node(azure, str(pool["name"]), node_id)
+    return node is not None and node.start_task_info is not None and node.start_task_info.state == "running"
+
+
+async def _read_file(azure: Azure, pool: Json, node_id: str) -> bytes:
     name = str(pool["name"])
     try:
         return await node_files.read_content(azure, name, node_id, _PATH, MAX_BYTES + 1)
