@@ -108,7 +108,7 @@ class Supervisor:
         """Kill the processes, run all lines to their end, and return what went wrong."""
         chance = random.Random(self.seed)  # noqa: S311 - the same points in every run
         for index in range(len(self.lines)):
-            self._start(index, chance.randint(1, _LAST_REQUEST))
+            self._start(index, chance.randint(1, _LAST_REQUEST) if self.kills else 0)
         while self._running:
             process, status = os.wait()
             index, was_to_die = self._running.pop(process)
@@ -156,23 +156,35 @@ def run_forked_line(folder: Path, words: Sequence[str], kill_at: int) -> None:
 
 
 def kill_and_compare(
-    folder: Path, lines: Sequence[Sequence[str]], kills: int, seed: int = 0, *, own_program: bool = False
+    folder: Path,
+    lines: Sequence[Sequence[str]],
+    kills: int,
+    seed: int = 0,
+    *,
+    own_program: bool = False,
+    before: Sequence[Sequence[str]] = (),
 ) -> list[str]:
-    """Kill processes on a new state, and return what differs from a state on which the same lines ran in peace."""
+    """Kill processes on a new state, and return what differs from a state on which the same lines ran in peace.
+
+    Without kills, the lines only run at the same time. The lines of `before` ran before, one after the other.
+    """
     for name in ("peace", "war"):
         (folder / name / "files").mkdir(parents=True)
         new_state_file(folder / name / "files")
     peace, war = folder / "peace" / "files", folder / "war" / "files"
     first = read_inventory(peace / "world.db")
-    for line in dict.fromkeys(lines):
-        if status := run_forked(run_killed, peace, line, 0, "max"):
+    for place, line in [
+        *((place, line) for place in (peace, war) for line in before),
+        *((peace, one) for one in lines),
+    ]:
+        if status := run_forked(run_killed, place, line, 0, "max"):
             return [f"{' '.join(line)}: ended with {status} in peace"]
     supervisor = Supervisor(folder / "war", lines, kills, seed, own_program)
     problems = supervisor.run()
     if supervisor.killed < kills:
         problems.append(f"harness: {supervisor.killed} processes were killed")
     # At --speed max, one process has the state alone: nobody who was killed still holds it.
-    for line in dict.fromkeys(lines):
+    for line in dict.fromkeys(lines) if kills else ():
         if status := run_forked(run_killed, war, line, 0, "max"):
             problems.append(f"{' '.join(line)}: run again, ended with {status}")
     found = read_inventory(war / "world.db")
