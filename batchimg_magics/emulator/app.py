@@ -35,6 +35,7 @@ from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError,
 from batchimg_magics.emulator.http.router import Router
 from batchimg_magics.emulator.services import providers, roles, tenants
 from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.database import StateError
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
 if TYPE_CHECKING:
@@ -260,6 +261,14 @@ class App:
         headers["Content-Length"] = str(length)
         return HttpResponse(reply.status, headers, content)
 
+    def _refuse(self, method: str, url: str, headers: Mapping[str, str], error: StateError) -> HttpResponse:
+        """Return the response to a request that the state file cannot serve: it is damaged, or the disk is full."""
+        call, destination = self._call(method, url, headers)
+        call.now = self.clock.now()
+        refusal = Refusal(500, "InternalServerError", f"The emulator cannot use its state file: {error}")
+        shape = planes.error_body(destination.plane, refusal, base=call.base, request_id=call.request_id, now=call.now)
+        return self._write(call, destination.plane, Reply(refusal.status, shape, refusal.headers))
+
     async def __call__(
         self,
         scope: dict[str, Any],
@@ -284,6 +293,8 @@ class App:
             # ASGI cannot drop a connection; a server does so when a response is incomplete.
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
             return
+        except StateError as error:
+            answer = self._refuse(scope["method"], url, headers, error)
         pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
         await send({"type": "http.response.body", "body": answer.body})

@@ -10,6 +10,7 @@ import pytest
 
 from batchimg_magics.emulator import create_app
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.world.database import StateError
 from tests.support.emulator_client import ARM, COMPUTE, IN_GROUP, TOP, EmulatorClient
 
 if TYPE_CHECKING:
@@ -286,3 +287,22 @@ def test_it_takes_part_in_the_lifespan_of_a_server() -> None:
 
     asyncio.run(create_app()({"type": "lifespan"}, receive, send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_a_state_that_cannot_be_used_is_said_in_the_shape_of_each_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app()
+
+    def fail(**_: Any) -> None:
+        raise StateError("lab.db", "database or disk is full")
+
+    async def ask(url: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # its own types for the same thing
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.get(url, headers={"Authorization": "Bearer t"})
+
+    monkeypatch.setattr(app.store, "transaction", fail)
+    for url in (f"{ARM}/subscriptions?api-version={GROUPS}", f"{BATCH}/pools?api-version=2025-06-01"):
+        answer = asyncio.run(ask(url))
+        assert answer.status_code == 500
+        assert "disk is full" in answer.text
+        assert answer.json().get("error", answer.json())["code"] == "InternalServerError"

@@ -173,12 +173,12 @@ _FILES = ("stderr", "stdout")
 TAIL_LINES = 200
 
 
-async def read_log_tail(azure: Azure, pool: str, node_id: str) -> str:
-    """Return the end of a node's start task output; empty where there is none or it cannot be read.
+async def read_log_tail(azure: Azure, pool: str, node_id: str, known: str = "") -> str:
+    """Return what is known of a node, and the end of its start task output; empty where there is none of both.
 
     An unusable node often does not respond: that raises no error.
     """
-    parts = []
+    parts = [known] if known else []
     for name in _FILES:
         path = quote(f"startup/{name}.txt", safe="")
         url = f"/pools/{quote(pool, safe='')}/nodes/{quote(node_id, safe='')}/files/{path}"
@@ -193,7 +193,19 @@ async def read_log_tail(azure: Azure, pool: str, node_id: str) -> str:
 
 
 async def read_failed_node_log(azure: Azure, pool: str) -> str:
-    """Return the start task output of the first node that is unusable or whose start task failed."""
+    """Return what the start task of the first node that is unusable, or whose start task failed, left."""
     nodes = await read_nodes(azure, pool, states_only=True)
-    failed = next((node.id for node in nodes if node.state in BAD), None)
-    return await read_log_tail(azure, pool, failed) if failed else ""
+    if (failed := next((node for node in nodes if node.state in BAD), None)) is None:
+        return ""
+    return await read_log_tail(azure, pool, failed.id, await _exit_code_text(azure, pool, failed))
+
+
+async def _exit_code_text(azure: Azure, pool: str, node: NodeStatus) -> str:
+    if node.state != "starttaskfailed":
+        return ""
+    try:
+        found = await read_node(azure, pool, node.id)
+    except ServiceError:
+        return ""
+    start = found.start_task_info if found is not None else None
+    return "" if start is None or start.exit_code is None else f"exit code {start.exit_code}"

@@ -115,7 +115,7 @@ def test_without_packages_the_nodes_have_no_list(session: Session) -> None:
 
 def test_a_start_task_that_fails_fails_as_before(session: Session) -> None:
     line = "/bin/bash -c 'echo hello; exit 3'"
-    with pytest.raises(ResizeError, match="stdout: hello"):
+    with pytest.raises(ResizeError, match=r"node \w+_d exit code 3; stdout: hello"):
         session.create("p", from_vm="prep-vm", nodes=1, start_task=line, **{**LINE, "canary": True})
     (node,) = session.nodes("p").itertuples()
     assert (node.state, node.exit_code) == ("starttaskfailed", 3)
