@@ -29,6 +29,7 @@ from batchimg_magics.emulator.arm import (
 from batchimg_magics.emulator.batch.model import network_access
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.asgi import answer_lifespan, read_body
 from batchimg_magics.emulator.http.decoding import decode_body
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
 from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError, Refusal, Reply, Routes
@@ -277,11 +278,11 @@ class App:
     ) -> None:
         """Implement ASGI: HTTP, and the lifespan protocol of servers."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await answer_lifespan(receive, send)
             return
         if scope["type"] != "http":
             raise RuntimeError(f"the emulator supports HTTP, not {scope['type']}")
-        body = await _body(receive)
+        body = await read_body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope.get("raw_path") or scope["path"].encode()
         query = scope.get("query_string", b"")
@@ -386,22 +387,3 @@ def _answer_decoded(call: Call, route: Route) -> Reply:
     reply = route.handler(call)
     resources.note_creation(call, before)
     return reply
-
-
-async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-async def _lifespan(
-    receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
-) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
