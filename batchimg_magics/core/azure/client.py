@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
@@ -22,7 +21,7 @@ from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
 from batchimg_magics.core.azure.outages import OutagePolicy
 from batchimg_magics.core.azure.service_clock import ServiceClock
-from batchimg_magics.errors import BatchImgError, NotFoundError, ServiceError
+from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
 
 if TYPE_CHECKING:
@@ -324,8 +323,6 @@ class Azure:
     ) -> AsyncHttpResponse:
         """Send a request that no SDK client in use has a call for. Parameters and errors are those of `get`."""
         endpoint = self.cloud.resource_manager if plane == "arm" else await self._data_plane()
-        if (host := urlsplit(url).hostname) not in (None, urlsplit(endpoint).hostname):
-            raise ServiceError(f"a link leads to another host, {host}, and was not followed")
         if (reader := self._readers.get(plane)) is None:
             scopes = {"arm": self.cloud.arm_scope, "batch": self.cloud.batch_scope}
             reader = self._readers[plane] = pipeline.create_pipeline(

@@ -79,16 +79,31 @@ class TokenHosts(SansIOHTTPPolicy[Any, Any]):
         Raises
         ------
         ServiceError
-            It is another one.
+            It is another one, or the URL has a user name.
         """
-        host = urlsplit(request.http_request.url).hostname or ""
-        own = [urlsplit(one).hostname or "" for one in self._endpoints()]
-        # Resource Manager has regional hosts below its own.
-        if not any(host == one or host.endswith(f".{one}") for one in own):
-            raise ServiceError(
-                f"a link leads to another host, {host}, and was not followed",
-                hint="no token is sent there; check what answers in place of Azure, such as a proxy",
-            )
+        scheme, host, port = _origin(request.http_request.url)
+        for own_scheme, own_host, own_port in map(_origin, self._endpoints()):
+            # Resource Manager has regional hosts below its own.
+            if own_host and (scheme, port) == (own_scheme, own_port) and f".{host}".endswith(f".{own_host}"):
+                return
+        raise ServiceError(
+            f"a link leads to another host, {scheme}://{host}:{port}, and was not followed",
+            hint="no token is sent there; check what answers in place of Azure, such as a proxy",
+        )
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    """Return the scheme, the host and the port of a URL; the host is what stands there if it is not only a host.
+
+    Programs disagree on where the host begins in a URL with a user name or a backslash: such a host is nobody's.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        port = 0
+    plain = not set("@\\") & set(parts.netloc)
+    return parts.scheme, (parts.hostname or "") if plain else f"{parts.netloc}/", port
 
 
 def create_pipeline(

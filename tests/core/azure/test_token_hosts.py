@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from azure.core.pipeline import PipelineContext, PipelineRequest
+from azure.core.rest import HttpRequest
 
-from batchimg_magics.errors import BatchImgError
+from batchimg_magics.core.azure.pipeline import TokenHosts
+from batchimg_magics.errors import BatchImgError, ServiceError
 from tests.support.connections import wrapped_session
 from tests.support.forwarding_transport import ForwardingTransport
 
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ELSEWHERE = "https://evil.example.com/subscriptions/x"
+OWN = "management.azure.com"
+#: Other hosts, and what looks like the service's own.
+PLACES = (
+    "evil.example.com", "EVIL.example.COM", "evil.example.com.", f"{OWN}.evil.example.com", f"evil{OWN}",
+    f"{OWN}.", f"{OWN}:8443", f"{OWN}:99999999", f"{OWN}@evil.example.com", f"{OWN}:443@evil.example.com",
+    f"evil.example.com@{OWN}", f"evil.example.com\\@{OWN}", "169.254.169.254", "[::1]",
+)  # fmt: skip
 
 
 def _unchanged(_: Any, answer: Any) -> Any:
@@ -32,7 +42,7 @@ class Misleading(ForwardingTransport):
     hosts: set[str] = field(default_factory=set)
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
-        self.hosts.add(request.url.split("/")[2])
+        self.hosts.add("/".join(request.url.split("/")[:3]))
         return self.change(request, await self.inner.send(request, **kwargs))
 
 
@@ -61,7 +71,7 @@ def redirect(request: Any, answer: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("change", "verb"),
-    [(next_link, "images"), (next_link, "pools"), (next_link, "vms"), (operation, "create"), (redirect, "vms")],
+    [(next_link, "images"), (next_link, "pools"), (operation, "create"), (redirect, "vms"), (redirect, "create")],
 )
 def test_no_token_is_sent_to_another_host(change: Callable[[Any, Any], Any], verb: str) -> None:
     options = {"name": "genomics", "from_vm": "prep-vm", "vm_size": "Standard_D4s_v5"} if verb == "create" else {}
@@ -71,3 +81,31 @@ def test_no_token_is_sent_to_another_host(change: Callable[[Any, Any], Any], ver
             getattr(session, verb)(**options)
         assert line.hosts
         assert not [host for host in line.hosts if "evil" in host]
+
+
+@pytest.mark.parametrize("origin", [*(f"https://{place}" for place in PLACES), f"http://{OWN}"])
+def test_no_link_leads_to_what_looks_like_the_service(origin: str) -> None:
+    def link(_: Any, answer: Any) -> Any:
+        body = json.loads(answer.answer.body) | {"nextLink": f"{origin}/subscriptions/x"}
+        return _changed(answer, body=msgspec.json.encode(body)) if "value" in body else answer
+
+    with wrapped_session(Misleading, state=":memory:", speed="max") as (session, line):
+        session.pools()
+        before = set(line.hosts)
+        line.change = link
+        with contextlib.suppress(BatchImgError):  # it is no list, or the link cannot be read
+            session.vms()
+        assert line.hosts == before
+
+
+def test_own_hosts_are_known_in_upper_case_with_their_port_and_below() -> None:
+    policy = TokenHosts(lambda: [f"https://{OWN}", "https://"])
+    for good in (f"https://{OWN.upper()}/x", f"https://{OWN}:443/x", f"https://eastus2.{OWN}/x?a=@b"):
+        policy.on_request(_request(good))
+    for place in PLACES:
+        with pytest.raises(ServiceError, match="was not followed"):
+            policy.on_request(_request(f"https://{place}/x"))
+
+
+def _request(url: str) -> PipelineRequest[Any]:
+    return PipelineRequest(HttpRequest("GET", url), PipelineContext(None))
