@@ -14,6 +14,7 @@ from tests.bench import (
     clients,
     command_line,
     emulator_speed,
+    masking,
     memory,
     node_map,
     node_table,
@@ -43,6 +44,7 @@ BENCHES: dict[str, Bench] = {
     "clients": clients.rows,
     "node-map": node_map.rows,
     "records": records.rows,
+    "masking": masking.rows,
 }
 HEADS = ("work", "unit", "ours", "peer", "ratio", "limit", "of limit", "goal", "met")
 OUT = Path("build/bench.json")
