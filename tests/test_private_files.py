@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics import Session
+from tests.support.connections import read_pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,3 +66,38 @@ def test_a_world_holds_no_password_and_no_key(tmp_path: Path, monkeypatch: pytes
     kept = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
     assert b"startTask" in kept
     assert not [name for name in names if f"Pr0be{name}".encode() in kept]
+
+
+def test_secrets_of_tasks_are_encrypted_in_a_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://lab.blob.core.windows.net/c/setup.sh?sv=2024-11-04&sp=r&sig=Pr0beSIGNATURE%3D"
+    monkeypatch.setenv("MY_TOKEN", "Pr0beTOKEN!x")
+    monkeypatch.setenv("MY_URL", url)
+    task = {
+        "command_line": "/bin/true",
+        "environment": {"API_TOKEN": "env:MY_TOKEN", "COLOUR": "green", "ODD": "sealed-value:abc"},
+        "resource_files": [{"url": "env:MY_URL", "path": "setup.sh"}],
+    }
+    line = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "nodes": 0, "spec": {"start_task": task}}
+
+    def read() -> dict[str, str]:
+        with Session() as session:
+            session.connect(state=str(tmp_path / "world.db"), speed="max")
+            shown = read_pool(session)["properties"]["startTask"]
+            values = {one["name"]: one["value"] for one in shown["environmentSettings"]}
+            return {**values, "url": shown["resourceFiles"][0]["httpUrl"]}
+
+    with Session() as session:
+        session.connect(state=str(tmp_path / "world.db"), speed="max")
+        session.create("genomics", **line)
+        assert set(session.create("genomics", **line).action) == {"exists"}
+    kept = b"".join(one.read_bytes() for one in tmp_path.rglob("world.db*"))
+    assert b"COLOUR" in kept
+    assert b"Pr0be" not in kept
+    (key,) = tmp_path.rglob("state.key")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    found = read()
+    assert (found["API_TOKEN"], found["COLOUR"], found["ODD"]) == ("Pr0beTOKEN!x", "green", "sealed-value:abc")
+    assert url.startswith(found["url"])  # signatures are not shown here
+    key.unlink()
+    found = read()
+    assert (found["API_TOKEN"], found["COLOUR"], found["url"]) == ("", "green", "")

@@ -27,6 +27,12 @@ from batchimg_magics.emulator.world.database import (
     state_error,
 )
 from batchimg_magics.emulator.world.open_mark import OpenMark
+from batchimg_magics.emulator.world.sealed_values import (
+    has_sealed_values,
+    may_have_secrets,
+    open_values,
+    seal_values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,8 +251,16 @@ class Store:
     def put(self, item: Item) -> None:
         """Store the resource, in place of one with the same id."""
         self._check_writable()
-        row = (item.key, item.kind, msgspec.json.encode(item.doc), msgspec.json.encode(item.hidden))
+        row = (item.key, item.kind, self._encoded(item.doc), self._encoded(item.hidden))
         self._rows("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", (*row, row_checksum(*row)))
+
+    def _encoded(self, part: dict[str, Any]) -> bytes:
+        """Return a part of a row; secrets are encrypted in a file."""
+        encoded = msgspec.json.encode(part)
+        if self.path == ":memory:" or not may_have_secrets(encoded):
+            return encoded
+        sealed = seal_values(part)
+        return encoded if sealed is None else msgspec.json.encode(sealed)
 
     def _item(self, row: tuple[str, str, bytes, bytes, int | None]) -> Item:
         key, kind, doc, hidden, checksum = row
@@ -257,7 +271,7 @@ class Store:
         try:
             intact = checksum is None or row_checksum(*row) == checksum
             if intact:
-                return [msgspec.json.decode(part) for part in parts]
+                return [_value(part) for part in parts]
         except (msgspec.DecodeError, TypeError, UnicodeError):
             pass  # not what was written, either
         raise StateError(self.path, f"the state is damaged: {name} is not as it was written")
@@ -369,3 +383,8 @@ class Store:
     def new_guid(self, purpose: str) -> str:
         """Return a GUID that is unique in this state."""
         return str(uuid.UUID(hex=self.new_token(purpose)[:32], version=4))
+
+
+def _value(part: bytes) -> Any:  # noqa: ANN401 - JSON
+    found = msgspec.json.decode(part)
+    return open_values(found) if has_sealed_values(part) else found
