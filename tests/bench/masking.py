@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RUNS, CAPTIONS, GOAL_MS_PER_MB, GOAL_US = 15, 1000, 1000.0, 100.0
 LINE = "2026-03-01T10:00:00Z pool genomics: 500 of 1,000 nodes are idle (image 1.0.3 in eastus, key vault kv-lab)\n"
-SECRET = 'DefaultEndpointsProtocol=https;AccountName=lab;AccountKey=Zm9vYmFyYmF6;sig=abc%2Bdef%3D "password": "x1y2"\n'
+HIDDEN = 'DefaultEndpointsProtocol=https;AccountName=lab;AccountKey=Zm9vYmFyYmF6;sig=abc%2Bdef%3D "password": "x1y2"\n'
 CAPTION = "pool genomics: 1,000 of 1,000 nodes idle after 6 min 12 s; about 0.19 USD per node and hour; expires in 8 h"
 
 
@@ -22,7 +22,7 @@ def rows() -> Iterator[Row]:
     plain = LINE * (1_000_000 // len(LINE))
     for what, text in (
         ("log lines", plain),
-        ("a tenth with secrets", (LINE * 9 + SECRET) * (len(plain) // len(LINE * 9 + SECRET))),
+        ("a tenth with secrets", (LINE * 9 + HIDDEN) * (len(plain) // len(LINE * 9 + HIDDEN))),
     ):
         yield _measured(f"mask 1 MB: {what}", text, 1, "ms", 1000.0, GOAL_MS_PER_MB)
     yield _measured("mask a caption", CAPTION, CAPTIONS, "us", 1e6, GOAL_US)
