@@ -385,6 +385,7 @@ class Store:
         return str(uuid.UUID(hex=self.new_token(purpose)[:32], version=4))
 
 
-def _value(part: bytes) -> Any:  # noqa: ANN401 - JSON
+def _value(part: bytes | str) -> Any:  # noqa: ANN401 - JSON; SQLite keeps what others wrote as text as it is
     found = msgspec.json.decode(part)
-    return open_values(found) if has_sealed_values(part) else found
+    encoded = part.encode() if isinstance(part, str) else part
+    return open_values(found) if has_sealed_values(encoded) else found

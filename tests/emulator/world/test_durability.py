@@ -21,8 +21,14 @@ WRITER = f"""
 import itertools, json, sys
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.world.clock import AcceleratedClock
+from batchimg_magics.emulator.world.database import StateBusyError
 from batchimg_magics.emulator.world.store import Store
-store = Store(sys.argv[1], start=0.0)
+while True:
+    try:
+        store = Store(sys.argv[1], start=0.0)
+        break
+    except StateBusyError:  # opening does not wait long for the other writer, which never rests
+        pass
 app = App(store, AcceleratedClock(store, 60.0))
 properties = {{"creationData": {{"createOption": "Empty"}}, "diskSizeGB": 4}}
 body = json.dumps({{"location": "eastus", "properties": properties}})
