@@ -30,7 +30,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"batch"},
         {"estimates", "images"},
         {"scaling", "checks"},
-        {"lock"},
+        {"lock", "runs"},
         {"operations"},
     ),
     f"{PACKAGE}.emulator": (

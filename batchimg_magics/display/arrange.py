@@ -115,7 +115,7 @@ def arrange(
     attrs
         The facts beside the table: ``warnings``, ``text``, ``role`` with ``show_role``, ``all_rows`` (the number of
         rows where the table has only some), ``more`` (how to see the others), ``empty`` (what to do if there are no
-        rows; by default, that of the verb).
+        rows; by default, that of the verb), ``input_columns`` (names of columns that come first).
     rows
         The number of all rows of the table, if `columns` has the first ones only.
     """
@@ -123,7 +123,7 @@ def arrange(
     count = max((len(values) for values in columns.values()), default=0)
     total = max(rows, count, int(facts.get("all_rows") or 0))
     day = _common_day(columns)
-    shown = _ordered_columns(columns, verb, view)
+    shown = _ordered_columns(columns, verb, view, facts.get("input_columns") or ())
     kept, lines = _fold(shown if day is None else [_without_day(one, columns[one.name]) for one in shown], view)
     if count < total:
         lines.insert(0, f"rows shown: {count} of {total}" + (f"; {facts['more']}" if facts.get("more") else ""))
@@ -139,10 +139,11 @@ def arrange(
     )
 
 
-def _ordered_columns(columns: Columns, verb: str, view: View) -> list[ShownColumn]:
+def _ordered_columns(columns: Columns, verb: str, view: View, inputs: Sequence[str]) -> list[ShownColumn]:
     forms = {column.name: column.form for column in SCHEMAS.get(verb, ())}
-    order = [name for name in column_order(verb) if name in columns]
-    order += [name for name in columns if name not in forms]
+    order = [name for name in inputs if name in columns and name not in forms]
+    order += [name for name in column_order(verb) if name in columns]
+    order += [name for name in columns if name not in forms and name not in order]
     shown = [_column(name, columns[name], forms.get(name, "plain"), matters=name in view.first) for name in order]
     if "ok" in columns and any(one.form == "severity" for one in shown):
         shown = [_judged(one, columns["ok"]) if one.form == "severity" else one for one in shown if one.name != "ok"]

@@ -16,6 +16,8 @@ __all__ = ["escape_braces", "format_line", "needs_body", "option_flag", "pool_na
 
 #: Keywords with several values, whose option has one value and a singular name.
 _PLURALS = {"data_snapshots": "data_snapshot"}
+#: A table of the notebook on a line.
+_VARIABLE = re.compile(r"\$[^\W\d]\w*")
 #: Options for the value False of keywords whose default is neither True nor False.
 _NEGATIVE_FLAGS = {"canary": "--no-canary", "prices": "--no-prices"}
 
@@ -35,7 +37,7 @@ def format_line(verb: str, options: Mapping[str, Any], *, cell: bool = False) ->
     cell
         Whether it is the first line of a cell with a body.
     """
-    words = [verb, *map(_quote, pool_names(options))]
+    words, tail = [verb, *map(_quote, pool_names(options))], ""
     for key, value in options.items():
         # Compared by identity: 0 equals False, but `--nodes 0` must be kept.
         if key == "name" or value is None or value in ((), [], {}):
@@ -43,11 +45,13 @@ def format_line(verb: str, options: Mapping[str, Any], *, cell: bool = False) ->
         if value is False:
             words += [flag for keyword, flag in _NEGATIVE_FLAGS.items() if keyword == key]
             continue
-        if needs_body(key, value):
+        if key == "command" and isinstance(value, (list, tuple)):
+            tail = f" -- {' '.join(map(_quote, value))}"  # braces there are columns of a table
+        elif needs_body(key, value):
             cell = True  # a value given in Python that belongs in the cell's body
         else:
             words += _option_words(option_flag(key), value)
-    return f"{'%%' if cell else '%'}batchimg {escape_braces(' '.join(words))}"
+    return f"{'%%' if cell else '%'}batchimg {escape_braces(' '.join(words))}{tail}"
 
 
 def escape_braces(line: str) -> str:
@@ -94,12 +98,14 @@ def _option_words(option: str, value: object) -> list[str]:
 
 
 def _quote(value: object) -> str:
+    if (written := getattr(value, "on_line", None)) is not None:
+        return str(written) if _VARIABLE.fullmatch(str(written)) else shlex.quote(mask_tokens(str(written)))
     return shlex.quote(mask_tokens(value_text(value) if isinstance(value, int) else str(value)))
 
 
 def needs_body(key: str, value: object) -> bool:
     """Return whether a value cannot be an option, but belongs in the cell's body."""
-    if key == "start_task" and isinstance(value, dict):
+    if (key == "start_task" and isinstance(value, dict)) or (key == "command" and isinstance(value, str)):
         return True
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return any(isinstance(one, (dict, list, tuple)) for one in inside)

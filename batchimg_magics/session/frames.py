@@ -105,6 +105,8 @@ def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
     import pandas as pd
 
     made: ExtensionArray
+    if column.dtype:
+        return _array_of_dtype(column, values)
     if len(values) > 1 and not isinstance(values, TimeColumn) and _is_constant(values):
         made = _array(column, values[:1]).repeat(
             len(values)
@@ -117,6 +119,27 @@ def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
     if column.kind == "bool" and None not in plain:
         plain = np.frombuffer(bytearray(plain), bool)  # the same result in a tenth of the time
     made = pd.array(plain, dtype=dtype)
+    return made
+
+
+def _array_of_dtype(column: Column, values: Sequence[Any]) -> ExtensionArray:
+    """Return the values of a column of a user's table with the dtype that it had, or one that has missing values."""
+    import pandas as pd
+
+    made: ExtensionArray
+    try:
+        series = pd.Series(list(values), dtype="string" if column.kind == "text" else DTYPES[column.kind])
+        if column.dtype == "object":
+            series = series.astype(object).where(series.notna(), None)
+        elif column.kind == "text" and column.dtype.startswith("datetime64"):
+            series = pd.to_datetime(series, format="ISO8601").astype(column.dtype)
+        elif column.kind == "text" and column.dtype.startswith("timedelta64"):
+            series = pd.to_timedelta(series).astype(column.dtype)
+        else:
+            series = series.astype(column.dtype)
+    except (TypeError, ValueError):  # it has missing values, or this pandas has no such dtype
+        return _array(replace(column, dtype=""), values)
+    made = series.array
     return made
 
 

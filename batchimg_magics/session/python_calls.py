@@ -84,8 +84,10 @@ class PythonCalls(Verbs):
 
     def _run_frame(self, verb: str, options: dict[str, Any], pool: str = "") -> pd.DataFrame:
         from batchimg_magics.session import foreground, progress
+        from batchimg_magics.session.input_tables import plain_tables
         from batchimg_magics.session.record_output import Recorder
 
+        options = plain_tables(verb, options)
         display = progress.bars(shown=self._progress is not False and not callable(self._progress))
         with Recorder(self, verb, options, display) as recorder:
             if not options.pop("wait", True):

@@ -21,6 +21,7 @@ from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.line import pool_names
 from batchimg_magics.session import forked, local_verbs
+from batchimg_magics.session.input_tables import plain_tables
 from batchimg_magics.session.loop import call_with_service_time, run_loop, run_timed, run_verb, shut_down
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
@@ -242,6 +243,7 @@ class Session(PythonCalls):
         entry = load_verb(verb)
         if entry.start is None:
             raise SpecError(f"{verb} is available in a notebook or on the command line only")
+        options = plain_tables(verb, options)
         if entry.complete is not None:
             options = entry.complete(options)
         verb_call = entry.start(connection, **{key: value for key, value in options.items() if key != "wait"})
@@ -284,7 +286,7 @@ class Session(PythonCalls):
         verb_run.start(run_timed(connection.connection_table(opened, verb_run.board), verb_run.board))
         return verb_run
 
-    def run(self, verb: str, /, **options: Any) -> Table:
+    def run_table(self, verb: str, /, **options: Any) -> Table:
         """Run a verb to its end and return its table.
 
         Raises

@@ -133,12 +133,18 @@ class VerbRun:
     @property
     def _body(self) -> dict[str, Any]:
         """What its line does not show: the body of a cell, and what belongs there."""
-        found = {key: value for key, value in self.options.items() if key == "spec" or needs_body(key, value)}
+        found = {
+            key: value
+            for key, value in self.options.items()
+            if key == "spec" or needs_body(key, value) or hasattr(value, "on_line")
+        }
         return {key: value.strip() if isinstance(value, str) else value for key, value in found.items()}
 
     @property
     def stop_line(self) -> str:
         """The line that stops its operations in Azure."""
+        if self.board.stop_line:
+            return self.board.stop_line
         return f"%batchimg stop-resize {shlex.quote(str(self.options.get('name', '')))}"
 
     @classmethod
@@ -152,7 +158,9 @@ class VerbRun:
 
     @property
     def has_stop_line(self) -> bool:
-        """Whether `stop_line` stops it: a resize that it may have begun."""
+        """Whether `stop_line` stops it: a resize that it may have begun, or a run."""
+        if self.board.stop_line:
+            return True
         return self.changes_pool and bool(self.options.get("name")) and not self._creates_image
 
     @property
@@ -209,9 +217,10 @@ class VerbRun:
             line = f"%batchimg cleanup --delete --pool {shlex.quote(str(self.options.get('name', '')))} --older-than 0h"
             begun = self.verb == "create" and self.board.activities()
             stop = f", or delete what it has created with `{line}`" if begun and not pending else ""
+        see = f"see it with `{self.board.see_line}`, " if self.board.see_line else ""
         return DetachedError(
             f"{self.label}: interrupted. Operations that were already started continue in Azure",
-            hint=f"resume with `{self.resume_line}`{stop}{pending}",
+            hint=f"{see}resume with `{self.resume_line}`{stop}{pending}",
         )
 
     def _enter_time_block(self) -> None:

@@ -41,8 +41,8 @@ WITHHELD = 3
 #: The exit status of a shell for a program that Ctrl-C ended, and for one whose output nobody reads.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 EXIT_STATUS = (
-    "Exit status: 0 done, 1 failed, or `verify` found a difference, 2 the line is not valid and nothing was done, "
-    "3 nothing was done because --yes was missing, 130 after Ctrl-C."
+    "Exit status: 0 done, 1 failed, or `verify` found a difference, or a row of a run failed, 2 the line is not "
+    "valid and nothing was done, 3 nothing was done because --yes was missing, 130 after Ctrl-C."
 )
 
 
@@ -140,7 +140,17 @@ def _run(parsed: line_parser.ParsedLine) -> int:
         remember_names(table, str(parsed.shared.get("profile", "")))
         if parsed.options.get("plot"):
             _write_plot(table, str(parsed.options["name"]))
-        return WITHHELD if table.attrs.get("withheld") else 1 if table.attrs.get("differing") else 0
+        return (
+            WITHHELD
+            if table.attrs.get("withheld")
+            else 1
+            if table.attrs.get("differing") or _has_failed_rows(table)
+            else 0
+        )
+
+
+def _has_failed_rows(table: Table) -> bool:
+    return table.verb in ("run", "results") and bool(table.attrs.get("failed"))
 
 
 def _output_format(parsed: line_parser.ParsedLine) -> str:

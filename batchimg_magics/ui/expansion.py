@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.ui.line_words import Word
 
-__all__ = ["FORMULA_VARIABLES", "expand_body", "expand_words"]
+__all__ = ["FORMULA_VARIABLES", "evaluate_reference", "expand_body", "expand_words"]
 
 #: Names of Batch, never of a notebook. Source: "Batch runtime environment variables"; "Create a formula to
 #: automatically scale compute nodes": variables.
@@ -133,6 +133,25 @@ def _value(reference: Reference, variables: Mapping[str, Any]) -> str | float:
         except (ValueError, TypeError) as error:
             raise _evaluation_error(reference, error) from error
     return _allowed_value(value, reference.code)
+
+
+def evaluate_reference(reference: Reference, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any object
+    """Return the object that a reference names, whatever its type; None if there is no such variable.
+
+    Raises
+    ------
+    SpecError
+        The expression raises an error.
+    """
+    try:
+        if not reference.is_dollar:
+            return _evaluate(reference, variables)
+        value = variables.get(reference.code)
+        for name in reference.attributes:
+            value = getattr(value, name, None)
+    except _UnknownName:
+        return None
+    return value
 
 
 def _dollar_value(reference: Reference, variables: Mapping[str, Any]) -> str | float:

@@ -166,7 +166,8 @@ def parse_line(
         The line has ``-h`` or ``--version``.
     """
     hint = f"usage: {prog} VERB ..."
-    _, rest = _Parser(shared, hint=hint).parse_known_args(list(words))
+    before = list(words)[: list(words).index("--")] if "--" in words else list(words)
+    _, rest = _Parser(shared, hint=hint).parse_known_args(before)
     name = rest[0] if rest else "help"
     if name in ("-h", "--help"):
         raise HelpRequested(verbs_overview(prog, commands, shared, epilog))
@@ -176,6 +177,7 @@ def parse_line(
         raise unknown_verb_error(name, tuple(dict.fromkeys(usage.split()[0] for usage, _ in commands)))
     verb = load_verb(name)
     shared = _shared_beside(verb, shared)
+    words, after = _split_dashes(verb, words)
     given, rest = _Parser(shared, hint=hint).parse_known_args(list(words))
     others = rest[1:]
     verb_arguments, extra = _parser(prog, name, shared).parse_known_args(_with_implied_values(verb, others))
@@ -183,11 +185,23 @@ def parse_line(
         raise _unexpected_argument_error(extra, verb, prog)
     # An option that the front end and the verb share (connect --profile) belongs to the verb.
     options = _read_options(verb.options, vars(given) | vars(verb_arguments))
+    if after is not None:
+        if verb.words_after_dashes in options:
+            raise SpecError(f"--{verb.words_after_dashes} and -- cannot be combined", hint="use one of them")
+        options[verb.words_after_dashes] = after
     return ParsedLine(
         verb,
         options,
         {name: value for name, value in _read_options(shared, vars(given)).items() if name not in options},
     )
+
+
+def _split_dashes(verb: Verb, words: Sequence[str]) -> tuple[Sequence[str], tuple[str, ...] | None]:
+    """Return the words before ``--`` and those after it, of a verb that takes a command; None: there is none."""
+    if not verb.words_after_dashes or "--" not in words:
+        return words, None
+    place = list(words).index("--")
+    return words[:place], tuple(words[place + 1 :])
 
 
 def _shared_beside(verb: Verb, shared: tuple[Option, ...]) -> tuple[Option, ...]:

@@ -20,7 +20,7 @@ from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.pool_spec.line import pool_names
 from batchimg_magics.session.foreground import run_with_progress
 from batchimg_magics.session.progress import bars
-from batchimg_magics.ui import help_text, line_parser
+from batchimg_magics.ui import command_lines, help_text, line_parser
 from batchimg_magics.ui.cell_completion import complete_cell, verb_at_cursor
 from batchimg_magics.ui.completion import Candidate
 from batchimg_magics.ui.expansion import expand_body, expand_words
@@ -80,13 +80,17 @@ class BatchImgMagics(Magics):
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
     ) -> pd.DataFrame | DOMWidget | None:
         """Turn one prepared Azure VM into an Azure Batch pool of any size."""
+        line, command = command_lines.split_command(line)
         target, words = _split_assignment(split_line(line).words)
         if not words and cell and (first := next(iter(cell.split()), "")) in VERB_NAMES:
             raise SpecError("the verb is missing after %%batchimg", hint=f"write it there: %%batchimg {first} ...")
         variables = {**self._shell.user_ns, **(local_ns or {})}
         try:
-            parsed = line_parser.parse_line(expand_words(words, variables, _code_options(words)))
-            options = {**parsed.options, **_body(parsed, cell or "", variables)}
+            words, tables = command_lines.take_tables(words, variables)
+            line_words = [*expand_words(words, variables, _code_options(words)), *command_lines.split_words(command)]
+            parsed = line_parser.parse_line(line_words)
+            options = {**parsed.options, **tables}
+            options |= _body(parsed, options, cell or "", variables)
         except line_parser.HelpRequested as answer:
             print(answer)  # noqa: T201 - IPython's way to show text
             return None
@@ -200,14 +204,16 @@ def _code_options(words: tuple[Word, ...]) -> set[str]:
     return {option.flag for option in load_verb(name).options if option.is_code} if name in VERB_NAMES else set()
 
 
-def _body(parsed: line_parser.ParsedLine, cell: str, variables: Mapping[str, Any]) -> dict[str, str]:
+def _body(
+    parsed: line_parser.ParsedLine, options: Mapping[str, Any], cell: str, variables: Mapping[str, Any]
+) -> dict[str, str]:
     verb = parsed.verb
     if all(line.lstrip()[:1] in ("", "#") for line in cell.splitlines()):
         return {}  # comments only
     if not (verb.takes_body or verb.text_body):
         raise SpecError(f"{verb.name} takes no cell body", hint=f"write it as a line: %batchimg {verb.usage}")
     keyword = verb.text_body or "spec"
-    if keyword in parsed.options:
+    if keyword in options:
         raise SpecError(f"--{keyword} and a cell body cannot be combined", hint="use one of them")
     return {keyword: cell if verb.text_body else expand_body(cell, variables)}
 

@@ -23,7 +23,8 @@ __all__ = ["LOCAL_VERBS", "SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb
 _ORDER = (
     "connect", "profiles", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "show", "create", "plan",
     "update",
-    "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "lock",
+    "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate", "run",
+    "results", "runs", "stop-run", "lock",
     "verify", "record", "status",
 )  # fmt: skip
 #: The verbs that need no connection; the session runs them itself.

@@ -79,6 +79,8 @@ class Option:
         For a positional argument: whether it can be omitted.
     annotation
         The type of the keyword in Python, where it differs from the type of the value on a line.
+    is_table
+        Whether its value can be a DataFrame of the notebook, given by the name of a variable.
     is_code
         Whether its value is a command line or a formula, in which ``$`` has a meaning of its own.
     short
@@ -103,6 +105,7 @@ class Option:
     optional: bool = False
     annotation: str = ""
     implied: str = ""
+    is_table: bool = False
     is_code: bool = False
     short: str = ""
     told_by: str = ""
@@ -172,6 +175,8 @@ class Verb:
         Whether the body of a cell (YAML) is its input; it then takes all fields of `PoolSpec`.
     text_body
         The option whose value can be the body of a cell instead, as it is.
+    words_after_dashes
+        The option whose value is the words after ``--``, as they are.
     changes
         Whether it changes a pool: such verbs run one at a time per pool.
     complete
@@ -189,6 +194,7 @@ class Verb:
     raises: tuple[tuple[str, str], ...] = ()
     takes_body: bool = False
     text_body: str = ""
+    words_after_dashes: str = ""
     changes: bool = False
     complete: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     extra_tables: tuple[tuple[str, str], ...] = ()
@@ -204,6 +210,8 @@ class Verb:
         parts = [self.name, *(option.usage for option in self.options if option.is_positional)]
         if any(not option.is_positional for option in self.options):
             parts.append("[options]")
+        if self.words_after_dashes:
+            parts.append("-- COMMAND ...")
         return " ".join(parts)
 
 

@@ -35,7 +35,7 @@ def _measured(shell: InteractiveShell, what: str, options: dict[str, Any], whole
     frame = shell.run_line_magic("batchimg", "nodes genomics")
     bundle = shell.display_formatter.format(frame)[0]
     session = shell.magics_manager.registry["BatchImgMagics"].session
-    table = session.run("nodes", name="genomics")
+    table = session.run_table("nodes", name="genomics")
     seconds = _seconds(lambda: finished_record("nodes", options, session.connection, None, table))
     shown = sum(len(text) for name, text in bundle.items() if name != MIME_TYPE)
     return Row(

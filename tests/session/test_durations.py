@@ -49,10 +49,10 @@ def test_every_number_of_a_create_is_the_same(session: Session) -> None:
     assert lines.last == [f"create g: done · {format_duration(seconds)}"]
     waited = run_with_progress(session, "wait", {"name": "g"}, lines)
     assert waited.rows()[0]["seconds"] == waited.attrs["seconds"]
-    stopped = session.run("stop-resize", name="g")
+    stopped = session.run_table("stop-resize", name="g")
     assert stopped.rows()[0]["seconds"] == stopped.attrs["seconds"]
     for verb, options in {"vms": {}, "pools": {}, "nodes": {"name": "g"}, "resize": {"name": "g", "nodes": 25}}.items():
-        assert isinstance(session.run(verb, **options).attrs["seconds"], float)
+        assert isinstance(session.run_table(verb, **options).attrs["seconds"], float)
     assert "seconds" in session.connect().attrs
 
 
@@ -99,7 +99,7 @@ def test_a_failure_tells_its_duration_too(session: Session) -> None:
 def test_a_plan_takes_as_long_as_it_says(vm: str, nodes: int) -> None:
     options = {"name": "g", "from_vm": vm, "vm_size": "Standard_D4s_v5", "nodes": nodes}
     with Session() as session:
-        planned = re.search(r"about (\d+) min", session.run("plan", **options).caption)
+        planned = re.search(r"about (\d+) min", session.run_table("plan", **options).caption)
         assert planned is not None
         running = session.begin("create", **options)
         seconds = running.result().attrs["seconds"]
@@ -111,7 +111,7 @@ def test_a_plan_takes_as_long_as_it_says(vm: str, nodes: int) -> None:
 
 
 def test_a_resize_tells_its_steps_and_how_long_they_usually_take(session: Session) -> None:
-    session.run("create", name="g", **{**CREATE_OPTIONS, "spot": 0, "nodes": 2})
+    session.run_table("create", name="g", **{**CREATE_OPTIONS, "spot": 0, "nodes": 2})
     running = session.begin("resize", name="g", nodes=20)
     running.result()
     plan = running.progress().plan

@@ -31,6 +31,8 @@ class Column:
         For ``word``: the known words; others are appended.
     form
         What its texts are, for displays. `views` has the order in which displays show the columns.
+    dtype
+        The dtype in pandas, if it is not that of the kind: of a column that came from a user's table.
     """
 
     name: str
@@ -38,3 +40,4 @@ class Column:
     doc: str
     allowed_values: tuple[str, ...] = ()
     form: Form = "plain"
+    dtype: str = ""

@@ -143,6 +143,11 @@ class Board:
         The service's time in seconds.
     note
         What is to be known about the time of the service, such as that it is accelerated.
+
+    Attributes
+    ----------
+    see_line, stop_line
+        The lines that show and stop what goes on in Azure; empty: those of a pool.
     """
 
     def __init__(self, now: Callable[[], float], note: str = "") -> None:
@@ -152,6 +157,7 @@ class Board:
         self._plan: tuple[PlannedStep, ...] = ()
         self._is_planned = False
         self._pending_cleanup: dict[str, str] = {}
+        self.see_line = self.stop_line = ""
         self._began: float | None = None
         self._seconds: float | None = None
         self._ended: float | None = None
@@ -248,6 +254,10 @@ class Board:
     def add_cleanup(self, what: str, words: str) -> None:
         """Note something that must be undone before the work ends. A user who interrupts the work is told."""
         self._pending_cleanup = {**self._pending_cleanup, what: mask_tokens(words)}
+
+    def goes_on(self, see_line: str, stop_line: str) -> None:
+        """Note that the work goes on in Azure without a wait for it, and the lines that show and stop it."""
+        self.see_line, self.stop_line = see_line, stop_line
 
     def cleanup_done(self, what: str) -> None:
         """Note that something was undone."""

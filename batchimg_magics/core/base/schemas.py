@@ -6,6 +6,7 @@ from batchimg_magics.core.base.columns import Column
 from batchimg_magics.core.base.kernel_schemas import KERNEL_SCHEMAS
 from batchimg_magics.core.base.lock_schemas import LOCK_SCHEMAS
 from batchimg_magics.core.base.outcomes import OutcomeClass
+from batchimg_magics.core.base.run_schemas import RUN_SCHEMAS
 from batchimg_magics.pool_spec.words import NODE_ACTIONS, NODE_KINDS, NODE_STATES
 
 # Source: the vocabulary of the Batch data plane, 2025-06-01.
@@ -25,6 +26,7 @@ OUTCOMES = tuple(one.value for one in OutcomeClass)
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     **KERNEL_SCHEMAS,
     **LOCK_SCHEMAS,
+    **RUN_SCHEMAS,
     "vms": (
         Column("vm", "text", "name of the VM"),
         Column("resource_group", "text", "its resource group"),

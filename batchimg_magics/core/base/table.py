@@ -108,12 +108,15 @@ class Table:
         What happened, in one line.
     attrs
         Further facts, JSON only.
+    inputs
+        Columns before those of the schema: those of a user's own table.
     """
 
     verb: str
     columns: dict[str, Sequence[Any]]
     caption: str = ""
     attrs: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[Column, ...] = ()
 
     @classmethod
     def from_rows(cls, verb: str, rows: Iterable[dict[str, Any]], caption: str = "", **attrs: object) -> Table:
@@ -127,13 +130,13 @@ class Table:
     @property
     def schema(self) -> tuple[Column, ...]:
         """The columns, in order."""
-        return SCHEMAS[self.verb]
+        return (*self.inputs, *SCHEMAS[self.verb])
 
     def masked(self) -> Table:
         """Return the table without secrets, as it leaves `core`: columns, caption and facts."""
         texts = {column.name for column in self.schema if column.kind in ("text", "word")}
         columns = {name: mask_column(values) if name in texts else values for name, values in self.columns.items()}
-        return Table(self.verb, columns, mask_tokens(self.caption), mask_values(self.attrs))
+        return Table(self.verb, columns, mask_tokens(self.caption), mask_values(self.attrs), self.inputs)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dictionary a row."""

@@ -117,6 +117,13 @@ VIEWS: dict[str, View] = {
     "rebuild": View(("source", "command", "missing", "differs"), ("possible",)),
     "lock": View(("field", "value", "unknown"), ("about",)),
     "verify": View(("field", "status", "found", "locked", "meaning", "next"), ("days",), "the lock has no facts"),
+    "run preview": View(("row", "command_line", "environment", "task")),
+    "runs": View(
+        ("run", "pool", "state", "rows", "succeeded", "failed", "running", "waiting", "usd", "command"),
+        ("missing", "ended"),
+        "start one with `%batchimg run POOL --over FILE -- COMMAND`",
+    ),
+    "stop-run": View(("run", "pool", "state", "rows", "succeeded", "failed", "running", "waiting")),
     "help": View(("command", "does"), ("verb",)),
 }  # fmt: skip
 VIEWS["stop-resize"] = _WAITS
@@ -125,6 +132,7 @@ VIEWS["repair"] = _ATTEMPTS
 VIEWS["history"] = replace(_ATTEMPTS, first=_ATTEMPTS.first[:-1], last=("hint", *_ATTEMPTS.last))
 VIEWS["migrate"] = VIEWS["update"] = _STEPS
 VIEWS["panel"] = View()
+VIEWS["run"] = VIEWS["results"] = View(("state", "failure", "seconds", "usd", "exit_code"), (), "no row has a task yet")
 
 
 def column_order(verb: str) -> list[str]:

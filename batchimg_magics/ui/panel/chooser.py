@@ -56,7 +56,7 @@ class PoolChooser(anywidget.AnyWidget):
     panel = traitlets.Any(None, allow_none=True).tag(sync=True, **widget_serialization)
 
     def __init__(self, session: Session) -> None:
-        rows = session.run("pools").rows()
+        rows = session.run_table("pools").rows()
         self.session = session
         self.open_thread: threading.Thread | None = None
         super().__init__()

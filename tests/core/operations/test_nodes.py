@@ -112,7 +112,7 @@ def test_a_thousand_nodes_a_page() -> None:
 
 def test_equal_texts_are_kept_once(two_pools: Session) -> None:
     # A hundred thousand nodes have the memory of their own names and addresses, not of their states.
-    columns = two_pools.run("nodes", name="sim-a").columns
+    columns = two_pools.run_table("nodes", name="sim-a").columns
     for name in ("state", "scheduling", "vm_size", "image_version", "agent_version"):
         assert len(columns[name]) == 4
         assert len({id(text) for text in columns[name]}) == len(set(columns[name])) == 1

@@ -121,7 +121,7 @@ def _one(
     line.actions = {first + at: partial(other_client.act, POOL, deed) for at, deed in others.items()}
     error: BatchImgError | None = None
     try:
-        table = session.run("resize", name=POOL, **policy)
+        table = session.run_table("resize", name=POOL, **policy)
     except BatchImgError as raised:
         error, table = raised, raised.table
     faults.set_pending_faults(world, [])
