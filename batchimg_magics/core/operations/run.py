@@ -65,9 +65,9 @@ def preview(plan: RunPlan) -> Table:
             "command_line": plan.command_line(row),
             "environment": "\n".join(variables),
         })  # fmt: skip
-    total, shown = plan.request.wanted, len(rows)
+    total = plan.request.wanted
     caption = f"run {plan.job_id} on {plan.pool.name}: would run {count_text(total, 'row')}{_notes(plan)}"
-    return Table.from_rows("run preview", rows, caption, run=plan.job_id, rows=total, shown=shown)
+    return Table.from_rows("run preview", rows, caption, run=plan.job_id, all_rows=total)
 
 
 def _notes(plan: RunPlan) -> str:

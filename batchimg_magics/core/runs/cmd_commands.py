@@ -72,7 +72,7 @@ def split_words(words: Sequence[str], columns: Collection[str]) -> WindowsComman
     shown = []
     for number, word in enumerate(words):
         tokens = parse_text(word, columns)
-        text = "".join(token if isinstance(token, str) else "\0" for token in tokens)
+        text = "".join(part if isinstance(part, str) else "\0" for part in tokens)
         if _SAFE.fullmatch(text) and not (number and text.startswith("/")):
             shown.append(text)
         else:
@@ -108,15 +108,15 @@ def _is_comment(line: str) -> bool:
 
 def _line(line: str, columns: Collection[str], arguments: dict[str, list[Token]]) -> str:
     tokens = parse_text(line, columns)
-    references = [token for token in tokens if isinstance(token, Reference)]
+    references = [part for part in tokens if isinstance(part, Reference)]
     if line.endswith("(") or line.startswith(")"):
         raise SpecError(
             "on Windows, a script has no blocks in parentheses over several lines",
             hint="write the block in one line, or put it into a batch file of the image",
         )
     if not references:
-        return "".join(token for token in tokens if isinstance(token, str))
-    text = "".join(token if isinstance(token, str) else "\0" for token in tokens)
+        return "".join(part for part in tokens if isinstance(part, str))
+    text = "".join(part if isinstance(part, str) else "\0" for part in tokens)
     again = _PARSES_AGAIN.search(text)
     if again or re.search(r"(?<!\|)\|(?!\|)", text):
         raise SpecError(
@@ -133,23 +133,23 @@ _ENDS_WORD = frozenset(' \t&|<>()%;,"')
 def _with_variables(tokens: Sequence[Token], arguments: dict[str, list[Token]]) -> str:
     """Return a line with one variable for each word that has a column: the rest of the word is in its value."""
     shown, quoted, word = "", False, list[Token]()
-    for token in [*tokens, " "]:
-        if isinstance(token, Reference) and quoted:
+    for part in [*tokens, " "]:
+        if isinstance(part, Reference) and quoted:
             raise SpecError(
-                f"on Windows, {{{token.name}}} cannot stand in double quotes", hint="remove them: it has its own"
+                f"on Windows, {{{part.name}}} cannot stand in double quotes", hint="remove them: it has its own"
             )
-        if isinstance(token, Reference) or (token not in _ENDS_WORD and not quoted):
-            word.append(token)
+        if isinstance(part, Reference) or (part not in _ENDS_WORD and not quoted):
+            word.append(part)
             continue
         reference = next((one for one in word if isinstance(one, Reference)), None)
-        if reference is not None and token == '"':
+        if reference is not None and part == '"':
             raise SpecError(
                 f"on Windows, {{{reference.name}}} cannot stand beside double quotes", hint="it has its own quotes"
             )
         shown += _variable(word, arguments) if reference is not None else "".join(map(str, word))
-        shown += token
+        shown += part
         word = []
-        quoted ^= token == '"'
+        quoted ^= part == '"'
     return shown[:-1]
 
 
