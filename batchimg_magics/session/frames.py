@@ -127,16 +127,19 @@ def _array_of_dtype(column: Column, values: Sequence[Any]) -> ExtensionArray:
     import pandas as pd
 
     made: ExtensionArray
+    dtype: Any = column.dtype  # the stubs of pandas know literals only
+    series: pd.Series[Any] = pd.Series(pd.array(list(values), dtype=DTYPES[column.kind]))
     try:
-        series = pd.Series(list(values), dtype="string" if column.kind == "text" else DTYPES[column.kind])
-        if column.dtype == "object":
+        if dtype == "object":
             series = series.astype(object).where(series.notna(), None)
-        elif column.kind == "text" and column.dtype.startswith("datetime64"):
-            series = pd.to_datetime(series, format="ISO8601").astype(column.dtype)
-        elif column.kind == "text" and column.dtype.startswith("timedelta64"):
-            series = pd.to_timedelta(series).astype(column.dtype)
+        elif dtype == "category" and column.kind == "text":
+            series = pd.Series(pd.Categorical(list(values)))
+        elif dtype.startswith("datetime64"):
+            series = pd.to_datetime(series, format="ISO8601").astype(dtype)
+        elif dtype.startswith("timedelta64"):
+            series = pd.to_timedelta(series).astype(dtype)
         else:
-            series = series.astype(column.dtype)
+            series = series.astype(dtype)
     except (TypeError, ValueError):  # it has missing values, or this pandas has no such dtype
         return _array(replace(column, dtype=""), values)
     made = series.array

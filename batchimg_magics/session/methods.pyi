@@ -1706,6 +1706,148 @@ class Verbs(_Methods, metaclass=ABCMeta):
         """
         ...
 
+    def run(
+        self,
+        name: str,
+        *,
+        over: str | pd.DataFrame | None = None,
+        command: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        max_minutes: float | None = None,
+        retries: int | None = None,
+        slots: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+        container: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        to: str | None = None,
+        retry: Literal["failed"] | None = None,
+        dry_run: bool = False,
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Run a command for each row of a table on the nodes of a pool, and return the table with what came of it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the pool.
+        over : str | pd.DataFrame | None
+            Run over the rows of this CSV or Parquet file, or of a DataFrame: $df (required).
+        command : str | Sequence[str] | None
+            Set the script, as text or as @FILE (default: the words after --, or the body of the cell).
+        limit : int | None
+            Run the first N rows only; the same line without it runs the rest.
+        max_minutes : float | None
+            Limit the duration of each row in minutes (default: no limit).
+        retries : int | None
+            Start a row again after a failure, up to N times (default 0).
+        slots : int | None
+            Set the number of task slots that a row takes (default 1).
+        environment : Mapping[str, str] | None
+            Set an environment variable; can be repeated.
+        user : str | None
+            Run as task, pool, admin, or an account of the pool (default: the one of Batch).
+        container : str | None
+            Run in a container of this image (default: on the node).
+        outputs : str | Sequence[str] | None
+            Upload the files of a pattern such as '*.bam' when a row ends; can be repeated.
+        to : str | None
+            Upload to this container, with the managed identity of the pool.
+        retry : Literal["failed"] | None
+            Run the rows again that failed (default: leave them).
+        dry_run : bool
+            Show what would be done, without changing anything.
+        wait : bool
+            False: Return immediately; the work continues in the kernel of the notebook.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per row of the table: its columns, then what came of it. A row that failed is no error.
+            docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool.
+        SpecError
+            The table or the command is not valid; nothing was sent.
+        """
+        ...
+
+    def results(
+        self,
+        name: str,
+    ) -> pd.DataFrame:
+        """Show the table of a run as it is now, in any notebook.
+
+        Parameters
+        ----------
+        name : str
+            Name of the run, or the beginning of it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per row that has a task: the columns of the table with their dtypes, then what came of it.
+            docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        ...
+
+    def runs(
+        self,
+        *,
+        pool: str | None = None,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """List the runs of the account, with their counts and what they cost.
+
+        Parameters
+        ----------
+        pool : str | None
+            Show the runs of this pool only (default: all).
+        limit : int | None
+            Show this many runs, the newest first (default 20).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per run. docs/reference.md lists the columns.
+        """
+        ...
+
+    def stop_run(
+        self,
+        name: str,
+        *,
+        yes: bool = False,
+    ) -> pd.DataFrame:
+        """Stop a run: its running tasks end, and those that wait do not begin.
+
+        Parameters
+        ----------
+        name : str
+            Name of the run, or the beginning of it.
+        yes : bool
+            Confirm; required on Azure to end running tasks.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: the run and its counts. docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        ...
+
     def lock(
         self,
         name: str,

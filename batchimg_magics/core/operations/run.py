@@ -66,7 +66,7 @@ def preview(plan: RunPlan) -> Table:
             "environment": "\n".join(variables),
         })  # fmt: skip
     total = plan.request.wanted
-    caption = f"run {plan.job_id} on {plan.pool.name}: would run {count_text(total, 'row')}{_notes(plan)}"
+    caption = f"{plan.job_id} on {plan.pool.name}: would run {count_text(total, 'row')}{_notes(plan)}"
     return Table.from_rows("run preview", rows, caption, run=plan.job_id, all_rows=total)
 
 
@@ -171,7 +171,7 @@ def answer_caption(answer: RunAnswer) -> str:
     more += [f"{facts['rows_per_hour']:,.0f} rows an hour"] if facts["rows_per_hour"] else []
     more += [f"${facts['usd']:,.2f}"] if facts["usd"] is not None else []
     again = "; --retry failed runs the failed rows again" if counts.failed else ""
-    return "; ".join([f"run {answer.job.id} on {answer.job.pool}: {', '.join(parts)}", *more]) + again
+    return "; ".join([f"{answer.job.id} on {answer.job.pool}: {', '.join(parts)}", *more]) + again
 
 
 def answer_facts(answer: RunAnswer) -> dict[str, Any]:

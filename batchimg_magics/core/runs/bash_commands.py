@@ -127,7 +127,7 @@ class _Scanner:
         mode = self._stack[-1]
         if mode == "comment":
             return "comment"
-        if self._case and "command" in self._stack[1:]:
+        if self._case:  # the parenthesis of a pattern may have ended what is nested too early
             mode = "case"
         mode = "plain" if mode == "command" else mode
         if mode in _QUOTES:
@@ -216,7 +216,7 @@ class _Scanner:
             self._take()
 
     def _in_command(self, sign: str) -> None:
-        if self._word_begins and self._ahead("case"):
+        if self._word_begins and self._ahead("case "):
             self._case = True
         if sign == ")":
             self._close()

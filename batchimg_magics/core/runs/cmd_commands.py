@@ -142,7 +142,7 @@ def _with_variables(tokens: Sequence[Token], arguments: dict[str, list[Token]]) 
             word.append(part)
             continue
         reference = next((one for one in word if isinstance(one, Reference)), None)
-        if reference is not None and part == '"':
+        if reference is not None and '"' in (part, shown[-1:]):
             raise SpecError(
                 f"on Windows, {{{reference.name}}} cannot stand beside double quotes", hint="it has its own quotes"
             )

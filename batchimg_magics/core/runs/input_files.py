@@ -36,7 +36,11 @@ def read_table(path: str) -> InputTable:
     """
     if path.lower().endswith(_PARQUET):
         return _read_parquet(path)
-    return _parse_csv(read_file(path, max_bytes=MAX_BYTES), path)
+    try:
+        text = read_file(path, max_bytes=MAX_BYTES)
+    except SpecError as error:
+        raise SpecError(f"--over: {error.message}", hint="give a CSV or Parquet file, or $df for a DataFrame") from None
+    return _parse_csv(text, path)
 
 
 # -- CSV -----------------------------------------------------------------------------------------------------------

@@ -230,13 +230,13 @@ async def _add_collection(azure: Azure, job: str, bodies: Sequence[Json], tries:
         return
     again = set()
     for result in answer.json().get("value") or []:
-        error, status = result.get("error") or {}, str(result.get("status", "")).lower()
-        if status == "success" or error.get("code") == "TaskExists":
+        refused, status = result.get("error") or {}, str(result.get("status", "")).lower()
+        if status == "success" or refused.get("code") == "TaskExists":
             continue
         if status == "servererror" and tries > 1:
             again.add(str(result.get("taskId")))
             continue
-        raise _refusal(str(result.get("taskId")), error)
+        raise _refusal(str(result.get("taskId")), refused)
     if again:
         await azure.sleep(1.0)
         await _add_collection(azure, job, [one for one in bodies if one["id"] in again], tries - 1)
