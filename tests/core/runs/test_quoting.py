@@ -21,18 +21,61 @@ if TYPE_CHECKING:
     from batchimg_magics.core.runs.template import Command
 
 NASTY = st.sampled_from(
-    ["", "a b", "it's", '"', '\\"', "\\", "C:\\x\\", "$HOME", "$(id)", "`id`", "a;b", "%PATH%", "%", "^", "&", "|", "!a!",
-     "!", "x\ny", "\r\n", "\t", "é ü", "日本", "{x}", "}}", "{{", "#x", "~", "*", "-n", "<>", "(", "a=b", "😀", "''", "\x1b"]
-)  # fmt: skip
+    [
+        "",
+        "a b",
+        "it's",
+        '"',
+        '\\"',
+        "\\",
+        "C:\\x\\",
+        "$HOME",
+        "$(id)",
+        "`id`",
+        "a;b",
+        "%PATH%",
+        "%",
+        "^",
+        "&",
+        "|",
+        "!a!",
+        "!",
+        "x\ny",
+        "\r\n",
+        "\t",
+        "é ü",
+        "日本",
+        "{x}",
+        "}}",
+        "{{",
+        "#x",
+        "~",
+        "*",
+        "-n",
+        "<>",
+        "(",
+        "a=b",
+        "😀",
+        "''",
+        "\x1b",
+    ]
+)
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 TEXTS = st.none() | st.lists(NASTY | ANY, max_size=3).map("".join)
 
 
 def pool(*, windows: bool = False) -> RunPool:
     return RunPool(
-        "genomics", windows, slots=1, dedicated=1, spot=0, has_nodes=True, identities=(), expires=None,
+        "genomics",
+        windows,
+        slots=1,
+        dedicated=1,
+        spot=0,
+        has_nodes=True,
+        identities=(),
+        expires=None,
         has_containers=False,
-    )  # fmt: skip
+    )
 
 
 def plan(command: Command, columns: dict[str, Any], *, windows: bool = False, **options: Any) -> RunPlan:
@@ -45,7 +88,7 @@ def run_on_linux(made: RunPlan, row: int = 0, **more: str) -> list[str]:
     environment = {"PATH": os.environ["PATH"], **more, **made.variables(row)}
     line = shlex.split(made.command_line(row))
     assert line[:2] == ["/bin/bash", "-c"]
-    done = subprocess.run(line, env=environment, capture_output=True, check=True)  # noqa: S603 - the line under test
+    done = subprocess.run(line, env=environment, capture_output=True, check=True)
     return [one.decode() for one in done.stdout.split(b"\0")[:-1]]
 
 
@@ -59,7 +102,8 @@ def test_any_text_arrives_in_a_program_on_linux(texts: list[str | None]) -> None
 
 SCRIPT = r"""# {a} isn't code
 show() {{ printf '%s\0' "$@"; }}
-show {a} pre{a}post "in {a} quotes" 'single {a} quotes' $'ansi {a}' "$(printf %s {a}; echo .)" "${b:-no}" "$(( 1 + (2) ))"
+show {a} pre{a}post "in {a} quotes" 'single {a} quotes' $'ansi {a}' \
+  "$(printf %s {a}; echo .)" "${b:-no}" "$(( 1 + (2) ))"
 ( show "$a" {b}{a} )
 cat > /dev/null <<EOF
 it's {{ "
@@ -84,11 +128,15 @@ def test_any_text_arrives_in_a_program_on_windows(texts: list[str | None]) -> No
     columns = {"a": [texts[0]], "b b": [texts[1]]}
     a, b = (text or "" for text in texts)
     cases: tuple[tuple[Command, list[list[str]]], ...] = (
-        (("tool.exe", "{a}", "--in={b b}", "C:\\x\\{a}", "%a%", "/y", "{row}"),
-         [["tool.exe", a, f"--in={b}", f"C:\\x\\{a}", "%a%", "/y", "0"]]),
-        ("tool.exe {a} --in={b b}.txt\n\nrem {a}\nother {b b}{a} D:\\{a} \"quoted text\" & echo done",
-         [["tool.exe", a, f"--in={b}.txt"], ["other", b + a, f"D:\\{a}", "quoted text"], ["echo", "done"]]),
-    )  # fmt: skip
+        (
+            ("tool.exe", "{a}", "--in={b b}", "C:\\x\\{a}", "%a%", "/y", "{row}"),
+            [["tool.exe", a, f"--in={b}", f"C:\\x\\{a}", "%a%", "/y", "0"]],
+        ),
+        (
+            'tool.exe {a} --in={b b}.txt\n\nrem {a}\nother {b b}{a} D:\\{a} "quoted text" & echo done',
+            [["tool.exe", a, f"--in={b}.txt"], ["other", b + a, f"D:\\{a}", "quoted text"], ["echo", "done"]],
+        ),
+    )
     for command, expected in cases:
         made = plan(command, columns, windows=True)
         assert run_in_cmd(made.command_line(0), made.variables(0)) == expected
@@ -114,9 +162,19 @@ def test_variables_of_the_node_are_expanded_in_words_and_values_are_not() -> Non
 
 @pytest.mark.parametrize(
     "script",
-    ["echo `ls {a}`", "echo $(( {a} + 1 ))", "(( {a} > 1 ))", "echo ${x:-{a}}", "cat <<EOF\n{a}\nEOF", "cat <<'E'\n{a}\nE",
-     "echo \\{a}", "cat <<{a}", 'x="$(case 1 in 1) echo {a};; esac)"', "cat <<-EOF\n\tx\n\t{a}\n\tEOF"],
-)  # fmt: skip
+    [
+        "echo `ls {a}`",
+        "echo $(( {a} + 1 ))",
+        "(( {a} > 1 ))",
+        "echo ${x:-{a}}",
+        "cat <<EOF\n{a}\nEOF",
+        "cat <<'E'\n{a}\nE",
+        "echo \\{a}",
+        "cat <<{a}",
+        'x="$(case 1 in 1) echo {a};; esac)"',
+        "cat <<-EOF\n\tx\n\t{a}\n\tEOF",
+    ],
+)
 def test_a_column_is_refused_where_bash_expands_it_again(script: str) -> None:
     with pytest.raises(SpecError, match=r"\{a\} cannot stand"):
         plan(script, {"a": ["1"]})
@@ -124,9 +182,18 @@ def test_a_column_is_refused_where_bash_expands_it_again(script: str) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ['tool "{a}"', 'tool "x"{a}', 'tool {a}"x"', "tool {a} | sort", "for %i in (1 2) do tool {a}", "call tool {a}",
-     "tool {a} & echo hi!", "tool {a} ^& x", "if 1==1 (\ntool {a}\n)"],
-)  # fmt: skip
+    [
+        'tool "{a}"',
+        'tool "x"{a}',
+        'tool {a}"x"',
+        "tool {a} | sort",
+        "for %i in (1 2) do tool {a}",
+        "call tool {a}",
+        "tool {a} & echo hi!",
+        "tool {a} ^& x",
+        "if 1==1 (\ntool {a}\n)",
+    ],
+)
 def test_a_column_is_refused_where_cmd_reads_it(script: str) -> None:
     with pytest.raises(SpecError, match="on Windows"):
         plan(script, {"a": ["1"]}, windows=True)
@@ -151,9 +218,15 @@ def test_what_is_too_long_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("columns", "message"),
-    [({}, "no rows"), ({"a": []}, "no rows"), ({"a": ["x", "a\0b"]}, "row 1 has a NUL"), ({"a": ["\ud800"]}, "surrogate"),
-     ({"a{b": ["x"]}, "has a brace"), ({" ": ["x"]}, "column 1 has no name")],
-)  # fmt: skip
+    [
+        ({}, "no rows"),
+        ({"a": []}, "no rows"),
+        ({"a": ["x", "a\0b"]}, "row 1 has a NUL"),
+        ({"a": ["\ud800"]}, "surrogate"),
+        ({"a{b": ["x"]}, "has a brace"),
+        ({" ": ["x"]}, "column 1 has no name"),
+    ],
+)
 def test_tables_that_no_task_can_get_are_refused(columns: dict[str, list[str]], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         plan("echo", columns)
