@@ -20,8 +20,7 @@ from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import ConflictError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.line import pool_names
-from batchimg_magics.session import forked, local_verbs
-from batchimg_magics.session.input_tables import plain_tables
+from batchimg_magics.session import forked, input_tables, local_verbs
 from batchimg_magics.session.loop import call_with_service_time, run_loop, run_timed, run_verb, shut_down
 from batchimg_magics.session.name_cache import NameCache
 from batchimg_magics.session.pool_watch import PoolWatch
@@ -243,9 +242,8 @@ class Session(PythonCalls):
         entry = load_verb(verb)
         if entry.start is None:
             raise SpecError(f"{verb} is available in a notebook or on the command line only")
-        options = plain_tables(verb, options)
-        if entry.complete is not None:
-            options = entry.complete(options)
+        options = input_tables.plain_tables(verb, options)
+        options = options if entry.complete is None else entry.complete(options)
         verb_call = entry.start(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
             self._verb_runs = [one for one in self._verb_runs if not (one.done() or one.interrupted)]

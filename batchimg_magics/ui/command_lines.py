@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.ui.line_words import Word
 
-__all__ = ["split_command", "split_words", "take_tables"]
+__all__ = ["refuse_text", "split_command", "split_words", "take_tables"]
 
 _OPERATORS = frozenset("|&;<>()`")
 _WORD = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")
@@ -73,6 +73,24 @@ def split_words(command: str) -> list[str]:
     if quote:
         raise SpecError("a quote is not closed", hint=f"in: {command.strip()}")
     return words
+
+
+def refuse_text(words: tuple[Word, ...]) -> None:
+    """Refuse a command as the text of an option: the braces of an option name variables of the notebook.
+
+    Raises
+    ------
+    SpecError
+        The line has one.
+    """
+    name = words[0].source if words else ""
+    flag = f"--{load_verb(name).words_after_dashes}" if name in VERB_NAMES else "--"
+    for word, value in zip(words, words[1:], strict=False):
+        if flag != "--" and word.source == flag and not value.source.startswith("@"):
+            raise SpecError(
+                f"in a notebook, {flag} takes a file: {flag} @FILE",
+                hint="write the command after --, or a script as the body of the cell",
+            )
 
 
 def take_tables(words: tuple[Word, ...], variables: Mapping[str, Any]) -> tuple[tuple[Word, ...], dict[str, Any]]:

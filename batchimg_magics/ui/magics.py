@@ -86,6 +86,7 @@ class BatchImgMagics(Magics):
             raise SpecError("the verb is missing after %%batchimg", hint=f"write it there: %%batchimg {first} ...")
         variables = {**self._shell.user_ns, **(local_ns or {})}
         try:
+            command_lines.refuse_text(words)
             words, tables = command_lines.take_tables(words, variables)
             line_words = [*expand_words(words, variables, _code_options(words)), *command_lines.split_words(command)]
             parsed = line_parser.parse_line(line_words)

@@ -158,7 +158,7 @@ VERB = Verb(
         Option(
             "--over",
             "Run over the rows of this CSV or Parquet file, or of a DataFrame: $df (required)",
-            metavar="FILE|$df",
+            metavar="FILE",
             completion="file",
             annotation="str | pd.DataFrame",
             is_table=True,
@@ -166,7 +166,7 @@ VERB = Verb(
         Option(
             "--command",
             "Set the script, as text or as @FILE (default: the words after --, or the body of the cell)",
-            metavar="TEXT|@FILE",
+            metavar="@FILE",
             parse=read_text_or_file,
             annotation="str | Sequence[str]",
             is_code=True,
@@ -215,7 +215,7 @@ VERB = Verb(
         "run genomics --over samples.csv -- align --depth {depth} {sample}",
         "run genomics --over samples.csv --limit 20 -- align {sample}",
         "run genomics --over samples.csv --retry failed -- align {sample}",
-        "run genomics --over $df --slots 2 --retries 1 --command @align.sh",
+        "run genomics --over $df --slots 2 --retries 1 --max-minutes 30 -- align {sample}",
     ),
     start,
     returns="One row per row of the table: its columns, then what came of it. A row that failed is no error.",

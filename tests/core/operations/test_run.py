@@ -310,7 +310,8 @@ def test_cells_and_lines_of_a_notebook() -> None:
         for wrong, message in (
             ("-- sleep {wait} | cat", "| after -- needs a shell"),
             ("-- sleep 'x", "a quote is not closed"),
-            ("--command x -- sleep", "cannot be combined"),
+            ("--command {wait}", "--command takes a file"),
+            ("--command @README.md -- sleep", "cannot be combined"),
         ):
             with pytest.raises(SpecError, match=message.replace("|", r"\|")):
                 run_cell(shell, f"%batchimg run {POOL} --over $df {wrong}")
