@@ -6,6 +6,7 @@ The text after ``--`` belongs to the nodes: neither ``{name}`` nor ``$name`` is 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def refuse_text(words: tuple[Word, ...]) -> None:
     """
     name = words[0].source if words else ""
     flag = f"--{load_verb(name).words_after_dashes}" if name in VERB_NAMES else "--"
-    for word, value in zip(words, words[1:], strict=False):
+    for word, value in pairwise(words):
         if flag != "--" and word.source == flag and not value.source.startswith("@"):
             raise SpecError(
                 f"in a notebook, {flag} takes a file: {flag} @FILE",
