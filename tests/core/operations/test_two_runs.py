@@ -1,4 +1,7 @@
-"""Lines that run at the same time, each in a process of its own: they end as if they had run one after the other."""
+"""Lines that run at the same time, each in a process of its own: they end as if they had run one after the other.
+
+That of one pool, two times, is in `test_create_resume`, with kills.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,8 @@ CREATE = ("create", "first", "--from-vm", "prep-vm", "--nodes", "4", "--spot", "
 POOL = ("create", "first", "--from-vm", "prep-vm", "--nodes", "1", *SIZE)
 OTHER = ("create", "other", "--from-vm", "prep-vm", "--nodes", "2", *SIZE)
 RUNS = {
-    "the same pool": ((), [CREATE, CREATE]),
     "two pools on a new account": ((), [CREATE, OTHER]),
     "the same size": ([POOL], [("resize", "first", "--nodes", "5"), ("resize", "first", "--nodes", "5")]),
-    "another pool, while one is deleted": ([POOL], [("delete", "first"), OTHER]),
 }
 
 
