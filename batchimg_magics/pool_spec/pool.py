@@ -63,7 +63,12 @@ def _formula_problems(spec: PoolSpec) -> Iterator[tuple[str, str]]:
     if spec.nodes or spec.spot:
         option = "--nodes" if spec.nodes else "--spot"
         yield f"{option} cannot be used with --formula: the formula sets the number of nodes", f"remove {option}"
-    if spec.ttl is not None:
+    if spec.then_zero:
+        yield (
+            "--then-zero cannot be used with --formula: a pool has one formula",
+            "remove it: the formula can count $PendingTasks",
+        )
+    elif spec.ttl is not None:
         yield (
             "--ttl cannot be used with --formula: a pool has one formula",
             "write the end of the pool into the formula",
@@ -240,4 +245,4 @@ def _replaced_fields(options: set[str]) -> tuple[str, ...]:
     """Return the fields of a document that options replace, although they have other names."""
     if "formula" in options:
         return ("nodes", "spot", "formula", "formula_interval")
-    return ("formula", "formula_interval") if options & {"ttl", "nodes", "spot"} else ()
+    return ("formula", "formula_interval") if options & {"ttl", "then_zero", "nodes", "spot"} else ()

@@ -17,6 +17,8 @@ __all__ = ["ResizePolicy"]
 MAX_ROUNDS = 50
 #: Minimum time to live: a pool that expires immediately would never have a node.
 MIN_TTL_S = 60.0
+#: Time to live of a pool whose nodes leave without tasks, where none is given: a task that never ends would keep them.
+THEN_ZERO_TTL_S = 7 * 24 * 3600.0
 
 
 def _parse_ttl(text: str | float) -> float:
@@ -50,6 +52,9 @@ class ResizePolicy(BaseModel):
         allow; None: none.
     ttl
         Seconds until Azure removes all nodes; None: never.
+    then_zero
+        Whether Azure also removes all nodes while no task is left; the nodes come again with new tasks. It needs a time
+        to live: `THEN_ZERO_TTL_S` where none is given.
     """
 
     model_config = MODEL_CONFIG
@@ -65,6 +70,7 @@ class ResizePolicy(BaseModel):
     take_what_fits: bool = False
     fallback_dedicated: Annotated[int, Field(ge=1, strict=True)] | None = None
     ttl: Annotated[float, BeforeValidator(_parse_ttl)] | None = None
+    then_zero: bool = False
 
     @classmethod
     def from_options(cls, **options: Any) -> Self:
@@ -79,6 +85,11 @@ class ResizePolicy(BaseModel):
             return cls.model_validate({key: value for key, value in options.items() if value is not None})
         except ValidationError as error:
             raise to_spec_error(error, cls, "") from None
+
+    @property
+    def lasting_s(self) -> float | None:
+        """Seconds until Azure removes all nodes of a pool without an expiry; None: never."""
+        return THEN_ZERO_TTL_S if self.ttl is None and self.then_zero else self.ttl
 
     @model_validator(mode="after")
     def _check_repair(self) -> Self:

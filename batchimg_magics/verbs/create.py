@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.errors import SpecError
 from batchimg_magics.verbs.node_options import NODE_OPTIONS
 from batchimg_magics.verbs.origin_options import FROM_VM, ORIGIN_OPTIONS
-from batchimg_magics.verbs.resize_options import CANARY, FALLBACK, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
+from batchimg_magics.verbs.resize_options import CANARY, FALLBACK, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, THEN_ZERO, TTL
 from batchimg_magics.verbs.verb import (
     DRY_RUN,
     NAME,
@@ -179,6 +179,7 @@ VERB = Verb(
         TAKE_WHAT_FITS,
         FALLBACK,
         TTL,
+        THEN_ZERO,
         ACCEPT,
         DRY_RUN,
         Option(

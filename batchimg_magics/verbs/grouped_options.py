@@ -44,6 +44,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "resize and its limits": (
         "--drain", "--autoscale-off", "--timeout", "--until", "--max-rounds", "--max-minutes", "--max-cost",
         "--max-unusable", "--repair", "--canary", "--no-canary", "--take-what-fits", "--fallback-dedicated", "--ttl",
+        "--then-zero",
     ),
     "emulator": (
         "--state", "--speed", "--scenario", "--seed", "--date", "--import", "--generalized", "--not-generalized",

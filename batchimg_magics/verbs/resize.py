@@ -15,6 +15,7 @@ from batchimg_magics.verbs.resize_options import (
     POOL_OR_PATTERN,
     REPAIR,
     TAKE_WHAT_FITS,
+    THEN_ZERO,
     TTL,
 )
 from batchimg_magics.verbs.verb import (
@@ -106,6 +107,7 @@ VERB = Verb(
         DRAIN,
         Option("--autoscale-off", "Disable the autoscale formula of the pool first (default: fail if it has one)"),
         TTL,
+        THEN_ZERO,
         DRY_RUN,
         Option("--yes", "Confirm; required on Azure to remove nodes, and for a name pattern"),
         NO_WAIT,

@@ -5,7 +5,17 @@ from __future__ import annotations
 from batchimg_magics.pool_spec.words import DRAIN_CHOICES
 from batchimg_magics.verbs.verb import Option, parse_count, parse_number, parse_share
 
-__all__ = ["CANARY", "DRAIN", "FALLBACK", "LIMIT_OPTIONS", "POOL_OR_PATTERN", "REPAIR", "TAKE_WHAT_FITS", "TTL"]
+__all__ = [
+    "CANARY",
+    "DRAIN",
+    "FALLBACK",
+    "LIMIT_OPTIONS",
+    "POOL_OR_PATTERN",
+    "REPAIR",
+    "TAKE_WHAT_FITS",
+    "THEN_ZERO",
+    "TTL",
+]
 
 LIMIT_OPTIONS = (
     Option("--max-rounds", "Limit the number of resize attempts (default 50)", metavar="N", parse=parse_count),
@@ -47,6 +57,10 @@ TTL = Option(
     "--ttl",
     "Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m)",
     metavar="DURATION",
+)
+THEN_ZERO = Option(
+    "--then-zero",
+    "Also remove all nodes while no task is left, from one hour after; --ttl, or 7d, is then the latest end",
 )
 DRAIN = Option(
     "--drain",

@@ -2,7 +2,8 @@
 
 The formula has the number of nodes: it requests them until the time of expiry, and 0 after it. It is enabled before the
 first node is requested, and a resize replaces it by a formula with another number. So nodes do not cost money after
-the expiry even if no client is running.
+the expiry even if no client is running. Where it is asked for, the formula also requests 0 nodes while no task is left,
+after a time in which the first tasks can be added; with new tasks, the nodes come again.
 """
 
 from __future__ import annotations
@@ -36,11 +37,16 @@ MAX_TAG_TRIES = 4
 #: Seconds after which a resize that a formula began is expected to end. Source: Batch service, resizeTimeout "applies
 #: only to manual scaling"; its default.
 RESIZE_TIMEOUT_S = 900.0
+#: Seconds from the last change of a formula for which nodes wait for the first task, where they leave without tasks.
+FIRST_TASK_S = 3600.0
 #: Seconds by which an evaluation may be late before it counts as overdue. Assumed: Azure documents no limit.
 MAX_LATE_S = 300.0
 #: Source: Batch service, resizeTimeout: "This timeout applies only to manual scaling".
 TIMEOUT_TEXT = "--timeout has no effect with an expiry: Azure Batch uses it for pools of fixed size only"
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+#: The second line of a formula whose nodes leave without tasks.
+_IDLE_PREFIX = "// batchimg: and without tasks, from "
+_IDLE = re.compile(rf"^{re.escape(_IDLE_PREFIX)}(\S+)$", re.MULTILINE)
 _FORMULA = re.compile(
     rf"\s*{re.escape(FORMULA_PREFIX)}(?P<expires>\S+)\s.*"
     r"\$TargetDedicatedNodes = lives \? (?P<dedicated>\d+) : 0;\s*"
@@ -72,22 +78,52 @@ def expires_after(azure: Azure, seconds: float) -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryFormula:
-    """What an expiry formula says: the time of expiry, and the nodes until then."""
+    """What an expiry formula says.
+
+    Parameters
+    ----------
+    expires, counts
+        The time of expiry, and the nodes until then.
+    idle_from
+        The time from which nodes also leave while no task is left; None: they stay without tasks.
+    """
 
     expires: dt.datetime
     counts: Counts
+    idle_from: dt.datetime | None = None
 
 
-def formula(expires: dt.datetime, counts: Counts, drain: str | None = None) -> str:
+def formula(
+    expires: dt.datetime, counts: Counts, drain: str | None = None, idle_from: dt.datetime | None = None
+) -> str:
     """Return the formula that keeps these counts until the time of expiry, and 0 after it.
 
-    `drain`: the node deallocation option until then. After it no task keeps a node.
+    Parameters
+    ----------
+    expires, counts
+        The time of expiry, and the nodes until then.
+    drain
+        The node deallocation option until then. After it no task keeps a node.
+    idle_from
+        The time from which nodes also leave while no task is left; None: they stay without tasks.
     """
     time, after = format_tag_time(expires), "requeue"
+    idle_lines, condition = [], f'time() < time("{time}")'
+    if idle_from is not None:
+        first = format_tag_time(idle_from)
+        # Source: Microsoft's autoscale document: a formula must not rely on few samples of the tasks.
+        idle_lines = [
+            f"{_IDLE_PREFIX}{first}",
+            "percent = $PendingTasks.GetSamplePercent(TimeInterval_Minute * 10);",
+            "tasks = percent < 70 ? 1 : max($PendingTasks.GetSample(TimeInterval_Minute * 10));",
+            f'busy = time() < time("{first}") ? 1 : tasks;',
+        ]
+        condition += " && busy > 0"
     return "\n".join(
         [
             f"{FORMULA_PREFIX}{time}",
-            f'lives = time() < time("{time}");',
+            *idle_lines,
+            f"lives = {condition};",
             f"$TargetDedicatedNodes = lives ? {counts.dedicated} : 0;",
             f"$TargetLowPriorityNodes = lives ? {counts.spot} : 0;",
             f"$NodeDeallocationOption = {after if drain in (None, after) else f'lives ? {drain} : {after}'};",
@@ -101,7 +137,9 @@ def parse_formula(text: str) -> ExpiryFormula | None:
     expires = parse_tag_time(found["expires"]) if found else None
     if found is None or expires is None:
         return None
-    return ExpiryFormula(expires, Counts(int(found["dedicated"]), int(found["spot"])))
+    idle = _IDLE.search(text)
+    idle_from = parse_tag_time(idle[1]) if idle else None
+    return ExpiryFormula(expires, Counts(int(found["dedicated"]), int(found["spot"])), idle_from)
 
 
 def is_expiry_formula(text: str) -> bool:
@@ -123,9 +161,14 @@ def _expires(text: str, tag: str | None) -> dt.datetime | None:
 
 
 def counts_in_force(pool: PoolState, now: float) -> Counts:
-    """Return the nodes that a pool is to have at a time: those of its expiry formula, else its targets."""
+    """Return the nodes that a pool is to have at a time: those of its expiry formula, else its targets.
+
+    Where the nodes leave without tasks, the tasks decide: then these are the targets of the last evaluation.
+    """
     found = parse_formula(pool.formula)
-    if found is None:
+    if found is None or (
+        found.idle_from is not None and found.idle_from.timestamp() <= now < found.expires.timestamp()
+    ):
         return pool.target
     return found.counts if now < found.expires.timestamp() else Counts()
 
@@ -143,6 +186,12 @@ def is_overdue(evaluated: dt.datetime | None, interval_s: float | None, now: flo
 def expires_of(pool: Json) -> dt.datetime | None:
     """Return when the pool of a document expires, by its formula, else by its tag; None where it does not."""
     return _expires(machine_settings.formula(pool) or "", pools.tag_of(pool, tags.EXPIRES))
+
+
+def leaves_without_tasks(pool: Json) -> bool:
+    """Tell whether the nodes of the pool of a document also leave while no task is left."""
+    found = parse_formula(machine_settings.formula(pool) or "")
+    return found is not None and found.idle_from is not None
 
 
 def evaluated_of(pool: Json) -> dt.datetime | None:
@@ -177,11 +226,18 @@ def is_unenforced(pool: Json, now: float) -> bool:
     return has_nodes and not enforced
 
 
-def with_expiry(pool: Json, expires: dt.datetime) -> Json:
+def nodes_for_tasks(pool: PoolState, now: float) -> Counts | None:
+    """Return the nodes that tasks bring to a pool whose nodes leave without tasks; None for other pools."""
+    found = parse_formula(pool.formula)
+    if found is None or found.idle_from is None or found.expires.timestamp() <= now:
+        return None
+    return found.counts
+
+
+def with_expiry(pool: Json, expires: dt.datetime, idle_from: dt.datetime | None = None) -> Json:
     """Return the document of a new pool with its expiry: the formula, for no nodes yet, and the tag."""
-    scale = {
-        "autoScale": {"formula": formula(expires, Counts()), "evaluationInterval": format_iso_duration(INTERVAL_S)}
-    }
+    text = formula(expires, Counts(), idle_from=idle_from)
+    scale = {"autoScale": {"formula": text, "evaluationInterval": format_iso_duration(INTERVAL_S)}}
     time = format_tag_time(expires)
     properties = pool["properties"]
     metadata = [*properties.get("metadata", []), {"name": tags.EXPIRES, "value": time}]

@@ -119,6 +119,7 @@ async def ensure_pool(
     through: str = "arm",
     put: Callable[[Json], Awaitable[object]] | None = None,
     expires: dt.datetime | None = None,
+    idle_from: dt.datetime | None = None,
 ) -> tuple[str, str]:
     """Create a pool unless it exists, change it where it differs and has no nodes, and wait until it is steady.
 
@@ -136,6 +137,8 @@ async def ensure_pool(
         Creates the pool, given its document with the values of the secrets; None: the usual request.
     expires
         When a new pool expires: its expiry is on before the first node. Of a pool that exists, a resize sets it.
+    idle_from
+        From when the nodes of a new pool leave without tasks; None: they stay.
 
     Returns
     -------
@@ -151,7 +154,7 @@ async def ensure_pool(
     action, detail = "created", ""
     if found is None:
         try:
-            body = wanted if expires is None else expiry.with_expiry(wanted, expires)
+            body = wanted if expires is None else expiry.with_expiry(wanted, expires, idle_from)
             with _secrets_hidden(wanted):
                 await (put(reveal_secrets(body)) if put else _create_pool(azure, name, reveal_secrets(body), through))
         except ConflictError as error:

@@ -128,7 +128,7 @@ async def _keep_packages(found: Creation, run: StepRunner, table: Table) -> None
 
 def timeout_hint(spec: PoolSpec) -> str:
     """Return what a caption says about a resize timeout that has no effect; empty: it has one, or none is given."""
-    return f"; {expiry.TIMEOUT_TEXT}" if spec.timeout is not None and spec.ttl is not None else ""
+    return f"; {expiry.TIMEOUT_TEXT}" if spec.timeout is not None and spec.lasting_s is not None else ""
 
 
 # -- what is read before anything is changed ---------------------------------------------------------------------
@@ -252,11 +252,12 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
 
     async def make_pool(done: Mapping[str, StepResult]) -> StepResult:
         wanted = found.body(found.build.image(done))
-        expires = None if spec.ttl is None else expiry.expires_after(azure, spec.ttl)
+        expires = None if spec.lasting_s is None else expiry.expires_after(azure, spec.lasting_s)
+        idle_from = expiry.expires_after(azure, expiry.FIRST_TASK_S) if spec.then_zero else None
         put = partial(legacy_pools.create_pool_on_managed_image, azure, spec) if spec.direct else None
         new = found.kept_pool is None
         action, changed = await pool_update.ensure_pool(
-            azure, spec.name, wanted, new=new, through=spec.api, put=put, expires=expires
+            azure, spec.name, wanted, new=new, through=spec.api, put=put, expires=expires, idle_from=idle_from
         )
         return StepResult(action, detail=changed or what)
 

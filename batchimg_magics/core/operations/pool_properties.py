@@ -87,6 +87,8 @@ def _pool(facts: PoolFacts) -> Iterator[_Found]:
     if expires is not None:
         enforced = not expiry.is_unenforced(pool, facts.now)
         yield "expiry_enforced", enforced, _yes(enforced)
+        leaves = expiry.leaves_without_tasks(pool)
+        yield "leaves_without_tasks", leaves, _yes(leaves)
     formula = machine_settings.formula(pool)
     if formula is not None and not expiry.is_expiry_formula(formula):
         yield "autoscale_formula", formula, None

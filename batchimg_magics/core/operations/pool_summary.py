@@ -65,6 +65,8 @@ def _expires(facts: PoolFacts) -> str:
     if expires is None:
         return ""
     text = format_time(expires)
+    if expiry.leaves_without_tasks(facts.pool):
+        text += ", or while no task is left"
     return f"{text}, not enforced" if expiry.is_unenforced(facts.pool, facts.now) else text
 
 

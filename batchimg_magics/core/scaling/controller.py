@@ -150,7 +150,7 @@ class ResizeController:
         if state.autoscale and not expiry.is_expiry_formula(state.formula):
             if not request.autoscale_off:
                 raise failures.autoscale_error(state.name)
-            if request.policy.ttl is None and expiry.expires_at(state) is None:
+            if request.policy.lasting_s is None and expiry.expires_at(state) is None:
                 await expiry.disable_autoscale(azure, state.name)
             state = await pools.wait_until_steady(azure, state.name)
         run = self._run = ResizeRun(
@@ -169,7 +169,8 @@ class ResizeController:
         if state.allocation != "steady":
             await joining.wait_for_running_resize(run)
         run.target = request.target(joining.targets_before_repair(run))
-        run.set_state(await run.expiry.begin(run.state, request.policy.ttl, keep=request.grow_only))
+        policy, keep = request.policy, request.grow_only or request.policy.ttl is None
+        run.set_state(await run.expiry.begin(run.state, policy.lasting_s, keep=keep, then_zero=policy.then_zero))
         if run.expiry.is_over and run.target.total and not run.is_at(run.target):
             raise failures.expired_error(run)
         return run

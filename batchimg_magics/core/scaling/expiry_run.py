@@ -59,6 +59,8 @@ class Expiry:
         When a formula was last sent, in seconds of the service's time.
     is_off
         Whether the formula was turned off here, and not set again.
+    then_zero
+        Whether the nodes also leave while no task is left.
     """
 
     azure: Azure
@@ -70,8 +72,9 @@ class Expiry:
     is_stuck: bool = False
     sent_at: float = float("-inf")
     is_off: bool = False
+    then_zero: bool = False
 
-    async def begin(self, state: PoolState, ttl_s: float | None, *, keep: bool) -> PoolState:
+    async def begin(self, state: PoolState, ttl_s: float | None, *, keep: bool, then_zero: bool = False) -> PoolState:
         """Read when a pool expires, or set a new time; return the pool, whose nodes are under the formula then.
 
         Parameters
@@ -82,7 +85,11 @@ class Expiry:
             Seconds from now until it expires; None: leave its expiry as it is.
         keep
             Whether an expiry in the future is kept instead of a new one.
+        then_zero
+            Whether the nodes are also to leave while no task is left; where they do, that stays.
         """
+        found = expiry.parse_formula(state.formula)
+        self.then_zero = then_zero or (found is not None and found.idle_from is not None)
         now, current = self.azure.now(), expiry.expires_at(state)
         renews = ttl_s is not None and not (keep and current is not None and current.timestamp() > now)
         self.expires = expiry.expires_after(self.azure, ttl_s) if renews and ttl_s is not None else current
@@ -108,9 +115,9 @@ class Expiry:
             raise ValueError("the pool has no expiry")
         await self._wait_for_interval()
         self.sent_at = self.azure.now()
-        await expiry.enable_autoscale(
-            self.azure, self.pool, expiry.formula(self.expires, counts, self.drain), expiry.INTERVAL_S
-        )
+        idle_from = expiry.expires_after(self.azure, expiry.FIRST_TASK_S) if self.then_zero else None
+        text = expiry.formula(self.expires, counts, self.drain, idle_from)
+        await expiry.enable_autoscale(self.azure, self.pool, text, expiry.INTERVAL_S)
         self.is_off = False
         self.board.cleanup_done(self._key)
 
@@ -159,6 +166,9 @@ class Expiry:
         """Let the formula have this time and these counts, and Azure evaluate it; return the pool."""
         now, found = self.azure.now(), expiry.parse_formula(state.formula)
         is_set = found is not None and (found.expires, found.counts) == (self.expires, counts)
+        if found is not None and is_set and self.then_zero:
+            # What is left of the time for the first task has to be worth the name once the nodes are there.
+            is_set = found.idle_from is not None and found.idle_from.timestamp() > now + expiry.FIRST_TASK_S / 2
         if is_set and not self.is_stuck and not expiry.is_overdue(state.evaluated, state.interval_s, now):
             return state
         state = await self.set(state, counts)
@@ -254,7 +264,7 @@ async def stop_resize(azure: Azure, name: str, board: Board) -> bool:
     found = expiry.parse_formula(state.formula)
     if found is None or state.allocation != "resizing":
         return await pools.stop_resize(azure, name)
-    keeper = Expiry(azure, state.name, board, expires=found.expires)
+    keeper = Expiry(azure, state.name, board, expires=found.expires, then_zero=found.idle_from is not None)
     async with keeper.enforced():
         await keeper.disable()
         await keeper.send(state.current.minimum(found.counts))
@@ -276,6 +286,7 @@ async def enforce(azure: Azure, state: PoolState, current: Counts, board: Board)
     overdue = expiry.is_overdue(state.evaluated, state.interval_s, azure.now())
     if (state.autoscale and (found is None or not overdue)) or not (current.total or state.target.total):
         return ""
+    keeper.then_zero = found is not None and found.idle_from is not None
     if keeper.is_over:
         return f"it expired at {time}: `%batchimg cleanup --delete` deletes it"
     counts = found.counts if found else current.minimum(state.target)

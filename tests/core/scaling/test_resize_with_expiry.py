@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.errors import BudgetError, ConflictError, ResizeError
+from batchimg_magics.errors import BudgetError, ConflictError, ResizeError, SpecError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
 from tests.support.connections import emulator_of, wrapped_session
@@ -249,3 +249,73 @@ def test_a_resize_that_is_stopped_says_so(scene: Scene) -> None:
         run.result()
     assert classes(scene.session.history("p"))[-1] == "stopped"
     assert scene.nodes_after_expiry() == (0, 0)
+
+
+# -- nodes that leave without tasks ----------------------------------------------------------------------------------
+
+WITHOUT_TASKS = {**LINE, "ttl": None, "then_zero": True}
+
+
+def add_task(scene: Scene, seconds: int) -> None:
+    """Let somebody add a task of some seconds to the pool's only job."""
+    scene.somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
+    task = {"id": f"t{scene.local.clock.now():.0f}", "commandLine": f"sleep {seconds}"}
+    assert scene.somebody.ask("POST", "/jobs/j/tasks", task)[0] == 201
+
+
+def test_nodes_leave_when_no_task_is_left_and_come_again_with_the_next(scene: Scene) -> None:
+    made = scene.session.create("p", nodes=3, **WITHOUT_TASKS)
+    assert "3 idle" in made.attrs["caption"]
+    assert not scene.sent("/resize?"), "the formula alone requests the nodes"
+    add_task(scene, 3 * 3600)
+    scene.local.clock.advance(2 * HOUR)
+    assert scene.somebody.count_nodes("p") == (3, 0), "the task still runs"
+    scene.local.clock.advance(2 * HOUR)
+    assert scene.somebody.count_nodes("p") == (0, 0)
+    add_task(scene, 3600)
+    scene.local.clock.advance(600)
+    assert scene.somebody.count_nodes("p") == (3, 0)
+    scene.local.clock.advance(2 * HOUR)
+    assert scene.somebody.count_nodes("p") == (0, 0)
+
+
+def test_nodes_wait_an_hour_for_the_first_task_and_not_longer(scene: Scene) -> None:
+    scene.session.create("p", nodes=2, **WITHOUT_TASKS)
+    scene.local.clock.advance(0.9 * HOUR)
+    assert scene.somebody.count_nodes("p") == (2, 0)
+    scene.local.clock.advance(0.5 * HOUR)
+    assert scene.somebody.count_nodes("p") == (0, 0)
+    assert scene.session.pools().expires[0].timestamp() - scene.local.clock.now() > 6 * 24 * HOUR
+
+
+def test_a_resize_keeps_it_and_begins_the_hour_again(scene: Scene) -> None:
+    scene.session.create("p", nodes=2, **WITHOUT_TASKS)
+    shown = scene.session.show("p").set_index("property").value
+    assert shown["leaves_without_tasks"] == "yes"
+    scene.local.clock.advance(2 * HOUR)
+    assert scene.session.resize("p", nodes=4).attrs["nodes"] == "4 idle"
+    scene.local.clock.advance(0.9 * HOUR)
+    assert scene.session.resize("p", nodes=3).attrs["nodes"] == "3 idle"
+    scene.local.clock.advance(0.9 * HOUR)
+    assert scene.somebody.count_nodes("p") == (3, 0)
+    scene.local.clock.advance(0.5 * HOUR)
+    assert scene.somebody.count_nodes("p") == (0, 0)
+
+
+def test_the_pool_of_a_resize_keeps_its_own_expiry(scene: Scene) -> None:
+    scene.session.create("p", nodes=1, **LINE)
+    before = scene.session.pools().expires[0]
+    scene.session.resize("p", nodes=2, then_zero=True)
+    assert scene.session.pools().expires[0] == before
+    add_task(scene, 30 * 3600)
+    scene.local.clock.advance(2 * HOUR)
+    assert scene.somebody.count_nodes("p") == (2, 0)
+    assert scene.nodes_after_expiry() == (0, 0), "a task does not keep nodes after the expiry"
+
+
+def test_a_formula_of_ones_own_has_no_second_one(scene: Scene) -> None:
+    line = {**WITHOUT_TASKS, "formula": "$TargetDedicatedNodes = 1;"}
+    with pytest.raises(SpecError, match="--then-zero cannot be used with --formula") as caught:
+        scene.session.create("p", **line)
+    assert "$PendingTasks" in caught.value.hint
+    assert len(scene.session.pools()) == 0
