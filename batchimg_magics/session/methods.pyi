@@ -369,6 +369,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         take_what_fits: bool = False,
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         accept: Sequence[str] | None = None,
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
@@ -523,6 +524,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         mounts : Sequence[Mapping[str, Any]] | None
@@ -673,6 +676,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         take_what_fits: bool = False,
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         accept: Sequence[str] | None = None,
         dry_run: bool = False,
         yes: bool = False,
@@ -850,6 +854,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         dry_run : bool
@@ -968,6 +974,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         take_what_fits: bool = False,
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         accept: Sequence[str] | None = None,
         out: str | None = None,
         force: bool = False,
@@ -1142,6 +1149,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         out : str | None
@@ -1390,6 +1399,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         drain: Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None = None,
         autoscale_off: bool = False,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         dry_run: bool = False,
         yes: bool = False,
         wait: bool = True,
@@ -1433,6 +1443,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Disable the autoscale formula of the pool first (default: fail if it has one).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         dry_run : bool
             Show what would be done, without changing anything.
         yes : bool
@@ -2065,6 +2077,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         take_what_fits: bool = False,
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         accept: Sequence[str] | None = None,
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
@@ -2217,6 +2230,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         mounts : Sequence[Mapping[str, Any]] | None
@@ -2377,6 +2392,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         take_what_fits: bool = False,
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         accept: Sequence[str] | None = None,
         dry_run: bool = False,
         yes: bool = False,
@@ -2552,6 +2568,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         dry_run : bool
@@ -2669,6 +2687,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         take_what_fits: bool = False,
         fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         accept: Sequence[str] | None = None,
         out: str | None = None,
         force: bool = False,
@@ -2841,6 +2860,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         accept : Sequence[str] | None
             Accept the error of this preflight rule: it becomes a warning; can be repeated.
         out : str | None
@@ -3019,6 +3040,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         drain: Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None = None,
         autoscale_off: bool = False,
         ttl: str | float | None = None,
+        then_zero: bool = False,
         dry_run: bool = False,
         yes: bool = False,
         wait: bool = True,
@@ -3060,6 +3082,8 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Disable the autoscale formula of the pool first (default: fail if it has one).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        then_zero : bool
+            Also remove all nodes while no task is left, from one hour after; `ttl`, or 7d, is then the latest end.
         dry_run : bool
             Show what would be done, without changing anything.
         yes : bool
