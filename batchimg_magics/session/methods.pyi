@@ -1737,7 +1737,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         dry_run: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
-        """Run a command for each row of a table on the nodes of a pool, and return the table with what came of it.
+        """Run a command for each row of a table on a pool, and return the table with what came of it.
 
         Parameters
         ----------

@@ -152,7 +152,7 @@ def _destination(patterns: Sequence[str], to: str | None) -> str:
 
 VERB = Verb(
     "run",
-    "Run a command for each row of a table on the nodes of a pool, and return the table with what came of it",
+    "Run a command for each row of a table on a pool, and return the table with what came of it",
     (
         Option("name", "Name of the pool", metavar="POOL", completion="pool"),
         Option(
