@@ -264,6 +264,27 @@ with Session() as session:
         named="vms",
         in_page="an added column",
     ),
+    "a field of the lock": Addition(
+        {
+            "core/lock/facts.py": insert((r'"tool": \{', '"added": "yes", ')),
+            "core/lock/fields.py": insert(
+                (r"\nFIELDS: .* = \(\n", 'Field("tool.added", "an added field", comparisons.same, "another one", "-"),\n')
+            ),
+        },
+        """
+from pathlib import Path
+from batchimg_magics import Session
+
+with Session() as session:
+    session.create("p", from_vm="prep-vm", vm_size="Standard_D2s_v5")
+    session.lock("p", "p.lock.toml")
+    file = Path("p.lock.toml")
+    assert (session.verify(str(file)).status == "ok").all()
+    file.write_text(file.read_text().replace('added = "yes"', 'added = "no"'))
+    found = session.verify(str(file))
+    assert list(found[found.status != "ok"].field) == ["tool.added"]
+""",
+    ),
     "a scenario": Addition(
         {
             "emulator/http/scenarios.py": insert(

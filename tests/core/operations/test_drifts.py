@@ -6,6 +6,7 @@ edited, where only Azure decides, or another lock file, where the difference is 
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics import Session
+from batchimg_magics.core.batch import retirements
+from batchimg_magics.core.batch.retirements import Retirement
 from tests.support.documents import ACCOUNT, GROUP
 from tests.support.edited_answers import EditingTransport
 from tests.support.prepared_vms import StateFileClient
@@ -48,6 +51,8 @@ class Drift:
         Edits of Azure's answers.
     replace
         Texts in the lock file to others: what an older version of this tool had written.
+    announced
+        Retirements that a newer version of this tool knows.
     pool
         The locked pool: one with two nodes, or ``idle`` without nodes.
     """
@@ -56,6 +61,7 @@ class Drift:
     write: Callable[[StateFileClient], object] = lambda _: None
     edits: Edits = field(default_factory=dict)
     replace: tuple[tuple[str, str], ...] = ()
+    announced: tuple[Retirement, ...] = ()
     pool: str = "genomics"
 
 
@@ -304,6 +310,20 @@ DRIFTS: dict[str, Drift] = {
     "api-version newer": Drift(
         {"api_versions.batch": "newer exists"}, replace=(('batch = "2025-06-01"', 'batch = "2024-07-01"'),)
     ),
+    "api-version retiring": Drift(
+        {"ends.api_version": "ends in 31 days"},
+        announced=(
+            Retirement(
+                kind="api-version",
+                pattern=f"batch {BATCH}",
+                what=f"Batch api-version {BATCH}",
+                date=dt.date(2026, 8, 1),
+                use="a newer one",
+                source="https://example.com",
+                checked=dt.date(2026, 7, 1),
+            ),
+        ),
+    ),
     "spec edited": Drift({"pool.spec_hash": "changed"}, replace=(("nodes = 2\n", "nodes = 1\n"),)),
     # What may not be read.
     "VM not readable": Drift({"vm": "not readable"}, edits={"/virtualMachines/prep-vm?": FORBIDDEN}),
@@ -329,8 +349,15 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", DRIFTS)
-def test_each_drift_is_named_and_none_that_is_not_there(locked: Path, tmp_path: Path, name: str) -> None:
+def test_each_drift_is_named_and_none_that_is_not_there(
+    locked: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     drift = DRIFTS[name]
+    if drift.announced:
+        known = (*retirements.read_retirements(), *drift.announced)
+        monkeypatch.setattr(retirements, "read_retirements", lambda: known)
+        retirements.find_retirement.cache_clear()
+        request.addfinalizer(retirements.find_retirement.cache_clear)
     file = tmp_path / f"{drift.pool}.lock.toml"
     text = (locked / file.name).read_text()
     for old, new in drift.replace:
