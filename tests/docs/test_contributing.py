@@ -268,7 +268,10 @@ with Session() as session:
         {
             "core/lock/facts.py": insert((r'"tool": \{', '"added": "yes", ')),
             "core/lock/fields.py": insert(
-                (r"\nFIELDS: .* = \(\n", 'Field("tool.added", "an added field", comparisons.same, "another one", "-"),\n')
+                (
+                    r"\nFIELDS: .* = \(\n",
+                    'Field("tool.added", "an added field", comparisons.same, "another one", "-"),\n',
+                )
             ),
         },
         """

@@ -7,6 +7,8 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchimg_magics.emulator.serving.hosts import AsgiApp, Receive, Send
 
 __all__ = ["MAX_CONNECTIONS", "TOKEN_HEADER", "TOKEN_VARIABLE", "bounded_protocol", "with_limits"]
@@ -24,7 +26,7 @@ TOKEN_HEADER = b"x-control-token"
 _NEEDS_TOKEN = f"The control API needs the header X-Control-Token with the value of {TOKEN_VARIABLE}.\n".encode()
 
 
-def with_limits(app: AsgiApp, control_token: str = "", *, body_s: float = BODY_S, read_s: float = READ_S) -> AsgiApp:
+def with_limits(app: AsgiApp, control_token: str = "", *, body_s: float = BODY_S) -> AsgiApp:
     """Return an app whose requests are bounded before they are read.
 
     Parameters
@@ -33,8 +35,8 @@ def with_limits(app: AsgiApp, control_token: str = "", *, body_s: float = BODY_S
         The app.
     control_token
         What requests to the control API have in `TOKEN_HEADER`; empty: none is needed.
-    body_s, read_s
-        Real seconds for the next part of a body, and for a client to read the answer.
+    body_s
+        Real seconds for the next part of a body.
     """
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -42,29 +44,26 @@ def with_limits(app: AsgiApp, control_token: str = "", *, body_s: float = BODY_S
             await app(scope, receive, send)
             return
 
-        async def send_on(message: dict[str, Any]) -> None:
-            await asyncio.wait_for(send(message), read_s)
-
         headers = dict(scope["headers"])
         is_control = scope["path"].lower().startswith(_CONTROL_PATH)
         if is_control and control_token and not _has_token(headers, control_token):
-            await _refuse(send_on, 401, _NEEDS_TOKEN)
+            await _refuse(send, 401, _NEEDS_TOKEN)
             return
         most = MAX_CONTROL_BODY_BYTES if is_control else MAX_BODY_BYTES
         try:
             chunks = await _read(headers, receive, most, body_s)
         except TimeoutError:
-            await _refuse(send_on, 408, b"The request was not sent in time.\n")
+            await _refuse(send, 408, b"The request was not sent in time.\n")
             return
         if chunks is None:
-            await _refuse(send_on, 413, b"The body of the request is too large.\n")
+            await _refuse(send, 413, b"The body of the request is too large.\n")
             return
         left = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
 
         async def receive_read() -> dict[str, Any]:
             return left.pop() if left else await receive()
 
-        await app(scope, receive_read, send_on)
+        await app(scope, receive_read, send)
 
     return answer
 
@@ -96,50 +95,73 @@ async def _refuse(send: Send, status: int, line: bytes) -> None:
     await send({"type": "http.response.body", "body": line})
 
 
-def bounded_protocol(head_s: float = HEAD_S) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol with a limit of the size and the time of the head of each request.
+def bounded_protocol(head_s: float = HEAD_S, read_s: float = READ_S) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol with limits of the head of each request, and of the time to read an answer.
 
     Parameters
     ----------
     head_s
         Real seconds from the first byte of a request, or of a connection, to the end of its headers.
+    read_s
+        Real seconds in which a client reads what was sent. Then the connection is aborted: one that is closed would
+        keep the answer in memory until it is read.
     """
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     base: Any = AutoHTTPProtocol
 
     class BoundedProtocol(base):  # type: ignore[misc] # chosen when it runs
-        """Closes connections whose requests do not begin."""
+        """Closes connections whose requests do not begin, or whose answers are not read."""
 
-        _due: asyncio.TimerHandle | None = None
         _head_bytes = 0
 
         def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as the base class has it
             super().connection_made(transport)
-            self._due = self.loop.call_later(head_s, transport.close)
+            self._head_due, self._reading_due = _Deadline(self.loop), _Deadline(self.loop)
+            self._head_due.start(head_s, transport.close)
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self._is_answering():
+            if self.cycle is not None and not self.cycle.response_complete:
                 self._head_bytes = 0
-                self._set_due(None)
+                self._head_due.stop()
                 return
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.close()
-            elif self._due is None:
-                self._set_due(self.loop.call_later(head_s, self.transport.close))
+            else:
+                self._head_due.start(head_s, self.transport.close)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._set_due(None)
+            self._head_due.stop()
+            self._reading_due.stop()
             super().connection_lost(exc)
 
-        def _is_answering(self) -> bool:
-            return self.cycle is not None and not self.cycle.response_complete
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._reading_due.start(read_s, self.transport.abort)
 
-        def _set_due(self, due: asyncio.TimerHandle | None) -> None:
-            if self._due is not None:
-                self._due.cancel()
-            self._due = due
+        def resume_writing(self) -> None:
+            self._reading_due.stop()
+            super().resume_writing()
 
     return BoundedProtocol
+
+
+class _Deadline:
+    """Calls something after some real seconds, unless it is stopped before."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float, call: Callable[[], object]) -> None:
+        """Begin, unless it has begun."""
+        if self._due is None:
+            self._due = self._loop.call_later(seconds, call)
+
+    def stop(self) -> None:
+        """Call nothing."""
+        if self._due is not None:
+            self._due.cancel()
+        self._due = None
