@@ -21,7 +21,7 @@ __all__ = ["POOL_VERBS", "PoolVerbs", "Verbs"]
 #: The verbs about one pool: also methods of its handle.
 POOL_VERBS = (
     "check", "migrate", "show", "create", "plan", "nodes", "logs", "delete", "resize", "repair", "wait", "stop-resize",
-    "autoscale", "history", "estimate", "update", "lock",
+    "autoscale", "history", "estimate", "run", "update", "lock",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import resources
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import nodes, pools, vm_sizes
+from batchimg_magics.core.runs import jobs
 from batchimg_magics.resource_ids import ResourceId, compute_list
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 async def _pool_names(azure: Azure) -> list[str]:
     return [pool["name"] for pool in await pools.read_all(azure)]
+
+
+async def _run_names(azure: Azure) -> list[str]:
+    return [run.id for run in await jobs.list_jobs(azure)]
 
 
 async def _vm_names(azure: Azure) -> list[str]:
@@ -54,6 +59,7 @@ COMPLETION_NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] =
     "checkable": _checkable_names,
     "image": _image_names,
     "pool": _pool_names,
+    "run": _run_names,
     "vm": _vm_names,
     "vm_size": _size_names,
 }

@@ -46,7 +46,7 @@ T = TypeVar("T")
 __all__ = ["Session"]
 
 #: The kinds of names that are read from the service, without those that belong to a pool.
-_READ_KINDS = frozenset({"checkable", "image", "pool", "vm", "vm_size"})
+_READ_KINDS = frozenset({"checkable", "image", "pool", "run", "vm", "vm_size"})
 #: Minimum real seconds between two reads of a pool in the emulator, where an hour may take a minute.
 MIN_POLL_INTERVAL_S = 0.5
 
@@ -385,8 +385,8 @@ class Session(PythonCalls):
     def names(self, kind: str, of: str = "") -> list[str]:
         """Return names for completion: the current ones, or the last known ones if the service is slow.
 
-        `kind` is one of ``pool``, ``image``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or ``node`` of
-        the pool `of`.
+        `kind` is one of ``pool``, ``run``, ``image``, ``vm``, ``checkable``, ``vm_size``, ``profile``, ``cloud``, or
+        ``node`` of the pool `of`.
         """
         if kind == "profile":
             return sorted(profiles.read_profiles())

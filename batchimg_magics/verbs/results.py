@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["RUN", "VERB"]
 
 #: The name of a run.
-RUN = Option("name", "Name of the run, or the beginning of it", metavar="RUN")
+RUN = Option("name", "Name of the run, or the beginning of it", metavar="RUN", completion="run")
 
 
 def start(connection: Connection, name: str) -> VerbCall:

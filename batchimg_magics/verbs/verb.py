@@ -47,7 +47,20 @@ __all__ = [
 VerbCall: TypeAlias = Callable[["Board"], Coroutine[Any, Any, "Table"]]
 #: What completion offers for a value: what `Session.names` knows, files, or the verbs themselves.
 CompletionKind = Literal[
-    "", "checkable", "image", "pool", "vm", "vm_size", "profile", "cloud", "file", "verb", "rule", "node", "where"
+    "",
+    "checkable",
+    "image",
+    "pool",
+    "vm",
+    "vm_size",
+    "profile",
+    "cloud",
+    "file",
+    "verb",
+    "rule",
+    "node",
+    "where",
+    "run",
 ]
 
 

@@ -27,6 +27,8 @@ __all__ = ["PREVIEW_ROWS", "answer_caption", "answer_facts", "run_command"]
 #: Rows that a dry run shows.
 PREVIEW_ROWS = 5
 _ADD = "tasks"
+#: The states of a job that takes tasks.
+_OPEN = ("active", "enabling", "disabling", "disabled")
 
 
 async def run_command(azure: Azure, request: RunRequest, board: Board) -> Table:
@@ -97,7 +99,7 @@ class _Run:
             known = set() if new else await tasks.read_rows(self.azure, job.id)
             total = await self._add(job, [row for row in wanted if row not in known]) + len(known)
         again = await self._retry(job) if self.plan.request.retry_failed and counts.failed else 0
-        if job.state == "disabled":
+        if job.state in ("disabled", "disabling"):
             await jobs.enable(self.azure, job.id)
         if again or counts.done < total:
             await watched.until_done(total)
@@ -105,9 +107,8 @@ class _Run:
         if job.state != "completed" and answer.counts.succeeded == job.rows:
             await jobs.end(self.azure, job.id)
         retried = f"; {count_text(again, 'row')} run again" if again else ""
-        warnings = [{"found": watched.warning, "fix": "give it more time"}] if watched.warning else []
         caption = f"{answer_caption(answer)}{retried}{_notes(self.plan)}"
-        return answer.table("run", caption, **answer_facts(answer), warnings=warnings)
+        return answer.table("run", caption, **answer_facts(answer))
 
     async def _job(self) -> RunJob:
         """Return the job, which must be that of this plan."""
@@ -120,7 +121,7 @@ class _Run:
 
     async def _add(self, job: RunJob, rows: list[int]) -> int:
         """Add the tasks of rows and return how many."""
-        if rows and job.state not in ("active", "disabled"):
+        if rows and job.state not in _OPEN:
             raise ConflictError(
                 f"run {job.id} has ended ({job.state}), and {count_text(len(rows), 'row')} of it have no task",
                 hint=f"`%batchimg results {job.id}` shows the others; delete the job in Azure to run all rows again",
@@ -140,7 +141,7 @@ class _Run:
 
     async def _retry(self, job: RunJob) -> int:
         """Let the rows run again that failed, and return how many."""
-        if job.state not in ("active", "disabled"):
+        if job.state not in _OPEN:
             raise ConflictError(
                 f"run {job.id} has ended ({job.state}), so that no row of it can run again",
                 hint="delete the job in Azure to run all rows again",
@@ -152,9 +153,10 @@ class _Run:
     async def _answer(self, job: RunJob, total: int, watch: RunWatch) -> RunAnswer:
         """Read the tasks; the counts may have been ahead of them."""
         answer = await read_answer(self.azure, job, self.plan.request.table)
+        pause_s = 1.0
         while answer.counts.done < total:
             await watch.until_done(total)
-            await self.azure.sleep(2.0)
+            await self.azure.sleep(pause_s := min(30.0, 2 * pause_s))
             answer = await read_answer(self.azure, job, self.plan.request.table)
         return answer
 

@@ -272,6 +272,9 @@ async def run_again(azure: Azure, plan: RunPlan, rows: Sequence[int]) -> None:
         except ConflictError as error:
             if error.code in ("JobCompleted", "JobBeingTerminated", "JobBeingDeleted"):
                 raise
+            found = (await azure.get(job_url(plan.job_id, path, select="state"), plane="batch")).json()
+            if found.get("state") != "completed":
+                return  # it runs again: the answer to an earlier request was lost
             await azure.call_or_none(azure.send("DELETE", job_url(plan.job_id, path), plane="batch"))
             await _add_collection(azure, plan.job_id, [plan.task_body(row)])
 

@@ -26,6 +26,8 @@ STEP = "rows"
 PACE = PollPace(1 / 10, 5.0, 60.0)
 #: Seconds without any running task after which the pool and the job are read, and after which the wait ends.
 CHECK_S, STALL_S = 300.0, 7200.0
+#: Seconds after which tasks that are neither counted as done nor as open are lost: counts may be late.
+LOST_S = 60.0
 
 
 class RunWatch:
@@ -117,6 +119,10 @@ class RunWatch:
         if self._idle_since is None:
             self._idle_since = self._checked = now
         idle_s = now - self._idle_since
+        if not counts.active and idle_s >= LOST_S:
+            raise ConflictError(
+                f"run {self._job}: tasks of it were deleted", hint="the same line again adds them, and runs them again"
+            )
         if now - self._checked < CHECK_S:
             return
         self._checked = now
@@ -130,7 +136,8 @@ class RunWatch:
             )
         pool = RunPool.of(await pools.require(self._azure, self._pool.name))
         again = f"the tasks wait in Azure; `%batchimg resize {pool.name} --nodes N`, then the same line again"
-        if not pool.has_nodes:
+        is_over = pool.expires is not None and now > pool.expires.timestamp() and not pool.dedicated + pool.spot
+        if is_over or not pool.has_nodes:
             raise WaitTimeoutError(f"run {self._job} waits: pool {pool.name} has no nodes any more", hint=again)
         if idle_s >= STALL_S:
             raise WaitTimeoutError(

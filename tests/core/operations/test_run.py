@@ -332,3 +332,37 @@ def test_names_of_runs(bad: tuple[Session, Watched]) -> None:
         session.results("run-00")
     with pytest.raises(BatchImgError):
         session.stop_run("run-00")
+
+
+def test_the_progress_has_a_forecast_and_tells_that_the_pool_expires_before(pooled: tuple[Session, Watched]) -> None:
+    session, _ = pooled
+    session.create("short", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2, ttl="1h")
+    running = session.begin("run", name="short", over=frame(400), command=("sleep", "60"))
+    seen: set[str] = set()
+    while not running.wait(0.001):
+        seen |= {one.detail for one in running.board.activities() if one.name == "rows"}
+    with pytest.raises(WaitTimeoutError, match="pool short has no nodes any more") as caught:
+        running.result()
+    assert "resize short --nodes N" in caught.value.hint
+    assert any(
+        "2 running" in text and "left" in text and "$" in text and "pool short expires at" in text for text in seen
+    )
+
+
+def test_a_lost_answer_to_a_retry_replaces_no_task_that_runs(pooled: tuple[Session, Watched]) -> None:
+    session, watched = pooled
+    session.run(POOL, over=frame(2), command="sleep 600\nexit {row}")
+    transport, lost = watched.send, []
+
+    async def losing(request: Any, **options: Any) -> Any:
+        answer = await transport(request, **options)
+        if "/reactivate" in request.url and not lost:
+            lost.append(request)
+            raise ServiceResponseError("lost")
+        return answer
+
+    watched.send = losing  # type: ignore[method-assign] # for this test
+    again = session.run(POOL, over=frame(2), command="sleep 600\nexit {row}", retry="failed")
+    assert lost
+    assert watched.count("DELETE", "/tasks/") == 0
+    assert list(again.exit_code) == [0, 1]

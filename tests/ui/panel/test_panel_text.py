@@ -130,7 +130,7 @@ def answer_of(table: Table) -> Any:
 
 def test_a_pool_s_name_never_becomes_html_in_the_chooser() -> None:
     rows = [{"pool": HTML_INJECTION, "vm_size": HTML_INJECTION, "dedicated": 1, "spot": 0, "errors": HTML_INJECTION}]
-    session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows), connection=None)
+    session: Any = SimpleNamespace(run_table=lambda _: SimpleNamespace(rows=lambda: rows), connection=None)
     chooser = PoolChooser(session)
     assert "img" not in Tags(chooser.static_html()).found
     assert HTML_INJECTION in chooser.static_text()

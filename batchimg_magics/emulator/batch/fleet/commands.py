@@ -15,7 +15,7 @@ import msgspec
 from batchimg_magics.emulator.world.evidence import Evidence
 
 _SHELL = re.compile(
-    r"""^\s*(?:\S*/)?(?:(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c|cmd(?:\.exe)?\s+/c|powershell(?:\.exe)?\s+-c(?:ommand)?)\s+(?P<rest>.*)$""",
+    r"""^\s*(?:\S*/)?(?:(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c|cmd(?:\.exe)?\s+(?:/\w+(?::\w+)?\s+)*?/c|powershell(?:\.exe)?\s+-c(?:ommand)?)\s+(?P<rest>.*)$""",
     re.IGNORECASE | re.DOTALL,
 )
 #: A shell that replaces itself by the words after its script.
