@@ -3336,6 +3336,72 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         """
         ...
 
+    def run(
+        self,
+        *,
+        over: str | pd.DataFrame | None = None,
+        command: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        max_minutes: float | None = None,
+        retries: int | None = None,
+        slots: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+        container: str | None = None,
+        outputs: str | Sequence[str] | None = None,
+        to: str | None = None,
+        retry: Literal["failed"] | None = None,
+        dry_run: bool = False,
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Run a command for each row of a table on a pool, and return the table with what came of it.
+
+        Parameters
+        ----------
+        over : str | pd.DataFrame | None
+            Run over the rows of this CSV or Parquet file, or of a DataFrame: $df (required).
+        command : str | Sequence[str] | None
+            Set the script, as text or as @FILE (default: the words after --, or the body of the cell).
+        limit : int | None
+            Run the first N rows only; the same line without it runs the rest.
+        max_minutes : float | None
+            Limit the duration of each row in minutes (default: no limit).
+        retries : int | None
+            Start a row again after a failure, up to N times (default 0).
+        slots : int | None
+            Set the number of task slots that a row takes (default 1).
+        environment : Mapping[str, str] | None
+            Set an environment variable; can be repeated.
+        user : str | None
+            Run as task, pool, admin, or an account of the pool (default: the one of Batch).
+        container : str | None
+            Run in a container of this image (default: on the node).
+        outputs : str | Sequence[str] | None
+            Upload the files of a pattern such as '*.bam' when a row ends; can be repeated.
+        to : str | None
+            Upload to this container, with the managed identity of the pool.
+        retry : Literal["failed"] | None
+            Run the rows again that failed (default: leave them).
+        dry_run : bool
+            Show what would be done, without changing anything.
+        wait : bool
+            False: Return immediately; the work continues in the kernel of the notebook.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per row of the table: its columns, then what came of it. A row that failed is no error.
+            docs/reference.md lists the columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool.
+        SpecError
+            The table or the command is not valid; nothing was sent.
+        """
+        ...
+
     def update(
         self,
         *,
