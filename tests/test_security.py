@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import re
 import shlex
@@ -12,9 +13,13 @@ from unittest.mock import AsyncMock
 
 import pytest
 
+from batchimg_magics.core.base.denials import tag_options
 from batchimg_magics.core.base.login_lines import rdp_line, ssh_line
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.lock.rebuilding import find_ways
+from batchimg_magics.core.lock.resources_read import Found
 from batchimg_magics.core.operations import pools as list_pools
+from batchimg_magics.masking import make_visible
 from batchimg_magics.pool_spec.line import format_line, unescape_braces
 from batchimg_magics.ui.cli import main
 
@@ -44,6 +49,63 @@ def test_a_promise_is_held_by_a_test(promise: str, file: str, test: str) -> None
 def test_a_hostile_value_is_one_word_of_a_printed_line(value: str) -> None:
     line = format_line("create", {"name": value, "start_task": value})
     assert shlex.split(unescape_braces(line)) == ["%batchimg", "create", value, "--start-task", value]
+
+
+HOSTILE = [
+    "a; id", "$(id)", "`id`", "a'b", 'a"b', "a b", "$HOME", "{id()}", "{{id()}}", "a\nimport os", "a\r\nid",
+    "a\u2028id", "a\x1b[2J", "\u202eb", "a\u2019; id; \u2019", "(a)", "a&id", "a|id", ">a", "*", "a\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_lock_file_of_a_stranger_adds_no_word_to_the_lines_to_copy(value: str) -> None:
+    plain, hostile = (_rebuild_lines(one) for one in ("plain", value))
+    assert len(plain) == len(hostile) > 8
+    for line, other in zip(plain, hostile, strict=True):
+        assert "\n" not in other
+        assert make_visible(other) == other
+        shell = unescape_braces(other) if other.startswith("%") else other
+        assert len(shlex.split(shell)) == len(shlex.split(line))
+        assert not set("\u2018\u2019\u201c\u201d") & set(other)
+        # What `%batchimg` reads as an expression, and bash as a command, stands nowhere.
+        assert not other.startswith("%") or "{id()}" not in other.replace("{{", "").replace("}}", "")
+
+
+def _rebuild_lines(value: str) -> list[str]:
+    group = f"/subscriptions/s/resourceGroups/{value.replace('/', '')}"
+    disk = f"{group}/providers/Microsoft.Compute/disks/{value}"
+    lock = {
+        "pool": {"id": f"{group}/providers/Microsoft.Batch/batchAccounts/b/pools/p", "name": value},
+        "image": {"id": f"{disk}-i", "sources": {"os": {}, "lun0": {}}},
+        "snapshots": {"os": {"id": f"{disk}-s", "disk": disk}, "lun0": {"id": f"{disk}-t", "disk": f"{disk}-u"}},
+        "disks": {"os": {"id": disk}, "lun0": {"id": f"{disk}-u"}},
+        "vm": {"id": f"{group}/providers/Microsoft.Compute/virtualMachines/{value}"},
+        "base_image": {"publisher": value, "offer": value, "sku": value, "version": value},
+        "packages": {"file": value, "managers": ["dpkg", "rpm", "pip", "conda"]},
+    }
+    reader = AsyncMock()
+    reader.read = AsyncMock(return_value=Found({"properties": {}}))
+    ways = asyncio.run(find_ways(reader, lock, value, value))
+    del lock["snapshots"]  # the disks are attached as they are
+    ways += asyncio.run(find_ways(reader, lock, value, value))
+    return [line for way in ways for line in way.commands]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_what_a_policy_demands_is_one_word_of_the_line_to_copy(value: str) -> None:
+    options = tag_options({"owner": value})
+    assert "\n" not in options
+    words = shlex.split(unescape_braces(options))
+    assert (words[0], len(words)) == ("--tag", 2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\u2028", "\x85", "\x0b"])
+def test_a_printed_line_never_spans_two(end: str) -> None:
+    value = f"a{end}import os"
+    for options in ({"name": value}, {"name": "a", "start_task": value}, {"name": "a", "tag": {"b": value}}):
+        line = format_line("create", options)
+        assert len(line.splitlines()) == 1
+        assert line.startswith("%%") == ("start_task" in options)
 
 
 @pytest.mark.parametrize("user", ["ana", "$(rm -rf ~)", "`id`", "-oProxyCommand=id", "a b", "a;id", ""])

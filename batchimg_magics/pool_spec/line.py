@@ -6,18 +6,29 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.masking import mask_tokens
+from batchimg_magics.masking import make_visible, mask_tokens
 from batchimg_magics.pool_spec.values import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["escape_braces", "format_line", "needs_body", "option_flag", "pool_names", "unescape_braces"]
+__all__ = [
+    "escape_braces",
+    "format_line",
+    "magic_word",
+    "needs_body",
+    "option_flag",
+    "pool_names",
+    "shell_word",
+    "unescape_braces",
+]
 
 #: Keywords with several values, whose option has one value and a singular name.
 _PLURALS = {"data_snapshots": "data_snapshot"}
 #: A table of the notebook on a line.
 _VARIABLE = re.compile(r"\$[^\W\d]\w*")
+#: They end a quoted text, as the straight ones do. Source: the tokenizer of PowerShell.
+_QUOTES_OF_POWERSHELL = re.compile("[\u2018-\u201e]")
 #: Options for the value False of keywords whose default is neither True nor False.
 _NEGATIVE_FLAGS = {"canary": "--no-canary", "prices": "--no-prices"}
 
@@ -97,14 +108,37 @@ def _option_words(option: str, value: object) -> list[str]:
     return [f"{option} {_quote(one)}" for one in listed]
 
 
+def shell_word(value: object) -> str:
+    """Return a text of the service or of a file as one word of bash and of PowerShell, on one line.
+
+    Line ends and control characters become escapes: the rest of such a text would be a line of its own. So do the
+    typographic quotes that end a text in PowerShell.
+    """
+    visible = _QUOTES_OF_POWERSHELL.sub(lambda match: f"\\u{ord(match[0]):04x}", make_visible(str(value)))
+    return shlex.quote(_on_one_line(visible))
+
+
+def magic_word(value: object) -> str:
+    """Return a text as `shell_word` does, for a line of `%batchimg`, which reads ``{name}`` as an expression."""
+    return escape_braces(shell_word(value))
+
+
+def _on_one_line(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _quote(value: object) -> str:
-    if (written := getattr(value, "on_line", None)) is not None:
-        return str(written) if _VARIABLE.fullmatch(str(written)) else shlex.quote(mask_tokens(str(written)))
-    return shlex.quote(mask_tokens(value_text(value) if isinstance(value, int) else str(value)))
+    written = getattr(value, "on_line", None)
+    if written is not None and _VARIABLE.fullmatch(str(written)):
+        return str(written)
+    shown = str(written) if written is not None else value_text(value) if isinstance(value, int) else str(value)
+    return shlex.quote(make_visible(mask_tokens(shown)).replace("\n", "\\n"))
 
 
 def needs_body(key: str, value: object) -> bool:
     """Return whether a value cannot be an option, but belongs in the cell's body."""
+    if isinstance(value, str) and key != "name" and len(f"{value}.".splitlines()) > 1:
+        return True  # a line has no place for it
     if (key == "start_task" and isinstance(value, dict)) or (key == "command" and isinstance(value, str)):
         return True
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()

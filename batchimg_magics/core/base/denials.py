@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.provider_errors import MAX_DEPTH, CutText, read_json
+from batchimg_magics.pool_spec.line import magic_word, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,8 +73,7 @@ class PolicyDenial:
 
 def tag_options(wanted: Mapping[str, str]) -> str:
     """Return the options of `connect` for tags."""
-    pairs = [f"{name}={value}" for name, value in wanted.items()]
-    return " ".join(f'--tag "{pair}"' if " " in pair else f"--tag {pair}" for pair in pairs)
+    return " ".join(f"--tag {magic_word(f'{name}={value}')}" for name, value in wanted.items())
 
 
 def read_policies(found: Any) -> list[PolicyDenial]:  # noqa: ANN401 - JSON
@@ -143,7 +143,7 @@ def lock_fix(scopes: tuple[str, ...]) -> str:
     if not scopes:
         return "remove the lock, or ask its owner; `az lock list` lists locks"
     group = re.search(r"/resourcegroups/([^/]+)", scopes[0], re.IGNORECASE)
-    where = f" --resource-group {group[1]}" if group else ""
+    where = f" --resource-group {shell_word(group[1])}" if group else ""
     return (
         f"remove the lock on {' and '.join(scopes)}, or ask its owner; `az lock list{where}` lists locks, and "
         "`az lock delete --ids ID` removes one"
@@ -173,4 +173,5 @@ def registration_fix(message: str) -> str:
     """Return what to do about a resource provider that a subscription is not registered for."""
     found = _NAMESPACE.search(message)
     name = found["name"] if found else "NAMESPACE"
-    return f"register the subscription: `az provider register --namespace {name}`, then run the same command again"
+    register = f"az provider register --namespace {shell_word(name)}"
+    return f"register the subscription: `{register}`, then run the same command again"

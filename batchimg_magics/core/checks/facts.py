@@ -16,6 +16,7 @@ from batchimg_magics.core.batch import quotas, vm_sizes
 from batchimg_magics.core.batch.vm_sizes import ImageNeeds, end_of_size
 from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.core.compute.image_source import STANDARD
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class Facts:
             if not needs.misfit(can) and can.get("vCPUs") == cores and fits(can) and not end_of_size(size):
                 names.append(str(size["name"]))
         near = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, asked, one.lower()).ratio())
-        return ", ".join(near[:3]) or f"see `az batch location list-skus --location {self.region}`"
+        return ", ".join(near[:3]) or f"see `az batch location list-skus --location {shell_word(self.region)}`"
 
     @property
     def needs(self) -> ImageNeeds:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import polling, read_cache, resources, tags
 from batchimg_magics.core.azure.documents import dig, region_key, wire
 from batchimg_magics.errors import ProvisioningError
+from batchimg_magics.pool_spec.line import magic_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +137,7 @@ async def wait_until_idle(azure: Azure, version: ResourceId, found: Json | None 
             f"image version {version.name} ended as {state} in its own region, {found['location']}",
             resource_id=str(version),
             state=state,
-            hint=f"`%batchimg delete {version}`, then run the same command again: it creates the version again",
+            hint=f"`%batchimg delete {magic_word(version)}`, then run the same command again: it creates it again",
         )
     return found
 

@@ -15,6 +15,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import image_needs, network_prices, prices, workload
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.pool_spec.words import count_text
 
@@ -371,10 +372,11 @@ def _create_command(query: SizingQuery, size: str, nodes: int, pool: Json | None
     counts = f"--nodes {nodes}" if dedicated else f"--spot {nodes}"
     if pool is None or query.from_vm is not None:
         name = query.name if pool is None and query.name else "NAME"
-        return f"%batchimg create {name} --from-vm {query.from_vm or 'VM'} --vm-size {size} {counts}"
+        origin = f"--from-vm {magic_word(query.from_vm or 'VM')}"
+        return f"%batchimg create {magic_word(name)} {origin} --vm-size {magic_word(size)} {counts}"
     if str(dig(pool, "properties", "vmSize")).lower() == size.lower():
-        return f"%batchimg resize {query.name} {counts}"
+        return f"%batchimg resize {magic_word(query.name)} {counts}"
     # A pool's size cannot change: another pool from the same image.
     image = pools.image_of(pool)
-    origin = f"--from-version {image}" if image and "/versions/" in image.lower() else "--from-vm VM"
-    return f"%batchimg create NEW_POOL {origin} --vm-size {size} {counts}"
+    origin = f"--from-version {magic_word(image)}" if image and "/versions/" in image.lower() else "--from-vm VM"
+    return f"%batchimg create NEW_POOL {origin} --vm-size {magic_word(size)} {counts}"

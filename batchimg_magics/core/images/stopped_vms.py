@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import virtual_machines
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def stopped_text(vm: Json) -> str:
     pool = virtual_machines.tag(vm, tags.STOPPED)
     return (
         f"VM {vm['name']} was stopped for a copy for pool {pool} and is not started again: repeat that `create`, or "
-        f"`%batchimg cleanup --delete --pool {pool} --older-than 0h` starts it"
+        f"`%batchimg cleanup --delete --pool {magic_word(pool)} --older-than 0h` starts it"
     )
 
 

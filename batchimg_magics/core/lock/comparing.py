@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.lock.comparisons import OK, Comparison, Verdict, show, show_pair
 from batchimg_magics.core.lock.fields import FIELDS, Field, field_values, find_field
+from batchimg_magics.pool_spec.line import magic_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,8 +59,12 @@ def _rows(case: Comparison, file: str) -> Iterator[dict[str, Any]]:
     if not verdict.status:
         return
     is_ok = verdict.status == "ok"
-    names = {"name": path.rpartition(".")[2], "pool": lock["pool"]["name"], "file": file}
-    names["image"] = str(dig(lock, "image", "id") or "ID")
+    names = {
+        "name": magic_word(path.rpartition(".")[2]),
+        "pool": magic_word(lock["pool"]["name"]),
+        "file": magic_word(file),
+    }
+    names["image"] = magic_word(dig(lock, "image", "id") or "ID")
     meaning = verdict.meaning if verdict.meaning is not None else "" if is_ok else field.meaning
     advice = verdict.advice if verdict.advice is not None else "" if is_ok else field.advice
     found = case.locked if verdict is OK else case.found  # equal, perhaps in another order

@@ -5,13 +5,13 @@ The ways are in the order of how near they come to the locked image. Each is a f
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.lock.lock_file import packages_file_name
 from batchimg_magics.core.lock.subjects import OS_DISK, locked_subjects
+from batchimg_magics.pool_spec.line import magic_word, shell_word
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def find_ways(reader: ResourceReader, lock: Json, name: str, file: str) ->
     name
         The name of the pool that is created.
     """
-    create = f"%batchimg create {shlex.quote(name)} --locked {shlex.quote(file)}"
+    create = f"%batchimg create {magic_word(name)} --locked {magic_word(file)}"
     snapshots = await _missing_of(reader, lock, "snapshots")
     disks = await _missing_of(reader, lock, "disks")
     subjects = locked_subjects(lock)
@@ -116,8 +116,9 @@ def _from_snapshots(lock: Json, create: str, missing: str) -> Way:
 
 
 def _snapshot_line(create: str, ids: dict[str, str]) -> str:
-    data = "".join(f" --data-snapshot {role.removeprefix('lun')}={one}" for role, one in ids.items() if role != OS_DISK)
-    return f"{create} --from-snapshot {ids.get(OS_DISK, '')}{data} --generalized"
+    pairs = [f"{role.removeprefix('lun')}={one}" for role, one in ids.items() if role != OS_DISK]
+    data = "".join(f" --data-snapshot {magic_word(pair)}" for pair in pairs)
+    return f"{create} --from-snapshot {magic_word(ids.get(OS_DISK, ''))}{data} --generalized"
 
 
 async def _from_vm(reader: ResourceReader, lock: Json, create: str) -> Way:
@@ -133,7 +134,7 @@ async def _from_vm(reader: ResourceReader, lock: Json, create: str) -> Way:
         missing = f"VM {name} is gone"
     elif dig(found.value, "properties", "vmId") != vm.get("vm_id"):
         missing = f"VM {name} is another one of the same name"
-    return Way("VM", (f"{create} --from-vm {vm['id']}",), missing, differs)
+    return Way("VM", (f"{create} --from-vm {magic_word(vm['id'])}",), missing, differs)
 
 
 def _from_disks(lock: Json, name: str, create: str) -> Way:
@@ -145,7 +146,8 @@ def _from_disks(lock: Json, name: str, create: str) -> Way:
     if disks.get(OS_DISK, "").lower() in of_disks:
         names = {role: f"{name}-{role}" for role in disks}
         lines = [
-            f"az snapshot create --resource-group {group} --name {names[role]} --source {one}"
+            f"az snapshot create --resource-group {shell_word(group)} --name {shell_word(names[role])} "
+            f"--source {shell_word(one)}"
             for role, one in disks.items()
         ]
         ids = {
@@ -155,13 +157,14 @@ def _from_disks(lock: Json, name: str, create: str) -> Way:
         return Way("disks of the VM", (*lines, _snapshot_line(create, ids)), "", differs)
     system = "windows" if "windows" in str(dig(lock, "definition", "properties", "osType")).lower() else "linux"
     data = [one for role, one in disks.items() if role != OS_DISK]
-    attached = f" --attach-data-disks {' '.join(data)}" if data else ""
+    attached = f" --attach-data-disks {' '.join(map(shell_word, data))}" if data else ""
     line = (
-        f"az vm create --resource-group {group} --name {name}-vm --attach-os-disk {disks.get(OS_DISK)} "
+        f"az vm create --resource-group {shell_word(group)} --name {shell_word(f'{name}-vm')} "
+        f"--attach-os-disk {shell_word(disks.get(OS_DISK))} "
         f"--os-type {system}{attached}"
     )
     missing = "" if OS_DISK in disks else "the lock does not know the OS disk"
-    return Way("disks of the VM", (line, f"{create} --from-vm {name}-vm"), missing, differs)
+    return Way("disks of the VM", (line, f"{create} --from-vm {magic_word(f'{name}-vm')}"), missing, differs)
 
 
 def _from_base(lock: Json, name: str, create: str) -> Way:
@@ -174,9 +177,10 @@ def _from_base(lock: Json, name: str, create: str) -> Way:
     packages = lock.get("packages") or {}
     file = str(packages.get("file") or packages_file_name(str(lock["pool"]["name"])))
     install = [
-        f"awk -F'\\t' '$1==\"{manager}\" {{print {fields}}}' {file} | xargs {installer}"
+        f"awk -F'\\t' '$1==\"{manager}\" {{print {fields}}}' {shell_word(file)} | xargs {installer}"
         for manager, (fields, installer) in _INSTALLERS.items()
         if manager in (packages.get("managers") or ())
     ]
-    lines = [f"az vm create --resource-group {group} --name {name}-vm --image {urn}", *install]
-    return Way("Marketplace image", (*lines, f"{create} --from-vm {name}-vm"), "", differs)
+    vm = f"{name}-vm"
+    made = f"az vm create --resource-group {shell_word(group)} --name {shell_word(vm)} --image {shell_word(urn)}"
+    return Way("Marketplace image", (made, *install, f"{create} --from-vm {magic_word(vm)}"), "", differs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images.temporary_vm import VM_STEP
+from batchimg_magics.pool_spec.line import magic_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +47,7 @@ class CopyCost:
         disks = "" if self.disks_usd_per_month is None else f", ${self.disks_usd_per_month:,.2f} a month"
         return (
             f"temporary resources are left: VM {vm} ({self.size}{running}), copies of the disks{disks}, and snapshots; "
-            f"`%batchimg cleanup --delete --pool {pool} --older-than 0h` removes them"
+            f"`%batchimg cleanup --delete --pool {magic_word(pool)} --older-than 0h` removes them"
         )
 
 

@@ -29,6 +29,7 @@ from batchimg_magics.core.images.stopped_vms import find_stopped, restart_vm
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
@@ -271,7 +272,8 @@ async def read_resource_deletion(azure: Azure, resource_id: str, *, blindly: boo
         if tags.owner_pool(one) is None:
             raise ConflictError(
                 f"this tool did not create {KINDS[kind_of(one)][0]} {one['name']!r}",
-                hint=f"it deletes only what it created; to delete this anyway: `az resource delete --ids {one['id']}`",
+                hint="it deletes only what it created; to delete this anyway: "
+                f"`az resource delete --ids {shell_word(one['id'])}`",
                 status_code=409,
             )
     raise_if_unchecked(found, blindly=blindly)

@@ -18,6 +18,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, node_agents, nodes, pools
 from batchimg_magics.core.operations.logs import find_node
 from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.pool_spec.line import magic_word, shell_word
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -123,13 +124,13 @@ async def _create_user(azure: Azure, pool: str, node: str, user: NodeUser, *, st
     if windows:
         raise SpecError(
             "users of Windows nodes have passwords, which this tool never takes",
-            hint=f"`az batch node user create --pool-id {pool} --node-id {node} --name USER --password PASSWORD` "
-            "in a terminal creates one",
+            hint=f"`az batch node user create --pool-id {shell_word(pool)} --node-id {shell_word(node)} "
+            "--name USER --password PASSWORD` in a terminal creates one",
         )
     if state not in _READY:
         raise ConflictError(
             f"node {node} is {state}: Batch creates users on idle and running nodes only",
-            hint=f"`%batchimg logs {pool} {node}` shows the output of its start task",
+            hint=f"`%batchimg logs {magic_word(pool)} {magic_word(node)}` shows the output of its start task",
             status_code=_CONFLICT,
         )
     expires = expiry.expires_after(azure, user.expires_s)
@@ -164,11 +165,13 @@ def _next_text(pool: Json, name: str, node: str, address: str | None, user: Node
         return _no_endpoint_text(pool, windows=windows)
     if windows:
         return (
-            f"create a user in a terminal: `az batch node user create --pool-id {name} --node-id {node} --name USER "
-            "--password PASSWORD --expiry-time TIME`"
+            "create a user in a terminal: "
+            f"`az batch node user create --pool-id {shell_word(name)} --node-id {shell_word(node)} "
+            "--name USER --password PASSWORD --expiry-time TIME`"
         )
     if user is None:
-        return f"create a user: `%batchimg nodes {name} --login {node} --user USER --ssh-key ~/.ssh/id_ed25519.pub`"
+        login = f"%batchimg nodes {magic_word(name)} --login {magic_word(node)}"
+        return f"create a user: `{login} --user USER --ssh-key ~/.ssh/id_ed25519.pub`"
     return "the user is no administrator, and Batch deletes it when it expires"
 
 

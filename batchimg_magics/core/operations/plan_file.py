@@ -21,6 +21,7 @@ from batchimg_magics.core.operations.plan_facts import Fact, read_facts
 from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.masking import make_visible
 from batchimg_magics.pool_spec import stored_spec
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class SavedPlan:
     @property
     def hint(self) -> str:
         """What to do if it cannot be carried out."""
-        return _NEW_PLAN.format(name=self.name, file=self.file)
+        return _NEW_PLAN.format(name=magic_word(self.name), file=magic_word(self.file))
 
     def spec(self, given: Mapping[str, Any], whole: PoolSpec | None) -> PoolSpec:
         """Return the spec of the plan.

@@ -14,6 +14,7 @@ from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.masking import mask_tokens
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.pool_spec.package_task import without_package_list
 from batchimg_magics.resource_ids import ResourceId
 
@@ -339,13 +340,13 @@ def _unread(facts: PoolFacts) -> Iterator[_Found]:
 
 def _next(facts: PoolFacts, azure: Azure, portal: str | None) -> Iterator[_Found]:
     name = str(facts.pool["name"])
-    yield "next_nodes", f"%batchimg nodes {name}", None
+    yield "next_nodes", f"%batchimg nodes {magic_word(name)}", None
     if facts.census is not None and facts.census.bad:
-        yield "next_logs", f"%batchimg logs {name}", None
-        yield "next_repair", f"%batchimg repair {name}", None
+        yield "next_logs", f"%batchimg logs {magic_word(name)}", None
+        yield "next_repair", f"%batchimg repair {magic_word(name)}", None
     if expiry.is_unenforced(facts.pool, facts.now):
-        yield "next_wait", f"%batchimg wait {name}", None
-    yield "next_resize", f"%batchimg resize {name} --nodes {current_counts(facts.pool).dedicated}", None
-    yield "next_delete", f"%batchimg delete {name}", None
+        yield "next_wait", f"%batchimg wait {magic_word(name)}", None
+    yield "next_resize", f"%batchimg resize {magic_word(name)} --nodes {current_counts(facts.pool).dedicated}", None
+    yield "next_delete", f"%batchimg delete {magic_word(name)}", None
     if portal is not None:
         yield "portal", f"{portal}/#resource{azure.scope.account_id}/overview", None

@@ -12,6 +12,7 @@ from batchimg_magics.core.operations import record_crate, record_lock
 from batchimg_magics.core.operations.notebook_records import read_notebook
 from batchimg_magics.errors import SpecError
 from batchimg_magics.masking import make_visible
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def _warnings(read: NotebookRecords, incomplete: list[str]) -> list[dict[str, st
         found.append((f"{count_text(read.omitted, 'record')} not read: there are too many", "divide the notebook"))
     for pool in incomplete:
         text = f"the list of packages of pool {pool} is not on this computer: the lock file has its SHA-256 only"
-        found.append((text, f"`%batchimg images --packages {pool}` reads it from a node"))
-    found += [(text, f"add a cell `%batchimg lock {pool}` after it") for pool, text in _missing_locks(read)]
+        found.append((text, f"`%batchimg images --packages {magic_word(pool)}` reads it from a node"))
+    found += [(text, f"add a cell `%batchimg lock {magic_word(pool)}` after it") for pool, text in _missing_locks(read)]
     return [{"rule": "record", "found": text, "fix": fix} for text, fix in found]
 
 

@@ -14,6 +14,7 @@ from batchimg_magics.core.base.package_store import PackageStore
 from batchimg_magics.core.lock import lock_file
 from batchimg_magics.errors import SpecError
 from batchimg_magics.masking import make_visible
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.pool_spec.values import pool_name
 
 if TYPE_CHECKING:
@@ -149,5 +150,5 @@ def _no_lock(read: NotebookRecords) -> SpecError:
     return SpecError(
         f"{make_visible(read.file)} has no record of `lock`: it does not have what the image of pool {pool} was made "
         f"from, its packages, the node agent and the prices; known: {known or 'the command that created it'}",
-        hint=f"add a cell `%batchimg lock {pool}`, and run the notebook again",
+        hint=f"add a cell `%batchimg lock {magic_word(pool)}`, and run the notebook again",
     )

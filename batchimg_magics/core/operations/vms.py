@@ -13,6 +13,7 @@ from batchimg_magics.core.batch.vm_size_names import canonical_size
 from batchimg_magics.core.compute import virtual_machines, vm_address
 from batchimg_magics.core.compute.virtual_machines import source_of_vm
 from batchimg_magics.core.images.stopped_vms import stopped_text
+from batchimg_magics.pool_spec.line import magic_word, shell_word
 from batchimg_magics.resource_ids import ResourceId, compute_list
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _next_step_text(vm: Json, *, windows: bool, private: bool) -> str:
     if virtual_machines.is_generalized(vm):
         return "the VM is generalized and cannot be started: create the pool from it, or a VM from its image"
     if virtual_machines.power(vm) != "running":
-        return f"start the VM first: az vm start --ids {vm['id']}"
+        return f"start the VM first: az vm start --ids {shell_word(vm['id'])}"
     access = "no public address: connect from its network (VPN, Bastion, another VM); " if private else ""
     disks = "format and mount its data disks, " if dig(vm, "properties", "storageProfile", "dataDisks") else ""
     keep = "do not change drive D:" if windows else "do not change the temporary disk (/mnt)"
@@ -132,5 +133,5 @@ def _next_step_text(vm: Json, *, windows: bool, private: bool) -> str:
     where = "" if windows else " below /opt or on a data disk, not in your home directory (it is removed)"
     return (
         f"{access}install the software and copy the data{where}, {disks}do not install VM extensions, {keep}; "
-        f"then %batchimg create POOL --from-vm {vm['name']} --vm-size SIZE"
+        f"then %batchimg create POOL --from-vm {magic_word(vm['name'])} --vm-size SIZE"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.checks.facts import permissions_in
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import RuleResult, failed, passed, rule, unchecked, warned
+from batchimg_magics.pool_spec.line import magic_word
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _role_fix(facts: Facts) -> str:
     pool = facts.pool if facts.kind == "pool" else None
     named = next((str(one["name"]) for one in (facts.vm, pool) if one), facts.image_id or "VM")
     return (
-        f"request a role with these permissions: `%batchimg check {named} --role` prints the minimal role, for "
-        f"`az role definition create --role-definition FILE` and `az role assignment create --assignee YOU "
+        f"request a role with these permissions: `%batchimg check {magic_word(named)} --role` prints the minimal role, "
+        f"for `az role definition create --role-definition FILE` and `az role assignment create --assignee YOU "
         f"--role '{ROLE}' --scope GROUP`"
     )

@@ -10,6 +10,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
 from batchimg_magics.core.compute import subnets, virtual_machines
 from batchimg_magics.core.images import deprovision_scripts, stopped_vms
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def copy_quota(facts: Facts) -> RuleResults:
         return passed(f"a copy of {sizes.names[0]} fits into the quotas of the region")
     full = "; ".join(map(str, sizes.full))
     vm = ResourceId.parse(str((facts.vm or {}).get("id")))
-    usages = f"`az vm list-usage --location {dig(facts.vm, 'location')} --subscription {vm.subscription}` lists them"
+    where = f"--location {shell_word(dig(facts.vm, 'location'))} --subscription {shell_word(vm.subscription)}"
+    usages = f"`az vm list-usage {where}` lists them"
     return failed(
         f"there are no free cores for a copy of the VM: {full}",
         "leave out --copy-size, or choose another family"

@@ -11,6 +11,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.checks.rules.system import extension_names
 from batchimg_magics.pool_spec.data_disks import DEFAULT_MOUNT_PATH, start_task_to_paste
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
@@ -39,13 +40,14 @@ def managed_disks(facts: Facts) -> RuleResults:
     if source.unmanaged:
         return failed(
             f"VM {source.name!r} has no managed disk for {', '.join(source.unmanaged)}",
-            f"convert its disks: `az vm convert --ids {source.id}`",
+            f"convert its disks: `az vm convert --ids {shell_word(source.id)}`",
         )
     # Without its OS disk a VM is no image source, which the rule `image-origin` reports.
     told = facts.problem.message if facts.problem else ""
     if missing := [name for name in (ResourceId.parse(one).name for one in facts.missing_ids) if name not in told]:
         detach = "; ".join(
-            f"`az vm disk detach --vm-name {source.name} {fixes.az_location_options(source.id)} --name {one}`"
+            f"`az vm disk detach --vm-name {shell_word(source.name)} {fixes.az_location_options(source.id)} "
+            f"--name {shell_word(one)}`"
             for one in missing
         )
         return failed(f"disks of VM {source.name!r} are missing: {', '.join(missing)}", detach)
@@ -162,7 +164,7 @@ def os_disk_encryption(facts: Facts) -> RuleResults:
     kind = "disk" if facts.vm else "snapshot"
     extension = _encryption_extension(facts.vm or {})
     if extension or _azure_disk_encryption(facts.vm or {}, disk):
-        off = f"`az vm encryption disable --ids {facts.vm['id']} --volume-type all`; " if facts.vm else ""
+        off = f"`az vm encryption disable --ids {shell_word(facts.vm['id'])} --volume-type all`; " if facts.vm else ""
         found.append(
             failed(
                 f"{disk['name']} is encrypted by Azure Disk Encryption{extension}: nodes cannot start from it",
@@ -175,8 +177,8 @@ def os_disk_encryption(facts: Facts) -> RuleResults:
         found.append(
             warned(
                 f"{disk['name']} is encrypted with the key of disk encryption set {key_set}; gallery copies are not",
-                f"`az {kind} update --ids {disk['id']} --encryption-type EncryptionAtRestWithPlatformKey`, if your "
-                "policies allow it",
+                f"`az {kind} update --ids {shell_word(disk['id'])} --encryption-type EncryptionAtRestWithPlatformKey`, "
+                "if your policies allow it",
             )
         )
     if dig(facts.vm, "properties", "securityProfile", "encryptionAtHost"):
@@ -194,7 +196,7 @@ def data_disk_encryption(facts: Facts) -> RuleResults:
     if not encrypted:
         return passed(f"{count_text(len(disks), 'data disk')} without Azure Disk Encryption")
     names = ", ".join(str(disk["name"]) for disk in encrypted)
-    off = f"`az vm encryption disable --ids {facts.vm['id']} --volume-type data`" if facts.vm else ""
+    off = f"`az vm encryption disable --ids {shell_word(facts.vm['id'])} --volume-type data`" if facts.vm else ""
     fix = off or "take the snapshots of disks without Azure Disk Encryption"
     return failed(f"{names}: encrypted by Azure Disk Encryption, which nodes cannot read", fix)
 

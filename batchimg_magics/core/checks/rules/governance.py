@@ -11,6 +11,7 @@ from batchimg_magics.core.checks import governance
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
 from batchimg_magics.core.images import temporary
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _scope_name(scope: str) -> str:
 
 
 def _remove(lock: Json) -> str:
-    return f"`az lock delete --ids {lock['id']}`"
+    return f"`az lock delete --ids {shell_word(lock['id'])}`"
 
 
 # -- policies ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.checks.rules.system import check_end_of_support
 from batchimg_magics.core.compute import galleries, replication
+from batchimg_magics.pool_spec.line import magic_word, shell_word
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
@@ -72,7 +73,7 @@ def _check_gallery_image(facts: Facts, definition: str) -> RuleResults:
     return warned(
         f"the gallery is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
         "both must be in one tenant, you need permission to read the image, and Microsoft.Batch must be registered "
-        f"there: `az provider register --namespace Microsoft.Batch --subscription {subscription}`",
+        f"there: `az provider register --namespace Microsoft.Batch --subscription {shell_word(subscription)}`",
     )
 
 
@@ -104,7 +105,8 @@ def image_exists(facts: Facts) -> RuleResults:
     state = str(dig(facts.managed_image or facts.version, "properties", "provisioningState") or "")
     if state in ("Failed", "Canceled"):
         return failed(
-            f"creation of the image ended with {state}", f"`%batchimg delete {facts.image_id}`, then create it again"
+            f"creation of the image ended with {state}",
+            f"`%batchimg delete {magic_word(facts.image_id)}`, then create it again",
         )
     return passed("image exists")
 
@@ -189,9 +191,10 @@ def _more_replicas_fix(facts: Facts, needed: int) -> str:
     }
     regions |= {facts.region: needed}
     return (
-        f"`az sig image-version update {fixes.az_location_options(facts.image_id)} --gallery-name {names['galleries']} "
-        f"--gallery-image-definition {names['images']} --gallery-image-version {names['versions']} "
-        f"--target-regions {' '.join(f'{name}={count}' for name, count in regions.items())}`"
+        f"`az sig image-version update {fixes.az_location_options(facts.image_id)} "
+        f"--gallery-name {shell_word(names['galleries'])} --gallery-image-definition {shell_word(names['images'])} "
+        f"--gallery-image-version {shell_word(names['versions'])} "
+        f"--target-regions {' '.join(shell_word(f'{name}={count}') for name, count in regions.items())}`"
     )
 
 

@@ -11,6 +11,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
 from batchimg_magics.core.compute import subnets
 from batchimg_magics.core.compute.security_groups import FIRST_PRIORITY, LAST_PRIORITY
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.pool_spec.words import count_text
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
@@ -104,7 +105,7 @@ def subnet_outbound(facts: Facts) -> RuleResults:
         group, priority = str(dig(facts.security_group, "name")), _free_priority(facts.security_group, denying)
         located = fixes.az_location_options(str(dig(facts.security_group, "id")))
         allow = (
-            f"`az network nsg rule create {located} --nsg-name {group} "
+            f"`az network nsg rule create {located} --nsg-name {shell_word(group)} "
             f"--name batch-out --direction Outbound --priority {priority} --access Allow "
             f"--protocol Tcp --destination-address-prefixes {service_tag} --destination-port-ranges 443`"
         )
@@ -135,13 +136,14 @@ def subnet_role(facts: Facts) -> RuleResults:
     return passed(
         "you need the permission subnets/join/action: see the rule `permissions`",
         "if allocation fails with LinkedAuthorizationFailed: `az role assignment create --role "
-        f"'Classic Virtual Machine Contributor' --assignee {BATCH_APPLICATION} --scope {network}`",
+        f"'Classic Virtual Machine Contributor' --assignee {BATCH_APPLICATION} --scope {shell_word(network)}`",
     )
 
 
 def _list_subnets_command(subnet: str) -> str:
     network = ResourceId.parse(subnet).path[0][1]
-    return f"`az network vnet subnet list {fixes.az_location_options(subnet)} --vnet-name {network}` lists the subnets"
+    where = f"{fixes.az_location_options(subnet)} --vnet-name {shell_word(network)}"
+    return f"`az network vnet subnet list {where}` lists the subnets"
 
 
 def _free_priority(group: Json | None, rule: Json) -> int | None:

@@ -10,6 +10,7 @@ from batchimg_magics.core.batch import formulas, pools
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
 from batchimg_magics.core.estimates import prices
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def authentication(facts: Facts) -> RuleResults:
         return passed("Microsoft Entra ID is allowed" if modes else "the account has no restriction, so it is allowed")
     return failed(
         f"account {facts.scope.account} allows only {', '.join(modes) or 'no authentication mode'}",
-        f"`az resource update --ids {facts.account['id']} --set properties.allowedAuthenticationModes='[\"AAD\"]'`",
+        f"`az resource update --ids {shell_word(facts.account['id'])} "
+        "--set properties.allowedAuthenticationModes='[\"AAD\"]'`",
     )
 
 

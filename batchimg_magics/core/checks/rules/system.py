@@ -13,6 +13,7 @@ from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def deallocated(facts: Facts) -> RuleResults:
     if facts.vm is None or source is None:
         return None
     if not facts.power:
-        return unchecked("Azure reports no power state of the VM", f"`az vm get-instance-view --ids {facts.vm['id']}`")
+        return unchecked(
+            "Azure reports no power state of the VM", f"`az vm get-instance-view --ids {shell_word(facts.vm['id'])}`"
+        )
     if facts.power == "deallocated":
         return passed("VM is deallocated")
     if source.generalized or spec.generalized or spec.capture == "in-place":
@@ -138,7 +141,7 @@ def extensions(facts: Facts) -> RuleResults:
     names = extension_names(facts.vm)
     if not names:
         return passed("no VM extensions")
-    ids = " ".join(f"{facts.vm['id']}/extensions/{name.partition(' ')[0]}" for name in names)
+    ids = " ".join(shell_word(f"{facts.vm['id']}/extensions/{name.partition(' ')[0]}") for name in names)
     text, fix = (
         f"VM {facts.vm['name']!r} has VM extensions: {', '.join(names)}",
         f"`az vm extension delete --ids {ids}`",

@@ -23,6 +23,7 @@ from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, 
 from batchimg_magics.core.images.origins.vm_in_place import generalize_steps
 from batchimg_magics.core.images.stopped_vms import is_stopped_for, restart_vm
 from batchimg_magics.core.images.temporary import TemporaryNames
+from batchimg_magics.pool_spec.line import magic_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ class VmCopyOrigin(VmOrigin):
             why,
             planned_action="would change",
             leaves=f"VM {self.vm_id.name} is stopped: the same command starts it again, and so does "
-            f"`%batchimg cleanup --delete --pool {context.pool} --older-than 0h`",
+            f"`%batchimg cleanup --delete --pool {magic_word(context.pool)} --older-than 0h`",
         )
 
     def _start_step(self, context: BuildContext, taken: Sequence[Step]) -> Step:

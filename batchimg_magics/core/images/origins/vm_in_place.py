@@ -12,6 +12,7 @@ from batchimg_magics.core.images.deprovision import Deprovisioned, Deprovisionin
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, deallocate_step, snapshot_steps
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.line import shell_word
 from batchimg_magics.pool_spec.words import count_text
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def _next_lines(vm: ResourceId, spec: PoolSpec) -> str:
     """Return how to go on after an interruption."""
     line = spec.create_line(generalized=True, capture=None, keep_users=None, yes=None)
     return (
-        f"run the same command again; or, if the VM has stopped by itself, go on with `az vm deallocate --ids {vm}` "
-        f"and {line}"
+        f"run the same command again; or, if the VM has stopped by itself, go on with "
+        f"`az vm deallocate --ids {shell_word(vm)}` and {line}"
     )
 
 
