@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["MASK", "make_visible", "mask_column", "mask_tokens", "mask_values", "visible_json", "visible_values"]
+__all__ = [
+    "MASK",
+    "make_visible",
+    "mask_column",
+    "mask_tokens",
+    "mask_values",
+    "visible_json",
+    "visible_toml",
+    "visible_values",
+]
 
 #: What stands in the place of a secret.
 MASK = "***"
@@ -277,6 +286,11 @@ def visible_json(text: str) -> str:
     if text.isascii() and "\x7f" not in text:
         return text  # JSON escapes the others of ASCII
     return _INVISIBLE.sub(lambda match: "\\u007f" if match[0] == "\x7f" else json.dumps(match[0])[1:-1], text)
+
+
+def visible_toml(text: str) -> str:
+    """Return the text of a TOML document with the same values, without characters that deceive whoever reviews it."""
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}" if match[0] < "\U00010000" else _escaped(match), text)
 
 
 def visible_values(value: Any) -> Any:  # noqa: ANN401 - a JSON document

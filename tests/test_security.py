@@ -7,21 +7,28 @@ import asyncio
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.core.base.denials import tag_options
 from batchimg_magics.core.base.login_lines import rdp_line, ssh_line
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.base.toml import toml_text
+from batchimg_magics.core.images import packer
+from batchimg_magics.core.lock.lock_file import lock_text
 from batchimg_magics.core.lock.rebuilding import find_ways
 from batchimg_magics.core.lock.resources_read import Found
 from batchimg_magics.core.operations import pools as list_pools
 from batchimg_magics.masking import make_visible
 from batchimg_magics.pool_spec.line import format_line, unescape_braces
 from batchimg_magics.ui.cli import main
+from batchimg_magics.ui.notification import notification_script
+from batchimg_magics.ui.shell_completion import remember_names
 
 ROOT = Path(__file__).parents[1]
 PROMISES = re.findall(r"^\| (.+?) \| `(.+?)::(.+?)` \|$", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
@@ -132,3 +139,52 @@ def test_output_for_programs_controls_no_terminal(tmp_path: Path, monkeypatch: p
             assert json.loads(out)[0]["pool"] == hostile
         if form == "tsv":
             assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("end", packer.ENDS)
+@pytest.mark.parametrize("value", [*HOSTILE, "${file(1)}", "%{if}"])
+def test_a_packer_template_has_no_expression_and_no_line_of_a_name(value: str, end: str) -> None:
+    def text_of(name: str) -> str:
+        azure = AsyncMock()
+        azure.batch.return_value = Mock()
+        azure.scope = Scope("s", name, "b")
+        azure.account.return_value = {"properties": {"poolAllocationMode": "UserSubscription"}}
+        azure.region.return_value = name
+        azure.resource_tags = {}
+        reference = {"publisher": name, "offer": name, "sku": name}
+        azure.list_documents.return_value = [
+            {"imageReference": reference, "osType": "linux", "verificationType": "verified", "nodeAgentSKUId": "x"}
+        ]
+        made = packer.make_template(azure, "tools", os_type="Linux", base=None, end=end)
+        return str(asyncio.run(made).attrs["text"])
+
+    plain, hostile = text_of("plain"), text_of(value)
+    assert len(plain.splitlines()) == len(hostile.splitlines())
+    for line, other in zip(plain.splitlines(), hostile.splitlines(), strict=True):
+        assert other.startswith("#") == line.startswith("#")
+        if " az " in line:
+            assert len(shlex.split(other.strip("# \\"))) == len(shlex.split(line.strip("# \\")))
+        if not line.startswith("#") and line != other:
+            assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", other)
+            json.loads(other.partition(" = ")[2])
+
+
+def test_completion_offers_nothing_that_a_shell_would_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remember_names(Table.from_rows("vms", [{"vm": f"pre{one}"} for one in [*HOSTILE, "-vm", "\tb"]]), "")
+    assert "".join(one.read_text("utf-8") for one in tmp_path.rglob("completion-names.json")).count("pre") > 9
+    for words in (["bash", "batchimg check pre"], ["zsh", "check", "pre"], ["fish", "check", "pre"]):
+        assert main(["__complete", *words]) == 0
+        assert [re.split("[:\t]", one)[0] for one in capsys.readouterr().out.splitlines()] == ["pre-vm"]
+
+
+def test_a_lock_and_a_notification_have_nothing_invisible() -> None:
+    hostile = "a\u202eb\x9b\u200b\U000e0041\x7f\x1b"
+    lock = {"format": 1, "pool": {"name": "p", "id": hostile}, "spec": {hostile: hostile}}
+    text = lock_text(lock)
+    assert make_visible(text) == text
+    assert tomllib.loads(text) == lock
+    assert make_visible(toml_text(lock)) == toml_text(lock)
+    script = notification_script(hostile, f"{hostile} https://h/?sv=1&sig=Pr0be%3D", 1.0)
+    assert "\\\\u202e" in script
+    assert "\\u202e" not in script.replace("\\\\u202e", "")
+    assert "Pr0be" not in script

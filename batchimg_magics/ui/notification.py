@@ -10,6 +10,8 @@ import json
 import sys
 import time
 
+from batchimg_magics.masking import make_visible, mask_tokens
+
 __all__ = ["Notifier", "notification_script"]
 
 #: Characters of the text of a notification, at most.
@@ -46,6 +48,7 @@ def notification_script(title: str, text: str, ended: float) -> str:
         When the verb ended, in seconds since 1970.
     """
     # Text of the service must not end the script, wherever a front end puts it.
+    title, text = (make_visible(mask_tokens(one)) for one in (title, text))
     values = json.dumps([title, text[:_MAX_TEXT], ended]).replace("<", "\\u003c")
     return _SCRIPT.strip() % (values, _FRESH_S)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -187,7 +188,10 @@ class _Remembered:
         self._key = key
 
     def __call__(self, kind: str, of: str = "") -> list[str]:  # noqa: ARG002 - nodes are not kept
-        """Return the names of a kind."""
+        """Return the names of a kind, without those that are not one word of a shell: it puts them on its line."""
+        return [name for name in self._names(kind) if shlex.quote(name) == name and not name.startswith("-")]
+
+    def _names(self, kind: str) -> list[str]:
         if kind == "profile":
             from batchimg_magics.connection.profiles import read_profiles
 

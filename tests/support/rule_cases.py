@@ -967,7 +967,7 @@ CASES = [
         "policies",
         "policy 'Require a tag on resources'",
         there(policy(TAG, tagName="Cost Center")),
-        fix='`%batchimg connect` with --tag "Cost Center=VALUE"',
+        fix="`%batchimg connect` with --tag 'Cost Center=VALUE'",
     ),
     Case(
         "policies",

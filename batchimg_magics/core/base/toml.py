@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.files import read_file
 from batchimg_magics.errors import SpecError
+from batchimg_magics.masking import visible_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,8 +19,6 @@ __all__ = ["MAX_BYTES", "MAX_DEPTH", "read_toml", "toml_text"]
 #: The largest document that is read, and the most tables and lists that are inside each other.
 MAX_BYTES, MAX_DEPTH = 1024 * 1024, 16
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-#: Signs that a basic string of TOML has as escapes only, beside those that JSON escapes, too.
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def toml_text(document: Mapping[str, Any], comment: str = "") -> str:
@@ -60,8 +59,7 @@ def _key(key: str) -> str:
 
 
 def _string(text: str) -> str:
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+    return visible_toml(json.dumps(text, ensure_ascii=False))
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - any value of a document

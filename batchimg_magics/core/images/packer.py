@@ -14,6 +14,8 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import node_agents
 from batchimg_magics.errors import SpecError
+from batchimg_magics.masking import make_visible
+from batchimg_magics.pool_spec.line import magic_word, shell_word
 from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
@@ -133,18 +135,18 @@ _END = {
 }
 _PREPARATION = Template("""\
 # Run once before: create the gallery and the image definition.
-#   az sig create -g $group --gallery-name images
-#   az sig image-definition create -g $group -r images -i $name --os-type $os_type --os-state Generalized \\
+#   az sig create -g $group_word --gallery-name images
+#   az sig image-definition create -g $group_word -r images -i $name --os-type $os_type --os-state Generalized \\
 #     --hyper-v-generation $generation --architecture $architecture --features SecurityType=Standard \\
 #     --publisher packer --offer $os_type --sku $name
 """)
 #: The options of `create` for the result of a template.
 _NEXT = {
-    "gallery": Template("--from-version $compute/galleries/images/images/$name/versions/1.0.0"),
+    "gallery": Template("--from-version $version_id"),
     "vhd": Template(
         "--from-vhd URL --os-type $os_type --generation $generation --architecture $architecture --generalized"
     ),
-    "managed-image": Template("--from-image $compute/images/$name"),
+    "managed-image": Template("--from-image $image_id"),
 }
 
 
@@ -186,7 +188,7 @@ async def make_template(
             f"{_image_name(chosen)} is for Arm64, and managed images support x64 only", hint="use --to gallery"
         )
     words = _template_values(azure, name, os_type, chosen) | _generation(chosen, generation)
-    words |= {"region": await azure.region()}
+    words |= {"region": _inside(await azure.region())}
     words |= {"next": f"%batchimg create POOL {_NEXT[end].substitute(words)} --vm-size SIZE --nodes N"}
     text = template(words, end)
     row = {
@@ -208,13 +210,15 @@ def _template_values(azure: Azure, name: str, os_type: str, base: Json) -> dict[
     architecture = _architecture(base)
     return {
         "name": name,
-        "subscription": scope.subscription,
-        "group": scope.resource_group,
-        "compute": str(scope.compute_id(("images", name))).rpartition("/images/")[0],
+        "subscription": _inside(scope.subscription),
+        "group": _inside(scope.resource_group),
+        "group_word": shell_word(scope.resource_group),
+        "image_id": magic_word(scope.compute_id(("images", name))),
+        "version_id": magic_word(scope.compute_id(("galleries", "images"), ("images", name), ("versions", "1.0.0"))),
         "os_type": os_type,
-        "publisher": publisher,
-        "offer": offer,
-        "sku": sku,
+        "publisher": _inside(publisher),
+        "offer": _inside(offer),
+        "sku": _inside(sku),
         "architecture": architecture,
         "size": _SIZES[architecture],
         "access": _ACCESS[os_type],
@@ -235,6 +239,11 @@ def _tags(resource_tags: Mapping[str, str]) -> str:
 def _hcl(text: str) -> str:
     """Return a text as a string of HCL, where ``${`` and ``%{`` begin a template."""
     return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+
+
+def _inside(text: str) -> str:
+    """Return a text of the service for a place between the quotes of a string."""
+    return _hcl(make_visible(text))[1:-1]
 
 
 def _generation(base: Json, asked: str | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
+from batchimg_magics.masking import visible_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +86,7 @@ def lock_text(lock: Json) -> str:
     """
     import tomli_w  # only a lock that is written needs it
 
-    return f"{_NOTE.format(name=lock['pool']['name'])}\n{tomli_w.dumps(ordered(lock))}"
+    return f"{_NOTE.format(name=lock['pool']['name'])}\n{visible_toml(tomli_w.dumps(ordered(lock)))}"
 
 
 def ordered(lock: Json) -> Json:

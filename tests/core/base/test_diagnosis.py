@@ -242,7 +242,7 @@ def test_policies_locks_and_rights_are_named() -> None:
     assert found.fix == "the policy allows the regions uksouth, westeurope"
     evaluated = {"evaluatedExpressions": [{"path": "tags[cost centre]", "operator": "Exists"}]}
     error["additionalInfo"] = [{"info": {"policyDefinitionName": "p1", "evaluationDetails": evaluated}}]
-    assert '--tag "cost centre=VALUE"' in diagnose(json.dumps(error)).fix
+    assert "--tag 'cost centre=VALUE'" in diagnose(json.dumps(error)).fix
     message = f"The scope '/x' cannot perform write operation because following scope(s) are locked: '{S}','/y'. Please"
     locked = diagnose(json.dumps({"code": "ScopeLocked", "message": message}))
     assert (locked.name, denials.read_locked_scopes(message)) == (f"a lock on {S} and /y forbids it", (S, "/y"))
