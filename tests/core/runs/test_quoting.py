@@ -20,46 +20,45 @@ from tests.support.windows_shell import run_in_cmd
 if TYPE_CHECKING:
     from batchimg_magics.core.runs.template import Command
 
-NASTY = st.sampled_from(
-    [
-        "",
-        "a b",
-        "it's",
-        '"',
-        '\\"',
-        "\\",
-        "C:\\x\\",
-        "$HOME",
-        "$(id)",
-        "`id`",
-        "a;b",
-        "%PATH%",
-        "%",
-        "^",
-        "&",
-        "|",
-        "!a!",
-        "!",
-        "x\ny",
-        "\r\n",
-        "\t",
-        "é ü",
-        "日本",
-        "{x}",
-        "}}",
-        "{{",
-        "#x",
-        "~",
-        "*",
-        "-n",
-        "<>",
-        "(",
-        "a=b",
-        "😀",
-        "''",
-        "\x1b",
-    ]
-)
+NASTY_TEXTS = [
+    "",
+    "a b",
+    "it's",
+    '"',
+    '\\"',
+    "\\",
+    "C:\\x\\",
+    "$HOME",
+    "$(id)",
+    "`id`",
+    "a;b",
+    "%PATH%",
+    "%",
+    "^",
+    "&",
+    "|",
+    "!a!",
+    "!",
+    "x\ny",
+    "\r\n",
+    "\t",
+    "é ü",
+    "日本",
+    "{x}",
+    "}}",
+    "{{",
+    "#x",
+    "~",
+    "*",
+    "-n",
+    "<>",
+    "(",
+    "a=b",
+    "😀",
+    "''",
+    "\x1b",
+]
+NASTY = st.sampled_from(NASTY_TEXTS)
 ANY = st.lists(st.integers(1, 0x10FFFF).filter(lambda code: not 0xD800 <= code < 0xE000).map(chr), max_size=8).map(
     "".join
 )
@@ -144,6 +143,14 @@ def test_any_text_arrives_in_a_program_on_windows(texts: list[str | None]) -> No
         assert run_in_cmd(made.command_line(0), made.variables(0)) == expected
         assert made.variables(0)["a"] == a
         assert made.variables(0)["b_b"] == b
+
+
+def test_each_difficult_text_arrives_on_both_systems() -> None:
+    columns = {f"c{number}": [text] for number, text in enumerate(NASTY_TEXTS)}
+    words = tuple(f"{{{name}}}" for name in columns)
+    assert run_on_linux(plan(("printf", "%s\\0", *words), columns)) == NASTY_TEXTS
+    made = plan(("tool", *words), columns, windows=True)
+    assert run_in_cmd(made.command_line(0), made.variables(0)) == [["tool", *NASTY_TEXTS]]
 
 
 def test_the_environment_has_every_column() -> None:
