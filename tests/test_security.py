@@ -14,6 +14,7 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from batchimg_magics import Session, SpecError
 from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.core.base.denials import tag_options
 from batchimg_magics.core.base.login_lines import rdp_line, ssh_line
@@ -188,3 +189,28 @@ def test_a_lock_and_a_notification_have_nothing_invisible() -> None:
     assert "\\\\u202e" in script
     assert "\\u202e" not in script.replace("\\\\u202e", "")
     assert "Pr0be" not in script
+
+
+def test_a_lock_file_names_no_file_of_another_folder(tmp_path: Path) -> None:
+    with Session() as session:
+        session.connect(state=":memory:", speed="max")
+        session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1)
+        lock = session.lock("genomics", file=str(tmp_path / "a.lock.toml")).attrs["lock"]
+        own = lock["packages"]["file"]
+        assert (tmp_path / own).is_file()
+        for name in (
+            "../x.tsv",
+            "/etc/x.tsv",
+            "..",
+            ".bashrc",
+            ".x.tsv",
+            "a/b.tsv",
+            "a\\b.tsv",
+            "C:x.tsv",
+            "x.py",
+            "a\nb.tsv",
+        ):
+            lock["packages"]["file"] = name
+            (tmp_path / "b.lock.toml").write_text(lock_text(lock), "utf-8")
+            with pytest.raises(SpecError, match=r"packages\.file is not the name of a TSV file"):
+                session.verify(str(tmp_path / "b.lock.toml"))

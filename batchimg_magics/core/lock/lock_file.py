@@ -51,6 +51,7 @@ _TEXTS = (
 )  # fmt: skip
 #: Characters that no id and no name of Azure has, and that have a meaning in a URL.
 _NOT_IN_IDS = re.compile(r"[{}<>?#%\\\s]")
+_PACKAGES_FILE = re.compile(r"\w[\w.-]*\.tsv", re.ASCII)
 #: Levels of nested values that are read: a mount or a rolling upgrade of a spec has four.
 MAX_DEPTH = 12
 _NOTE = """\
@@ -180,6 +181,9 @@ def _value_problems(lock: Json) -> Iterator[str]:
                     yield f"{path} is not a {what}"
                 elif kind is str and _is_id(path) and _NOT_IN_IDS.search(str(value)):
                     yield f"{path} is not a name of Azure"
+    # It is written and read beside the lock: such a name leads nowhere else, and is no hidden file.
+    if not _PACKAGES_FILE.fullmatch(dig(lock, "packages", "file") or "a.tsv"):
+        yield "packages.file is not the name of a TSV file"
     for table in ("snapshots", "disks"):
         yield from (f"{path} has no id" for path, value in expand(lock, [table, "*"]) if "id" not in value)
 
