@@ -117,6 +117,8 @@ class App:
         self._check_token = check_token
         self._check_key = check_key
         self._throttle = throttle
+        #: Called after each request that may have changed something.
+        self.on_write: Callable[[], None] | None = None
         tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
         self.router = Router(route for routes in tables for route in routes.table)
         with store.transaction(write=True):
@@ -191,6 +193,8 @@ class App:
                     raise
                 answer = refusal
             self.store.record_time(call.now)
+        if self.on_write is not None:
+            self.on_write()
         if isinstance(answer, Refusal):
             raise answer
         return answer

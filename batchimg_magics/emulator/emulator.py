@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from batchimg_magics.emulator.batch.execution.executor import TaskExecutor
     from batchimg_magics.emulator.world.clock import Clock
 
 #: The environment variable with the emulator state file.
@@ -105,7 +106,28 @@ class Emulator:
             throttle=throttle,
         )
         self.transport = EmulatorTransport(self.app, self.clock)
+        self.executor: TaskExecutor | None = None
         self.credential = EmulatorCredential(tokens)
+
+    def run_tasks(self, most: int | None = None) -> None:
+        """Run the command lines of tasks as processes of this machine from now on, without isolation.
+
+        Parameters
+        ----------
+        most
+            Processes at the same time; None: as many as this machine has cores.
+
+        Raises
+        ------
+        ExecutorTakenError
+            Another process runs the tasks of this state.
+        """
+        from batchimg_magics.emulator.batch.execution.executor import TaskExecutor
+
+        self.executor = executor = TaskExecutor(self.store, self.clock, most)
+        self.app.on_write = executor.notice
+        if self._loop is not None:
+            self._loop.runs_really = lambda: executor.is_busy
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """Return the event loop on which everything has to run; with instant time it is the one of the clock."""
@@ -172,6 +194,9 @@ class Emulator:
 
         The elapsed time is stored, so that the next process continues after it.
         """
+        if self.executor is not None:
+            self.app.on_write = None
+            self.executor.close()
         # Where the file cannot be written, the time since the last write is lost, and nothing else.
         with contextlib.suppress(StateError), self.store.transaction(write=True):
             self.store.record_time(self.clock.now())

@@ -152,6 +152,11 @@ def _add_shared_options(parser: argparse.ArgumentParser) -> None:
     keep = "Simulate a failure scenario (default: keep the current one)"
     option("--scenario", keep, choices=list(scenarios.SCENARIOS), metavar="NAME")
     option("--import", _IMPORT, dest="import_files", action="append", default=[], metavar="FILE")
+    option(
+        "--run-tasks",
+        "Run the command lines of tasks on this machine, as you and without isolation",
+        action="store_true",
+    )
     option("--control", "Enable the control API under /_sim/", action="store_true")
     option("--no-throttling", "Disable request throttling (429 responses)", dest="throttled", action="store_false")
     kept = "Store the certificate authority in this directory (default: in the user data folder)"
@@ -184,6 +189,8 @@ def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
         raise _FailedError(str(error)) from error
     try:
         _import(emulator, documents)
+        if asked.run_tasks:
+            emulator.run_tasks()
         yield emulator
     finally:
         emulator.close()

@@ -160,6 +160,13 @@ class AcceleratedClock:
         with self._store.transaction(write=True):
             self._store.record_time(answered)
 
+    def set_speed(self, speed: float) -> float:
+        """Set the seconds of simulated time in a real second, for every process with this state; return the former."""
+        with self._store.transaction(write=True):
+            before = float(self._store.meta("anchor")[2])
+            self._store.set_meta("anchor", [self.now(), self._wall(), speed])
+        return before
+
     def move_to(self, now: float) -> None:
         """Set the time, also back, for every process with this state. The speed stays."""
         with self._store.transaction(write=True):
@@ -242,6 +249,11 @@ class _InstantSelector(selectors.DefaultSelector):
         if ready or self.loop is None or (timeout is not None and timeout <= 0):
             return ready
         if timeout is not None and self.loop.is_advancing():
+            if self.loop.runs_really():
+                began = time.monotonic()
+                ready = super().select(min(timeout, ANCHOR_POLL_S))
+                self.loop.advance(min(timeout, time.monotonic() - began))
+                return ready
             self.loop.advance(timeout)
             return ready
         woken: list[tuple[selectors.SelectorKey, int]] = super().select(None)
@@ -261,6 +273,8 @@ class InstantLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         self._now = 0.0
         self._foreground_calls = 0
+        #: Tells whether time runs at real speed, because processes run.
+        self.runs_really: Callable[[], bool] = bool
         self._timer_numbers = itertools.count()
         # asyncio calls timers that are due within one resolution. With 1 us no two distinct times are merged here, and
         # rounding (now + (when - now) < when) cannot cause a busy loop.

@@ -113,6 +113,8 @@ class Store:
         self._meta: dict[str, bytes | None] = {}  # the settings that were read, encoded
         self._version, self._shared = -1, False
         self._mark: OpenMark | None = None
+        #: Where the files of tasks are that really run; None: they do not, or not in this process.
+        self.task_folder: Path | None = None
         self._db = self._open(start, seed, exclusive=exclusive)
         # Nobody else writes to a state in memory, or to a file that this process has locked.
         locked = self._db.execute("PRAGMA locking_mode").fetchone()[0] == "exclusive"
@@ -155,7 +157,7 @@ class Store:
                 return
             self._mark = OpenMark(self.path)
             if self._mark.first:
-                self._db.execute("DELETE FROM meta WHERE name = 'anchor'")
+                self._db.execute("DELETE FROM meta WHERE name IN ('anchor', 'executor')")
                 self._meta.clear()
 
     def _add_checksums(self) -> None:

@@ -9,12 +9,15 @@ Source: the task states and counts of the REST reference; the execution of tasks
 
 from __future__ import annotations
 
+import math
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.model.task_dependencies import TaskDependencies, has_dependencies
+from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 JOBS = "microsoft.batch/batchaccounts/jobs"
 KIND = f"{JOBS}/tasks"
 evidence = Evidence("Tasks")
+#: The setting with the process that runs the tasks of the state; missing: nobody does, and their text tells the end.
+EXECUTOR = "executor"
 PROGRAM_S = evidence.assumed(30.0, "s", "for each program in the command line of a task", "no command is executed")
 evidence.rule(
     "A task runs on the node that is free first, regardless of nodeFillType; if its node leaves, it is active again.",
@@ -65,6 +70,10 @@ class TaskState(msgspec.Struct, omit_defaults=True):
         Whether a client terminated it.
     requeued
         How often it was requeued because its node left.
+    retried
+        How often its process was started again after it had failed.
+    failure
+        Why a task failed that really ran, as code and message; None: its exit code tells it.
     """
 
     pool: str
@@ -82,6 +91,8 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     ends: float | None = None
     terminated: bool = False
     requeued: int = 0
+    retried: int = 0
+    failure: tuple[str, str] | None = None
 
     def state(self, now: float) -> str:
         """Return ``active``, ``running`` or ``completed``."""
@@ -132,9 +143,28 @@ def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
         return
     nodes_by_id = {node.id: node for node in nodes.nodes(pool.state.fleet, now)}
     changed = [pair for pair in open_tasks if _requeue(pair[1], nodes_by_id, now)]
-    changed += _schedule(pool, nodes_by_id, listed, now)
+    changed += _schedule(pool, nodes_by_id, listed, now, really=runs_tasks(store) and _is_linux(pool))
     for item, state in {id(pair[0]): pair for pair in changed}.values():
         save_task(store, item, state)
+
+
+def runs_tasks(store: Store) -> bool:
+    """Tell whether a process runs the tasks of the state."""
+    process = store.meta(EXECUTOR)
+    if process is None:
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _is_linux(pool: Pool) -> bool:
+    machine = pool.doc.get("virtualMachineConfiguration")
+    return machine is not None and marketplace.node_agents().get(machine["nodeAgentSKUId"].lower()) != "windows"
 
 
 def _requeue(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> bool:
@@ -153,7 +183,7 @@ def _requeue(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> bool
 
 
 def _schedule(
-    pool: Pool, nodes: dict[str, nodes.Node], listed: list[tuple[Item, TaskState]], now: float
+    pool: Pool, nodes: dict[str, nodes.Node], listed: list[tuple[Item, TaskState]], now: float, *, really: bool
 ) -> list[tuple[Item, TaskState]]:
     """Schedule active tasks on the nodes that are free first; return the scheduled ones."""
     slots = int(pool.doc["taskSlotsPerNode"])
@@ -170,10 +200,10 @@ def _schedule(
         and ("multiInstanceSettings" not in pair[0].doc or instances_of(pair[0]) <= most)
     ]
     for _, state in listed:
-        if state.node in free and state.ends is not None:
-            _occupy(free[state.node], state.slots, state.ends)
+        if state.node in free and state.started is not None:
+            _occupy(free[state.node], state.slots, math.inf if state.ends is None else state.ends)
     given: list[tuple[Item, TaskState]] = []
-    while placed := _place(waiting, free, TaskDependencies(listed), now):
+    while placed := _place(waiting, free, TaskDependencies(listed), now, really=really):
         given += placed
         waiting = [pair for pair in waiting if pair[1].node is None]
         if not any(has_dependencies(item) for item, _ in waiting):
@@ -182,7 +212,12 @@ def _schedule(
 
 
 def _place(
-    waiting: list[tuple[Item, TaskState]], free: dict[str, list[float]], depends: TaskDependencies, now: float
+    waiting: list[tuple[Item, TaskState]],
+    free: dict[str, list[float]],
+    depends: TaskDependencies,
+    now: float,
+    *,
+    really: bool,
 ) -> list[tuple[Item, TaskState]]:
     """Give the tasks that can start by now to nodes, and return them."""
     placed = []
@@ -195,8 +230,10 @@ def _place(
         start = max(at, state.added, depends.ready_at(pair[0]))
         if start > now:
             continue
-        state.node, state.started, state.ends = node_id, start, start + state.seconds
-        _occupy(free[node_id], state.slots, state.ends)
+        # When a process ends is known when it has ended.
+        state.node, state.started = node_id, now if really else start
+        state.ends = None if really else start + state.seconds
+        _occupy(free[node_id], state.slots, math.inf if state.ends is None else state.ends)
         placed.append(pair)
     return placed
 

@@ -120,7 +120,7 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
     found += _mount_logs(pool, node.booted)
     for item, state in task_scheduling.pool_tasks(call.store, pool):
         if state.node == node.id and state.started is not None and state.started <= call.now:
-            found += _task_outputs(call, pool, _task_folder(item), item, state)
+            found += _task_files(call, pool, _task_folder(item), item, state)
     return sorted(found, key=lambda file: file.path)
 
 
@@ -138,6 +138,24 @@ def _start_task_files(call: Call, pool: Pool, task: dict[str, Any], node: Node, 
         outputs = [File("startup/stderr.txt", written, done.stderr), File("startup/stdout.txt", written, done.stdout)]
     files = [File(path.rstrip("/"), written, None if path.endswith("/") else text) for path, text in done.files]
     return outputs + [one for one in files if one.path not in ("startup/stdout.txt", "startup/stderr.txt")]
+
+
+def _task_files(call: Call, pool: Pool | None, where: str, item: Item, state: task_scheduling.TaskState) -> list[File]:
+    """Return the files of a task: those that it wrote if it really ran, otherwise what its text tells."""
+    base = call.store.task_folder
+    account = state.pool.rpartition("/pools/")[0].rpartition("/")[2]
+    folder = base and base / account / state.pool.rpartition("/")[2] / str(state.node) / _task_folder(item)
+    if folder is None or not folder.is_dir():
+        return _task_outputs(call, pool, where, item, state)
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = f"{where}{path.relative_to(folder)}"
+        written = state.started or call.now
+        if path.is_file() and not path.is_symlink():
+            found.append(File(name, written, path.read_bytes().decode(errors="replace")))
+        elif path.is_dir():
+            found.append(File(name, written))
+    return found
 
 
 def _task_outputs(
@@ -178,7 +196,7 @@ def _of_task(call: Call) -> list[File]:
     _, item, state = tasks.load(call)
     if state.started is None or state.state(call.now) == "active":
         return []
-    files = _task_outputs(call, None, "", item, state)
+    files = _task_files(call, None, "", item, state)
     return _present(call, f"{state.pool}/nodes/{state.node}", files, _task_folder(item))
 
 

@@ -94,7 +94,7 @@ def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
 
 
 def _execution(state: TaskState, now: str) -> dict[str, Any]:
-    info: dict[str, Any] = {"retryCount": 0, "requeueCount": state.requeued}
+    info: dict[str, Any] = {"retryCount": state.retried, "requeueCount": state.requeued}
     if state.started is not None and now != "active":
         info["startTime"] = batch_timestamp(state.started)
     if now == "completed":
@@ -106,7 +106,7 @@ def _execution(state: TaskState, now: str) -> dict[str, Any]:
             code, message = (
                 ("TaskEnded", "Task Was Ended by User Request")
                 if state.terminated
-                else ("FailureExitCode", "The task exited with an exit code representing a failure")
+                else state.failure or ("FailureExitCode", "The task exited with an exit code representing a failure")
             )
             info["failureInfo"] = {"category": "UserError", "code": code, "message": message}
     return info
@@ -268,6 +268,7 @@ def reactivate(call: Call) -> Reply:
     if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
     state.node, state.started, state.ends, state.terminated = None, None, None, False
+    state.retried, state.failure = 0, None
     state.added, state.modified = call.now, change_ticks(call.now, state.modified)
     task_scheduling.save_task(call.store, item, state)
     jobs.register_tasks(call, accounts.need(call), job)
