@@ -76,7 +76,7 @@ class Connection:
     def label(self) -> str:
         """The label of captions: plain for the emulator, loud for Azure.
 
-        ``LOCAL``: the emulator, with its time acceleration, and the scenario that it simulates.
+        ``LOCAL``: the emulator, its time acceleration, the scenario that it simulates, and whether tasks really run.
         ``AZURE · labbatch · $41.20/h``: Azure, the account, and the cost of its pools where it was read.
         """
         if self.is_billed:
@@ -84,7 +84,9 @@ class Connection:
             return f"AZURE · {self.azure.scope.account}{'' if usd is None else f' · ${usd:,.2f}/h'}"
         speed = self.speed
         factor = f" \N{MULTIPLICATION SIGN}{speed:g}" if speed and speed != 1 else ""
-        return f"LOCAL{factor} (scenario {self.scenario})" if self.simulates_failures else f"LOCAL{factor}"
+        really = ["tasks run on this machine"] if self.emulator is not None and self.emulator.executor else []
+        notes = [f"scenario {self.scenario}"] * self.simulates_failures + really
+        return f"LOCAL{factor} ({', '.join(notes)})" if notes else f"LOCAL{factor}"
 
     @property
     def scenario(self) -> str:
@@ -232,9 +234,9 @@ def _open_azure(
     from batchimg_magics.connection.sign_in import SignInCredential
     from batchimg_magics.connection.trust import EnvironmentTransport
 
-    if options.state or options.import_files or options.scenario:
+    if options.state or options.import_files or options.scenario or options.run_tasks:
         raise SpecError(
-            "--state, --scenario and --import are options of the emulator",
+            "--state, --scenario, --import and --run-tasks are options of the emulator",
             hint="remove them, or remove the options of the connection to Azure",
         )
     environment = EnvironmentTransport()

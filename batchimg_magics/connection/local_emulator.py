@@ -65,6 +65,8 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
     try:
         _import_documents(emulator, documents, deprovisioned=options.generalized)
         scope = _emulator_scope(emulator, options.account)
+        if options.run_tasks:
+            _run_tasks(emulator)
     except BaseException as error:
         emulator.close()
         if isinstance(error, StateError):
@@ -73,6 +75,20 @@ def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Pa
     emulator.transport.state_error = partial(_unusable_state, state_path)
     # The local history file is next to the state file.
     return emulator, scope, None if state_path == MEMORY else Path(state_path).with_suffix(".ledger.db")
+
+
+def _run_tasks(emulator: Emulator) -> None:
+    from batchimg_magics.emulator.batch.execution.executor import ExecutorTakenError
+
+    if os.name != "posix":
+        raise SpecError("--run-tasks needs Linux or macOS", hint="without it, tasks end by what their command says")
+    try:
+        emulator.run_tasks()
+    except ExecutorTakenError:
+        raise NotConnectedError(
+            f"another process runs the tasks of the emulator state {emulator.state_path}",
+            hint="close it there, or connect without --run-tasks",
+        ) from None
 
 
 def _unusable_state(path: str, error: Exception) -> NotConnectedError:

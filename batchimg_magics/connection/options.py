@@ -52,6 +52,9 @@ class ConnectionOptions:
         Emulator: files with resource documents to import.
     generalized
         Emulator: whether imported OS disks are generalized; None: if their VM is marked so.
+    run_tasks
+        Emulator: whether the command lines of tasks run as processes of this machine, without isolation. It is in no
+        profile: who wants it says so.
     subscription, resource_group, account
         The Batch account in Azure; an account alone selects one of the emulator's.
     cloud
@@ -77,6 +80,7 @@ class ConnectionOptions:
     date: str | dt.datetime | None = None
     import_files: Sequence[str] = ()
     generalized: bool | None = None
+    run_tasks: bool = False
     subscription: str | None = None
     resource_group: str | None = None
     account: str | None = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import ssl
@@ -25,7 +24,16 @@ from batchimg_magics.emulator.arm.import_files import ImportRefusedError, Source
 from batchimg_magics.emulator.arm.imports import read_resources
 from batchimg_magics.emulator.emulator import Emulator, default_state_path, open_emulator
 from batchimg_magics.emulator.http import planes, scenarios
-from batchimg_magics.emulator.serving import certificates, environment, hosts, limits, program, running, shells
+from batchimg_magics.emulator.serving import (
+    certificates,
+    environment,
+    hosts,
+    limits,
+    program,
+    real_tasks,
+    running,
+    shells,
+)
 from batchimg_magics.emulator.serving.proxy import Proxy
 from batchimg_magics.emulator.world.database import StateBusyError, StateError
 
@@ -41,7 +49,7 @@ EXEC = "exec"
 #: Real seconds in which a running emulator has to answer.
 _ANSWER_S = 5
 #: The options that have no effect on an emulator that is served already.
-_OF_SERVER = ("state", "speed", "scenario", "import_files", "control", "throttled")
+_OF_SERVER = ("state", "speed", "scenario", "import_files", "control", "throttled", "run_tasks")
 
 
 class _FailedError(Exception):
@@ -152,11 +160,7 @@ def _add_shared_options(parser: argparse.ArgumentParser) -> None:
     keep = "Simulate a failure scenario (default: keep the current one)"
     option("--scenario", keep, choices=list(scenarios.SCENARIOS), metavar="NAME")
     option("--import", _IMPORT, dest="import_files", action="append", default=[], metavar="FILE")
-    option(
-        "--run-tasks",
-        "Run the command lines of tasks on this machine, as you and without isolation",
-        action="store_true",
-    )
+    option("--run-tasks", real_tasks.HELP, action="store_true")
     option("--control", "Enable the control API under /_sim/", action="store_true")
     option("--no-throttling", "Disable request throttling (429 responses)", dest="throttled", action="store_false")
     kept = "Store the certificate authority in this directory (default: in the user data folder)"
@@ -169,13 +173,12 @@ def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
     try:
         documents = read_files(asked.import_files)
         read_resources(documents)  # before the state is opened
+        state = Path(asked.state).expanduser() if asked.state else default_state_path()
         emulator = open_emulator(
-            Path(asked.state).expanduser() if asked.state else default_state_path(),
-            speed=asked.speed,
-            scenario=asked.scenario,
-            control=asked.control,
-            throttled=asked.throttled,
+            state, speed=asked.speed, scenario=asked.scenario, control=asked.control, throttled=asked.throttled
         )
+        if asked.run_tasks:
+            real_tasks.start(emulator, getattr(asked, "host", hosts.LOCALHOST))
     except StateBusyError as error:
         raise _FailedError(
             f"another process has locked the emulator state {error.path}, because it runs at --speed max",
@@ -189,8 +192,6 @@ def _opened(asked: argparse.Namespace) -> Iterator[Emulator]:
         raise _FailedError(str(error)) from error
     try:
         _import(emulator, documents)
-        if asked.run_tasks:
-            emulator.run_tasks()
         yield emulator
     finally:
         emulator.close()
@@ -238,20 +239,13 @@ def _serve(asked: argparse.Namespace) -> int:
             raise _FailedError(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}", hint) from error
         with listener, _ending_in_order():
             made = _certificates(asked, folder, asked.host) if asked.tls else None
-            token = _control_token(asked)
+            token = limits.control_token(wanted=asked.control)
             server = running.make_server(emulator.app, asked.speed, made, control_token=token)
             url = f"{'https' if made else 'http'}://{hosts.url_host(asked.host)}:{listener.getsockname()[1]}"
             sys.stdout.write(introduction(url, emulator, made, asked.shell, token))
             sys.stdout.flush()
             server.run(sockets=[listener])
     return 0
-
-
-def _control_token(asked: argparse.Namespace) -> str:
-    """Return the token of the control API, which the environment can give; empty without that API."""
-    if not asked.control:
-        return ""
-    return os.environ.get(limits.TOKEN_VARIABLE) or secrets.token_urlsafe(32)
 
 
 @contextlib.contextmanager
@@ -309,7 +303,7 @@ def _exec(words: list[str]) -> int:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="batchimg-", ignore_cleanup_errors=True))
         made = _certificates(asked, folder, hosts.LOCALHOST)
         refused = _RefusedHosts()
-        token = _control_token(asked)
+        token = limits.control_token(wanted=asked.control)
         proxy = stack.enter_context(_proxy(asked, made, refused, token))
         own = Path(folder) / "azure"
         own.mkdir()

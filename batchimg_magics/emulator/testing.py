@@ -109,6 +109,14 @@ class BatchEmulator:
         """The simulated time."""
         return datetime.fromtimestamp(self._clock.now(), UTC)
 
+    def run_tasks(self) -> None:
+        """Run the command lines of tasks from now on, as processes of this machine, until the end of the test."""
+        from batchimg_magics.emulator.batch.execution.executor import TaskExecutor
+
+        executor = TaskExecutor(self._store, self._clock)
+        self._app.on_write = executor.notice
+        self._stack.callback(executor.close)
+
     def advance(self, seconds: float) -> None:
         """Advance the simulated time."""
         self._control("POST", "advance", {"seconds": seconds})

@@ -54,6 +54,10 @@ VERB = Verb(
             dest="generalized",
             const=False,
         ),
+        Option(
+            "--run-tasks",
+            "Really run the tasks of the emulator, as processes of this machine and as you, without isolation",
+        ),
         Option("--subscription", "Set the Azure subscription ID; required for Azure", metavar="ID"),
         Option(
             "--resource-group", "Set the resource group of the VM and the images; required for Azure", metavar="NAME"

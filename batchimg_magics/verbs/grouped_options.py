@@ -48,6 +48,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "emulator": (
         "--state", "--speed", "--scenario", "--seed", "--date", "--import", "--generalized", "--not-generalized",
+        "--run-tasks",
     ),
     "Azure": (
         "--subscription", "--resource-group", "--account", "--cloud", "--tenant", "--sign-in", "--profile", "--save-as",

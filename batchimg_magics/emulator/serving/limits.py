@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import os
+import secrets
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.serving.hosts import AsgiApp, Receive, Send
 
-__all__ = ["MAX_CONNECTIONS", "TOKEN_HEADER", "TOKEN_VARIABLE", "bounded_protocol", "with_limits"]
+__all__ = ["MAX_CONNECTIONS", "TOKEN_HEADER", "TOKEN_VARIABLE", "bounded_protocol", "control_token", "with_limits"]
 
 #: The variable with the token of the control API: never an argument, which other users see in the list of processes.
 TOKEN_VARIABLE = "BATCHIMG_CONTROL_TOKEN"  # noqa: S105 - a name
@@ -24,6 +26,13 @@ _CONTROL_PATH = "/_sim"
 #: A header of its own: beside an Authorization header that clients add, and not in what a web page can send unasked.
 TOKEN_HEADER = b"x-control-token"
 _NEEDS_TOKEN = f"The control API needs the header X-Control-Token with the value of {TOKEN_VARIABLE}.\n".encode()
+
+
+def control_token(*, wanted: bool) -> str:
+    """Return the token of the control API, which the environment can give; empty without that API."""
+    if not wanted:
+        return ""
+    return os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
 
 
 def with_limits(app: AsgiApp, control_token: str = "", *, body_s: float = BODY_S) -> AsgiApp:
