@@ -34,6 +34,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         date: str | dt.datetime | None = None,
         import_files: Sequence[str] | None = None,
         generalized: bool | None = None,
+        run_tasks: bool = False,
         subscription: str | None = None,
         resource_group: str | None = None,
         account: str | None = None,
@@ -68,6 +69,8 @@ class Verbs(_Methods, metaclass=ABCMeta):
         generalized : bool | None
             Import the OS disks as generalized (default: only if their VM is marked as generalized). False: Import
             the OS disks as not generalized.
+        run_tasks : bool
+            Really run the tasks of the emulator, as processes of this machine and as you, without isolation.
         subscription : str | None
             Set the Azure subscription ID; required for Azure.
         resource_group : str | None
