@@ -55,7 +55,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         },
     ),
     f"{PACKAGE}.emulator.compute": ({"guest"}, {"model"}, {"routes"}),
-    f"{PACKAGE}.emulator.batch": ({"rest"}, {"fleet", "autoscale"}, {"model"}, {"routes"}),
+    f"{PACKAGE}.emulator.batch": ({"rest"}, {"fleet", "autoscale"}, {"model"}, {"routes", "execution"}),
 }
 #: Folders whose top floor is one room: its modules may import each other.
 OPEN_TOPS = {f"{PACKAGE}.emulator", PACKAGE}
