@@ -115,10 +115,10 @@ def _open(_: str, value: str) -> str:
 
 
 def key_path() -> Path:
-    """Return the file with the key of the user."""
-    from platformdirs import user_data_path
+    """Return the file with the key of the user: not in the folder of the states, which may be copied as a whole."""
+    from platformdirs import user_config_path
 
-    return user_data_path("batchimg") / "state.key"
+    return user_config_path("batchimg") / "state.key"
 
 
 @functools.cache
