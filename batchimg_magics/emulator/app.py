@@ -36,8 +36,8 @@ from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError,
 from batchimg_magics.emulator.http.router import Router
 from batchimg_magics.emulator.services import providers, roles, tenants
 from batchimg_magics.emulator.world.clock import ManualClock
-from batchimg_magics.emulator.world.database import StateError
-from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
+from batchimg_magics.emulator.world.database import ReadOnlyTransactionError, StateError
+from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

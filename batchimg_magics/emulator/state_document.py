@@ -13,7 +13,7 @@ import msgspec
 
 from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.arm import open_world
-from batchimg_magics.emulator.batch.model import job_schedules, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import job_schedules, pools, task_states
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.world.chance import NEVER
 from batchimg_magics.emulator.world.store import LAYOUT, Item
@@ -41,7 +41,7 @@ _SIGNATURE = re.compile(r"([?&]sig=)[^&\s\"']+", re.IGNORECASE)
 #: The state of a resource beside its document, by its type.
 _STATES: dict[str, type] = {
     pools.KIND: pools.PoolState,
-    task_scheduling.KIND: task_scheduling.TaskState,
+    task_states.KIND: task_states.TaskState,
     job_schedules.KIND: job_schedules.ScheduleState,
 }
 

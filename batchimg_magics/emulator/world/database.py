@@ -13,6 +13,16 @@ BUSY_TIMEOUT_S = 30.0
 OPEN_TIMEOUT_S = 2.0
 #: SQLite's errors if it cannot get the shared memory that WAL needs.
 _NO_SHARED_MEMORY = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL})
+TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL, checksum INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL, checksum INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
+"""
+
+
+class ReadOnlyTransactionError(Exception):
+    """A read-only transaction has something to write: run it again for writing."""
 
 
 class StateError(Exception):

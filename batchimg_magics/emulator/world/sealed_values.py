@@ -14,6 +14,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from batchimg_magics.emulator.world.private_files import make_private_folder
 
 if TYPE_CHECKING:
@@ -147,3 +149,10 @@ def _say_once(path: str) -> None:
     _log.warning(
         "secrets of tasks in this emulator state are empty: they were encrypted with another key than %s", path
     )
+
+
+def decode_part(part: bytes | str) -> Any:  # noqa: ANN401 - JSON; SQLite keeps what others wrote as text as it is
+    """Return a part of a row as it was before its secrets were encrypted."""
+    found = msgspec.json.decode(part)
+    encoded = part.encode() if isinstance(part, str) else part
+    return open_values(found) if has_sealed_values(encoded) else found

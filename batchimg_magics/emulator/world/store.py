@@ -9,6 +9,7 @@ still while none has.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import hashlib
 import sqlite3
@@ -20,6 +21,8 @@ import msgspec
 
 from batchimg_magics.emulator.world.database import (
     BUSY_TIMEOUT_S,
+    TABLES,
+    ReadOnlyTransactionError,
     StateError,
     StateLayoutError,
     open_database,
@@ -28,9 +31,8 @@ from batchimg_magics.emulator.world.database import (
 )
 from batchimg_magics.emulator.world.open_mark import OpenMark
 from batchimg_magics.emulator.world.sealed_values import (
-    has_sealed_values,
+    decode_part,
     may_have_secrets,
-    open_values,
     seal_values,
 )
 
@@ -38,12 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL, checksum INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS items (
-    key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL, checksum INTEGER) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
-"""
 #: Tells pools with an autoscale formula, by how their hidden facts are written. Almost every request to the data plane
 #: asks for these, so that they have an index; it is made in files of earlier versions, too.
 _AUTOSCALED = """instr(hidden, '"auto":{')"""
@@ -54,10 +50,6 @@ KEY_RANGE_END = "\U0010ffff"
 LAYOUT = 2
 _LAYOUT_WITHOUT_CHECKSUMS = 1
 _SELECT_ITEMS = "SELECT key, kind, doc, hidden, checksum FROM items"
-
-
-class ReadOnlyTransactionError(Exception):
-    """A read-only transaction has something to write: run it again for writing."""
 
 
 class Item(msgspec.Struct):
@@ -112,6 +104,7 @@ class Store:
         self._writing = False
         self._meta: dict[str, bytes | None] = {}  # the settings that were read, encoded
         self._version, self._shared = -1, False
+        self._epoch, self._changes = 0, collections.Counter[str]()  # what tells whether items were written
         self._mark: OpenMark | None = None
         #: Where the files of tasks are that really run; None: they do not, or not in this process.
         self.task_folder: Path | None = None
@@ -143,7 +136,7 @@ class Store:
         """Create the tables of a new file, or check the layout of an existing one."""
         with self.transaction(write=True):
             if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                for statement in _TABLES.split(";"):
+                for statement in TABLES.split(";"):
                     self._db.execute(statement)
                 first = {"layout": LAYOUT, "start": start, "latest": start, "seed": seed, "counter": 0}
                 for name, value in first.items():
@@ -202,7 +195,7 @@ class Store:
                 if self._db.in_transaction:  # SQLite itself ends it where the disk is full
                     self._rows("ROLLBACK")
                 if write:
-                    self._meta.clear()
+                    self._forget()
                 raise
             finally:
                 self._depth, self._writing = 0, False
@@ -214,7 +207,12 @@ class Store:
         version = self._rows("PRAGMA data_version")[0][0]
         if version != self._version:
             self._version = version
-            self._meta.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was read: it may not be so any more."""
+        self._meta.clear()
+        self._epoch += 1
 
     @contextlib.contextmanager
     def savepoint(self, *, keep: bool = True) -> Iterator[None]:
@@ -227,7 +225,7 @@ class Store:
                 kept = keep
             finally:
                 if not kept:
-                    self._meta.clear()
+                    self._forget()
                 if self._db.in_transaction:  # SQLite itself ends it where the disk is full
                     if not kept:
                         self._rows("ROLLBACK TO part")
@@ -255,6 +253,23 @@ class Store:
         self._check_writable()
         row = (item.key, item.kind, self._encoded(item.doc), self._encoded(item.hidden))
         self._rows("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", (*row, row_checksum(*row)))
+        self._changes[item.kind] += 1
+
+    def put_hidden(self, key: str, hidden: dict[str, Any]) -> None:
+        """Replace the hidden facts of a resource that exists."""
+        self._check_writable()
+        for kind, doc in self._rows("SELECT kind, doc FROM items WHERE key = ?", (key,)):
+            facts = self._encoded(hidden)
+            told = row_checksum(key, kind, doc, facts)
+            self._rows("UPDATE items SET hidden = ?, checksum = ? WHERE key = ?", (facts, told, key))
+            self._changes[kind] += 1
+
+    def revision(self, kind: str) -> tuple[int, int]:
+        """Return what changes whenever resources of a kind may have been written, by any process."""
+        with self._lock:
+            if not self._depth:
+                self._forget_if_changed()
+            return self._epoch, self._changes[kind]
 
     def _encoded(self, part: dict[str, Any]) -> bytes:
         """Return a part of a row; secrets are encrypted in a file."""
@@ -273,7 +288,7 @@ class Store:
         try:
             intact = checksum is None or row_checksum(*row) == checksum
             if intact:
-                return [_value(part) for part in parts]
+                return [decode_part(part) for part in parts]
         except (msgspec.DecodeError, TypeError, UnicodeError):
             pass  # not what was written, either
         raise StateError(self.path, f"the state is damaged: {name} is not as it was written")
@@ -281,36 +296,33 @@ class Store:
     def delete(self, key: str) -> None:
         """Delete the resource, if it exists."""
         self._check_writable()
-        self._rows("DELETE FROM items WHERE key = ?", (key.lower(),))
+        for (kind,) in self._rows("DELETE FROM items WHERE key = ? RETURNING kind", (key.lower(),)):
+            self._changes[kind] += 1
+
+    def each(self, kind: str, under: str, *, after: str = "", most: int = 1000) -> Iterator[Item]:
+        """Yield the resources of a kind below an id and after another, `most` read at a time."""
+        low, last = under.lower().rstrip("/") + "/", after.lower()
+        while rows := self._rows(
+            f"{_SELECT_ITEMS} WHERE kind = ? AND key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?",
+            (kind.lower(), low, last, low + KEY_RANGE_END, most),
+        ):
+            yield from map(self._item, rows)
+            last = rows[-1][0]
 
     def items(self, kind: str, under: str = "", *, autoscaled: bool = False) -> list[Item]:
-        """Return the resources of a kind, in order of their ids.
-
-        Parameters
-        ----------
-        kind
-            The resource type.
-        under
-            Only those below this id (of a group, of an account).
-        autoscaled
-            Only those with an autoscale formula.
-        """
-        low = under.lower().rstrip("/") + "/"
-        part = f"AND {_AUTOSCALED}" if autoscaled else ""
-        with self._lock:
-            rows = self._rows(
-                f"{_SELECT_ITEMS} WHERE kind = ? AND key >= ? AND key < ? {part} ORDER BY key",
-                (kind.lower(), low, low + KEY_RANGE_END),
-            )
-        return [self._item(row) for row in rows]
+        """Return the resources of a kind below an id in order of their ids; of pools those with a formula, if told."""
+        return self._found(under, "AND kind = ?" + (f" AND {_AUTOSCALED}" if autoscaled else ""), kind.lower())
 
     def items_below(self, under: str) -> list[Item]:
         """Return the resources of every kind below an id, in order of their ids."""
+        return self._found(under)
+
+    def _found(self, under: str, conditions: str = "", *values: str) -> list[Item]:
         low = under.lower().rstrip("/") + "/"
         with self._lock:
             rows = self._rows(
-                f"{_SELECT_ITEMS} WHERE key >= ? AND key < ? ORDER BY key",
-                (low, low + KEY_RANGE_END),
+                f"{_SELECT_ITEMS} WHERE key >= ? AND key < ? {conditions} ORDER BY key",
+                (low, low + KEY_RANGE_END, *values),
             )
         return [self._item(row) for row in rows]
 
@@ -331,7 +343,7 @@ class Store:
         with self._lock:
             self._rows("DELETE FROM items")
             self._rows("DELETE FROM meta")
-            self._meta.clear()
+            self._forget()
         for item in items:
             self.put(item)
         for name, value in settings.items():
@@ -385,9 +397,3 @@ class Store:
     def new_guid(self, purpose: str) -> str:
         """Return a GUID that is unique in this state."""
         return str(uuid.UUID(hex=self.new_token(purpose)[:32], version=4))
-
-
-def _value(part: bytes | str) -> Any:  # noqa: ANN401 - JSON; SQLite keeps what others wrote as text as it is
-    found = msgspec.json.decode(part)
-    encoded = part.encode() if isinstance(part, str) else part
-    return open_values(found) if has_sealed_values(encoded) else found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.batch.execution import processes, transfers
 from batchimg_magics.emulator.batch.execution.folders import NodeFolder
-from batchimg_magics.emulator.batch.model import accounts, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, pools, task_scheduling, task_states
 from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.world.clock import AcceleratedClock
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -24,7 +24,7 @@ from batchimg_magics.emulator.world.evidence import Evidence
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.execution.processes import TaskProcess
     from batchimg_magics.emulator.batch.model.pools import Pool
-    from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
+    from batchimg_magics.emulator.batch.model.task_states import TaskState
     from batchimg_magics.emulator.world.clock import Clock
     from batchimg_magics.emulator.world.store import Item, Store
 
@@ -145,9 +145,8 @@ class TaskExecutor:
                 if not pool.state.tasks:
                     continue
                 task_scheduling.schedule_due_tasks(self._store, pool, now)
-                for item, state in task_scheduling.pool_tasks(self._store, pool):
-                    if state.started is not None and state.ends is None:
-                        found[item.key, state.started] = (pool, item, state)
+                for item, state in task_scheduling.running_tasks(self._store, pool):
+                    found[item.key, state.started or now] = (pool, item, state)
         return found
 
     def _requeue_running(self) -> None:
@@ -249,7 +248,7 @@ class TaskExecutor:
         found = self._store.get(item.key)
         if found is None:
             return False
-        known = task_scheduling.state_of(found)
+        known = task_states.state_of(found)
         return known.started == state.started and known.node == state.node and not known.terminated
 
     # -- time ------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.fleet.cohorts import NodeKind
     from batchimg_magics.emulator.batch.fleet.node_counts import Floats, Spans
     from batchimg_magics.emulator.batch.model.pools import Pool
-    from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
+    from batchimg_magics.emulator.batch.model.task_states import TaskState
     from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Metrics of autoscale formulas")
@@ -74,10 +74,11 @@ class PoolMetrics:
 
     def __init__(self, store: Store, pool: Pool, now: float) -> None:
         self._pool, self._now = pool, now
-        listed = task_scheduling.pool_tasks(store, pool)
-        depends = TaskDependencies(listed)
+        index = task_scheduling.task_index(store)
+        depends = TaskDependencies(index.entries)
         self._tasks = [
-            _CountedTask(state, task_scheduling.instances_of(item), depends.ready_at(item)) for item, state in listed
+            _CountedTask(entry.state, entry.instances or 1, depends.ready_at(entry) if entry.depends else 0.0)
+            for entry in index.pools[pool.key].entries.values()
         ]
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 

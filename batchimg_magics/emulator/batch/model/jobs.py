@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, task_scheduling, tasks
+from batchimg_magics.emulator.batch.model import (
+    accounts,
+    autoscale,
+    pool_rules,
+    pools,
+    task_scheduling,
+    task_states,
+    tasks,
+)
 from batchimg_magics.emulator.batch.model.tasks import JobTerms
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.http.messages import Call
 
-KIND = task_scheduling.JOBS
+KIND = task_states.JOBS
 SCHEDULES = f"{accounts.KIND}/jobschedules"
 evidence = Evidence("Jobs")
 EMPTY_JOB_S = evidence.assumed(
@@ -169,11 +177,10 @@ def move_to_pool(call: Call, account: Item, job: Job) -> None:
     if name is None or name == job.hidden["pool_name"]:
         return
     job.hidden |= {"pool": pools.pool_key(account, name), "pool_name": name}
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        state = task_scheduling.state_of(item)
-        if state.node is None:
-            state.pool = job.pool or ""
-            task_scheduling.save_task(call.store, item, state)
+    for entry in list(task_scheduling.task_index(call.store).jobs[job.key].entries.values()):
+        if entry.state.node is None:
+            state = msgspec.structs.replace(entry.state, pool=job.pool or "")
+            task_scheduling.save_state(call.store, entry.key, state)
     register_tasks(call, account, job)
 
 
@@ -247,15 +254,16 @@ def end_by(call: Call, job: Job, latest: float) -> tuple[float, str] | None:
     ends = []
     if (most := duration_s(job.doc["constraints"]["maxWallClockTime"])) and created + most <= latest:
         ends.append((created + most, "MaxWallClockTimeExpiry"))
-    states = [(item, task_scheduling.state_of(item)) for item in call.store.items(task_scheduling.KIND, job.key)]
-    completed = [(item, state) for item, state in states if state.state(latest) == "completed"]
+    tasks_of_job = task_scheduling.task_index(call.store).jobs[job.key]
     manager = job.doc.get("jobManagerTask")
     if manager is not None and manager.get("killJobOnCompletion", True):
-        key = f"{job.key}/tasks/{manager['id'].lower()}"
-        ends += [(state.ends or 0.0, "JMComplete") for item, state in completed if item.key == key]
-    if job.doc["onAllTasksComplete"] == "terminatejob" and len(completed) == len(states):
-        if states:
-            ends.append((max(state.ends or 0.0 for _, state in states), "AllTasksComplete"))
+        entry = tasks_of_job.entries.get(f"{job.key}/tasks/{manager['id'].lower()}")
+        if entry is not None and entry.state.ends is not None and entry.state.ends <= latest:
+            ends.append((entry.state.ends, "JMComplete"))
+    if job.doc["onAllTasksComplete"] == "terminatejob" and not tasks_of_job.without_end:
+        if tasks_of_job.entries:
+            last = max(entry.state.ends or 0.0 for entry in tasks_of_job.entries.values())
+            ends += [(last, "AllTasksComplete")] if last <= latest else []
         elif job.hidden.get("schedule") and created + EMPTY_JOB_S <= latest:
             ends.append((created + EMPTY_JOB_S, "AllTasksComplete"))
     return min(ends, default=None)
@@ -272,11 +280,10 @@ def complete(call: Call, job: Job, moment: float, reason: str) -> None:
     """Complete a job; its remaining tasks do not run, and its auto pool is deleted."""
     job.hidden |= {"state": "completed", "since": moment, "reason": reason}
     save(call, job)
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        state = task_scheduling.state_of(item)
-        if state.state(moment) != "completed":
-            state.ends, state.terminated = moment, True
-            task_scheduling.save_task(call.store, item, state)
+    for entry in list(task_scheduling.task_index(call.store).jobs[job.key].entries.values()):
+        if entry.state.state(moment) != "completed":
+            state = msgspec.structs.replace(entry.state, ends=moment, terminated=True)
+            task_scheduling.save_state(call.store, entry.key, state)
     drop_pool(call, job)
 
 
@@ -284,8 +291,8 @@ def delete(call: Call, job: Job) -> None:
     """Begin to delete a job: its tasks are deleted, and the job some seconds later."""
     if job.state == "deleting":
         return
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        call.store.delete(item.key)
+    for key in list(task_scheduling.task_index(call.store).jobs[job.key].entries):
+        task_scheduling.delete_task(call.store, key)
     job.hidden |= {"state": "deleting", "since": call.now, "ends": call.now + DELETION_S}
     save(call, job)
     drop_pool(call, job)
@@ -305,7 +312,7 @@ def drop_pool(call: Call, job: Job) -> None:
 def save(call: Call, job: Job) -> None:
     """Store a job with a new ETag."""
     job.hidden["modified"] = change_ticks(call.now, job.hidden["modified"])
-    call.store.put(Item(job.key, task_scheduling.JOBS, job.doc, job.hidden))
+    call.store.put(Item(job.key, task_states.JOBS, job.doc, job.hidden))
 
 
 def register_tasks(call: Call, account: Item, job: Job) -> None:

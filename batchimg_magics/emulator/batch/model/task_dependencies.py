@@ -6,14 +6,15 @@ Source: Microsoft's OpenAPI (2024-02-01.19.0), TaskDependencies, ExitConditions 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
-    from batchimg_magics.emulator.world.store import Item
+    from batchimg_magics.emulator.batch.model.task_index import Entry
+    from batchimg_magics.emulator.batch.model.task_states import TaskState
 
 evidence = Evidence("Dependencies of tasks")
 evidence.rule(
@@ -22,37 +23,22 @@ evidence.rule(
 )
 
 
-class TaskEnd(Protocol):
-    """How a task ended, or will end."""
-
-    ends: float | None
-    exit_code: int
-    terminated: bool
-
-
-def has_dependencies(item: Item) -> bool:
-    """Tell whether a task depends on others."""
-    return bool(item.doc.get("dependsOn"))
-
-
 class TaskDependencies:
     """The dependencies among tasks.
 
     Parameters
     ----------
     tasks
-        All tasks that others may depend on, with their states.
+        All tasks that others may depend on, by their keys.
     """
 
-    def __init__(self, tasks: Iterable[tuple[Item, TaskEnd]]) -> None:
-        self._by_key = {item.key: (item, state) for item, state in tasks}
+    def __init__(self, tasks: Mapping[str, Entry]) -> None:
+        self._by_key = tasks
 
-    def ready_at(self, item: Item) -> float:
+    def ready_at(self, task: Entry) -> float:
         """Return when the dependencies of a task are satisfied, as far as it is known; infinite if they are not."""
-        if not has_dependencies(item):
-            return 0.0
         latest = 0.0
-        for key in _keys(item):
+        for key in _keys(task):
             latest = max(latest, self._satisfied_at(key))
             if latest == math.inf:  # a range can have millions of ids
                 break
@@ -61,16 +47,15 @@ class TaskDependencies:
     def _satisfied_at(self, key: str) -> float:
         if key not in self._by_key:
             return math.inf
-        item, state = self._by_key[key]
-        if state.ends is None or not _satisfies(item.doc, state):
+        task = self._by_key[key]
+        if task.state.ends is None or not _satisfies(task):
             return math.inf
-        return state.ends
+        return task.state.ends
 
 
-def _keys(item: Item) -> Iterator[str]:
+def _keys(task: Entry) -> Iterator[str]:
     """Yield the keys of the tasks that a task depends on."""
-    job = item.key.rpartition("/tasks/")[0]
-    wanted = item.doc["dependsOn"]
+    job, wanted = task.job, task.depends or {}
     for name in wanted.get("taskIds", []):
         yield f"{job}/tasks/{name.lower()}"
     for span in wanted.get("taskIdRanges", []):
@@ -78,14 +63,14 @@ def _keys(item: Item) -> Iterator[str]:
             yield f"{job}/tasks/{number}"
 
 
-def _satisfies(task: dict[str, Any], state: TaskEnd) -> bool:
+def _satisfies(task: Entry) -> bool:
     """Tell whether the end of a task satisfies tasks that depend on it."""
-    failed = state.terminated or state.exit_code != 0
-    options = _exit_options(task.get("exitConditions", {}), state, failed=failed)
+    failed = not task.succeeded
+    options = _exit_options(task.exits or {}, task.state, failed=failed)
     return bool(options.get("dependencyAction", "block" if failed else "satisfy") == "satisfy")
 
 
-def _exit_options(conditions: dict[str, Any], state: TaskEnd, *, failed: bool) -> dict[str, Any]:
+def _exit_options(conditions: dict[str, Any], state: TaskState, *, failed: bool) -> dict[str, Any]:
     if not state.terminated:
         for row in conditions.get("exitCodes", []):
             if int(row["code"]) == state.exit_code:

@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model.task_dependencies import TaskDependencies, has_dependencies
+from batchimg_magics.emulator.batch.model.task_index import current_index
+from batchimg_magics.emulator.batch.model.task_placement import Placement
+from batchimg_magics.emulator.batch.model.task_states import KIND, TaskState, state_of
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.batch.model.task_index import Entry, NodeLoad, TaskIndex
     from batchimg_magics.emulator.world.store import Store
 
-JOBS = "microsoft.batch/batchaccounts/jobs"
-KIND = f"{JOBS}/tasks"
 evidence = Evidence("Tasks")
 #: The setting with the process that runs the tasks of the state; missing: nobody does, and their text tells the end.
 EXECUTOR = "executor"
@@ -40,112 +41,72 @@ evidence.rule(
     "many nodes as it has instances.",
     "documented: in other pools it stays active; its subtasks are not simulated",
 )
-#: States of nodes that accept tasks, and those in which running tasks continue.
-_ACCEPTING_STATES = frozenset({"idle"})
+#: States of nodes in which running tasks continue.
 _SURVIVING_STATES = frozenset({"idle", "offline", "running", "leavingpool"})
 
 
-class TaskState(msgspec.Struct, omit_defaults=True):
-    """The state of a task beside its document.
-
-    Parameters
-    ----------
-    pool
-        Key of its pool.
-    priority, number
-        Tasks are scheduled in order of the priority of their job, then of their creation.
-    added
-        Since when it is active.
-    seconds, exit_code
-        The result of its command.
-    slots
-        Its task slots.
-    created, modified
-        In ticks.
-    waiting
-        Whether its job is active, so that it may be scheduled.
-    node, started, ends
-        Where and when it runs; the end is known at the start.
-    terminated
-        Whether a client terminated it.
-    requeued
-        How often it was requeued because its node left.
-    retried
-        How often its process was started again after it had failed.
-    failure
-        Why a task failed that really ran, as code and message; None: its exit code tells it.
-    """
-
-    pool: str
-    priority: int
-    number: int
-    added: float
-    seconds: float
-    exit_code: int
-    slots: int
-    created: int
-    modified: int
-    waiting: bool = True
-    node: str | None = None
-    started: float | None = None
-    ends: float | None = None
-    terminated: bool = False
-    requeued: int = 0
-    retried: int = 0
-    failure: tuple[str, str] | None = None
-
-    def state(self, now: float) -> str:
-        """Return ``active``, ``running`` or ``completed``."""
-        if self.ends is not None and now >= self.ends:
-            return "completed"
-        return "running" if self.started is not None and now >= self.started else "active"
-
-
-class NodeLoad(msgspec.Struct):
-    """The tasks of a node: running tasks and their slots, tasks run so far, and succeeded ones."""
-
-    running: int = 0
-    slots: int = 0
-    run: int = 0
-    succeeded: int = 0
-
-
-def state_of(item: Item) -> TaskState:
-    """Return the state of a task."""
-    return msgspec.convert(item.hidden, TaskState)
-
-
-def instances_of(item: Item) -> int:
-    """Return the number of nodes that a task asks for."""
-    return int(item.doc.get("multiInstanceSettings", {}).get("numberOfInstances", 1))
+def task_index(store: Store) -> TaskIndex:
+    """Return the tasks of a state."""
+    return current_index(store)
 
 
 def save_task(store: Store, item: Item, state: TaskState) -> None:
     """Store a task."""
+    index = task_index(store)
     store.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
+    index.put(item.key, item.doc, msgspec.structs.replace(state))  # the caller may change its own
+    index.revision = store.revision(KIND)
 
 
-def pool_tasks(store: Store, pool: Pool) -> list[tuple[Item, TaskState]]:
-    """Return the tasks of a pool's jobs, in the order of scheduling."""
-    if not pool.state.tasks:
-        return []
-    account = pool.key.rpartition("/pools/")[0]
-    found = [(item, state_of(item)) for item in store.items(KIND, account)]
-    mine = [(item, state) for item, state in found if state.pool == pool.key]
-    return sorted(mine, key=lambda pair: (-pair[1].priority, pair[1].number))
+def save_state(store: Store, key: str, state: TaskState) -> None:
+    """Store the new state of a task whose document stays as it is."""
+    index = task_index(store)
+    store.put_hidden(key, msgspec.to_builtins(state))
+    index.put(key, None, state)
+    index.revision = store.revision(KIND)
+
+
+def delete_task(store: Store, key: str) -> None:
+    """Delete a task."""
+    index = task_index(store)
+    store.delete(key)
+    index.remove(key)
+    index.revision = store.revision(KIND)
+
+
+def running_tasks(store: Store, pool: Pool) -> list[tuple[Item, TaskState]]:
+    """Return the tasks of a pool that really run: nobody knows when they end."""
+    running = task_index(store).pools[pool.key].running.values()
+    return _with_items(store, [entry for entry in running if entry.state.ends is None])
+
+
+def node_tasks(store: Store, pool: Pool, node: str, now: float) -> list[tuple[Item, TaskState]]:
+    """Return the tasks that ran on a node, or run there."""
+    known = task_index(store).pool(pool.key, now).nodes.get(node)
+    return _with_items(store, list(known.entries.values()) if known else [])
+
+
+def _with_items(store: Store, entries: list[Entry]) -> list[tuple[Item, TaskState]]:
+    found = (store.get(entry.key) for entry in sorted(entries, key=lambda entry: entry.order))
+    return [(item, state_of(item)) for item in found if item is not None]
 
 
 def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
     """Schedule the tasks that could have started by now, and requeue those whose node left."""
-    listed = pool_tasks(store, pool)
-    open_tasks = [(item, state) for item, state in listed if state.state(now) != "completed"]
-    if not open_tasks:
+    if not pool.state.tasks:
+        return
+    index = task_index(store)
+    tasks = index.pools[pool.key]
+    if not (tasks.running or tasks.plain or tasks.special):
         return
     nodes_by_id = {node.id: node for node in nodes.nodes(pool.state.fleet, now)}
-    changed = [pair for pair in open_tasks if _requeue(pair[1], nodes_by_id, now)]
-    changed += _schedule(pool, nodes_by_id, listed, now, really=runs_tasks(store) and _is_linux(pool))
-    for item, state in {id(pair[0]): pair for pair in changed}.values():
-        save_task(store, item, state)
+    for entry in list(tasks.running.values()):
+        if (since := _left(entry.state, nodes_by_id, now)) is not None:
+            save_state(store, entry.key, _requeued(entry.state, since))
+    if tasks.plain or tasks.special:
+        really = runs_tasks(store) and _is_linux(pool)
+        for entry, state in Placement(pool, nodes_by_id, index, now, really=really).tasks():
+            save_state(store, entry.key, state)
 
 
 def runs_tasks(store: Store) -> bool:
@@ -167,89 +128,30 @@ def _is_linux(pool: Pool) -> bool:
     return machine is not None and marketplace.node_agents().get(machine["nodeAgentSKUId"].lower()) != "windows"
 
 
-def _requeue(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> bool:
-    """Requeue a running task if its node is not available any more."""
-    if state.node is None or state.started is None:
-        return False
-    node = nodes.get(state.node)
-    if node is not None and (node.state in _SURVIVING_STATES or node.since <= state.started):
-        return False
+def _left(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> float | None:
+    """Return since when the node of a running task is not available, None if it is or was until the task ended."""
+    node = nodes.get(str(state.node))
+    if node is not None and (node.state in _SURVIVING_STATES or node.since <= (state.started or 0.0)):
+        return None
     since = now if node is None else node.since
-    if state.ends is not None and state.ends <= since:
-        return False
-    state.node, state.started, state.ends = None, None, None
-    state.added, state.requeued = since, state.requeued + 1
-    return True
+    return None if state.ends is not None and state.ends <= since else since
 
 
-def _schedule(
-    pool: Pool, nodes: dict[str, nodes.Node], listed: list[tuple[Item, TaskState]], now: float, *, really: bool
-) -> list[tuple[Item, TaskState]]:
-    """Schedule active tasks on the nodes that are free first; return the scheduled ones."""
-    slots = int(pool.doc["taskSlotsPerNode"])
-    free = {
-        node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _ACCEPTING_STATES
-    }
-    most = len(free) if slots == 1 and pool.doc.get("enableInterNodeCommunication") else 0
-    waiting = [
-        pair
-        for pair in listed
-        if pair[1].node is None
-        and pair[1].waiting
-        and pair[1].ends is None
-        and ("multiInstanceSettings" not in pair[0].doc or instances_of(pair[0]) <= most)
-    ]
-    for _, state in listed:
-        if state.node in free and state.started is not None:
-            _occupy(free[state.node], state.slots, math.inf if state.ends is None else state.ends)
-    given: list[tuple[Item, TaskState]] = []
-    while placed := _place(waiting, free, TaskDependencies(listed), now, really=really):
-        given += placed
-        waiting = [pair for pair in waiting if pair[1].node is None]
-        if not any(has_dependencies(item) for item, _ in waiting):
-            break
-    return given
-
-
-def _place(
-    waiting: list[tuple[Item, TaskState]],
-    free: dict[str, list[float]],
-    depends: TaskDependencies,
-    now: float,
-    *,
-    really: bool,
-) -> list[tuple[Item, TaskState]]:
-    """Give the tasks that can start by now to nodes, and return them."""
-    placed = []
-    for pair in waiting:
-        state = pair[1]
-        able = [(times[state.slots - 1], node_id) for node_id, times in free.items() if len(times) >= state.slots]
-        if not able:
-            continue
-        at, node_id = min(able)
-        start = max(at, state.added, depends.ready_at(pair[0]))
-        if start > now:
-            continue
-        # When a process ends is known when it has ended.
-        state.node, state.started = node_id, now if really else start
-        state.ends = None if really else start + state.seconds
-        _occupy(free[node_id], state.slots, math.inf if state.ends is None else state.ends)
-        placed.append(pair)
-    return placed
-
-
-def _occupy(times: list[float], slots: int, until: float) -> None:
-    """Use the slots of a node that are free first; `times` stays in order."""
-    times[:slots] = [max(until, time) for time in times[:slots]]
-    times.sort()
+def _requeued(state: TaskState, since: float) -> TaskState:
+    """Return the state of a task that is active again."""
+    return msgspec.structs.replace(state, node=None, started=None, ends=None, added=since, requeued=state.requeued + 1)
 
 
 def task_ends_by_node(store: Store, pool: Pool, now: float) -> dict[str, float]:
-    """Return when the currently running tasks end, by node; nodes without one are left out."""
+    """Return when the currently running tasks end, by node; nodes without one are left out.
+
+    The end of a task that really runs is not known: it is infinite.
+    """
     found: dict[str, float] = {}
-    for _, state in pool_tasks(store, pool):
-        if state.node is not None and state.ends is not None and state.state(now) == "running":
-            found[state.node] = max(found.get(state.node, 0.0), state.ends)
+    for entry in task_index(store).pool(pool.key, now).running.values():
+        state = entry.state
+        node, ends = str(state.node), math.inf if state.ends is None else state.ends
+        found[node] = max(found.get(node, 0.0), ends)
     return found
 
 
@@ -258,32 +160,26 @@ def end_tasks_of_leaving_nodes(store: Store, pool: Pool, now: float, option: str
 
     Source: nodeDeallocationOption of the REST reference.
     """
-    running = [(item, state) for item, state in pool_tasks(store, pool) if state.state(now) == "running"]
+    running = list(task_index(store).pool(pool.key, now).running.values())
     if not running:
         return
     going = {node.id for node in nodes.nodes(pool.state.fleet, now) if node.state == "leavingpool"}
-    for item, state in running:
-        if state.node not in going:
+    for entry in running:
+        if entry.state.node not in going:
             continue
         if option == "terminate":
-            state.ends, state.terminated = now, True
+            state = msgspec.structs.replace(entry.state, ends=now, terminated=True)
         else:
-            state.node, state.started, state.ends = None, None, None
-            state.added, state.requeued = now, state.requeued + 1
-        save_task(store, item, state)
+            state = _requeued(entry.state, now)
+        save_state(store, entry.key, state)
 
 
 def node_loads(store: Store, pool: Pool, now: float) -> dict[str, NodeLoad]:
     """Return the tasks of each node that has run one."""
-    found: dict[str, NodeLoad] = {}
-    for _, state in pool_tasks(store, pool):
-        if state.node is None or state.state(now) == "active":
-            continue
-        node = found.setdefault(state.node, NodeLoad())
-        node.run += 1
-        if state.state(now) == "running":
-            node.running += 1
-            node.slots += state.slots
-        elif state.exit_code == 0 and not state.terminated:
-            node.succeeded += 1
-    return found
+    return {node: tasks.load for node, tasks in task_index(store).pool(pool.key, now).nodes.items()}
+
+
+def busy_nodes(store: Store, pool: Pool, now: float) -> set[str]:
+    """Return the ids of the nodes that ran a task at a time, which may be in the past."""
+    running = task_index(store).pool(pool.key, now).running.values()
+    return {str(entry.state.node) for entry in running if (entry.state.started or 0.0) <= now}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.batch.model import task_results, task_scheduling
-from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
+from batchimg_magics.emulator.batch.model import task_results, task_scheduling, task_states
+from batchimg_magics.emulator.batch.model.task_states import TaskState
 from batchimg_magics.emulator.http.dates import ticks
 from batchimg_magics.emulator.world.store import Item
 
@@ -79,7 +79,7 @@ def add(call: Call, pool: Pool | None, job: str, body: dict[str, Any], terms: Jo
         modified=moment,
         waiting=terms.waiting,
     )
-    item = Item(f"{job}/tasks/{body['id'].lower()}", task_scheduling.KIND, document, {})
+    item = Item(f"{job}/tasks/{body['id'].lower()}", task_states.KIND, document, {})
     task_scheduling.save_task(call.store, item, state)
     return item, state
 

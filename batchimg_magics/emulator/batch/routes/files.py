@@ -16,7 +16,7 @@ import msgspec
 
 from batchimg_magics.emulator.batch.fleet.command_output import command_output
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import accounts, start_task_runs, task_results, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, start_task_runs, task_results, task_scheduling, task_states
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
@@ -118,9 +118,8 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
     if (task := pool.doc.get("startTask")) is not None:
         found += _start_task_files(call, pool, task, node, node.booted)
     found += _mount_logs(pool, node.booted)
-    for item, state in task_scheduling.pool_tasks(call.store, pool):
-        if state.node == node.id and state.started is not None and state.started <= call.now:
-            found += _task_files(call, pool, _task_folder(item), item, state)
+    for item, state in task_scheduling.node_tasks(call.store, pool, node.id, call.now):
+        found += _task_files(call, pool, _task_folder(item), item, state)
     return sorted(found, key=lambda file: file.path)
 
 
@@ -140,7 +139,7 @@ def _start_task_files(call: Call, pool: Pool, task: dict[str, Any], node: Node, 
     return outputs + [one for one in files if one.path not in ("startup/stdout.txt", "startup/stderr.txt")]
 
 
-def _task_files(call: Call, pool: Pool | None, where: str, item: Item, state: task_scheduling.TaskState) -> list[File]:
+def _task_files(call: Call, pool: Pool | None, where: str, item: Item, state: task_states.TaskState) -> list[File]:
     """Return the files of a task: those that it wrote if it really ran, otherwise what its text tells."""
     base = call.store.task_folder
     account = state.pool.rpartition("/pools/")[0].rpartition("/")[2]
@@ -158,9 +157,7 @@ def _task_files(call: Call, pool: Pool | None, where: str, item: Item, state: ta
     return found
 
 
-def _task_outputs(
-    call: Call, pool: Pool | None, where: str, item: Item, state: task_scheduling.TaskState
-) -> list[File]:
+def _task_outputs(call: Call, pool: Pool | None, where: str, item: Item, state: task_states.TaskState) -> list[File]:
     code = state.exit_code if state.state(call.now) == "completed" else None
     result = task_results.task_result(call.store, call.now, pool, item.doc, 0.0)  # its duration does not matter here
     return _outputs(where, item.doc["commandLine"], result, code, state.started or call.now)

@@ -34,8 +34,8 @@ evidence.rule("Job release tasks run when their job is completed.", "Batch runs 
 def _first_starts(call: Call, job: Job) -> dict[str, float]:
     """Return when each node that ran tasks of a job began the first one."""
     found: dict[str, float] = {}
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        state = task_scheduling.state_of(item)
+    for entry in task_scheduling.task_index(call.store).jobs[job.key].entries.values():
+        state = entry.state
         if state.node is not None and state.started is not None and state.started <= call.now:
             found[state.node] = min(state.started, found.get(state.node, state.started))
     return found

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from batchimg_magics.emulator.batch.model import accounts, job_rules, job_schedules, jobs, task_scheduling
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
@@ -168,10 +170,10 @@ def _switch(call: Call, job: Job, state: str) -> Reply:
     jobs.need_open(job)
     job.hidden |= {"state": state, "since": call.now}
     jobs.save(call, job)
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        task = task_scheduling.state_of(item)
-        task.waiting, task.added = state == "active", max(task.added, call.now) if task.node is None else task.added
-        task_scheduling.save_task(call.store, item, task)
+    for entry in list(task_scheduling.task_index(call.store).jobs[job.key].entries.values()):
+        added = entry.state.added if entry.state.node else max(entry.state.added, call.now)
+        task = msgspec.structs.replace(entry.state, waiting=state == "active", added=added)
+        task_scheduling.save_state(call.store, entry.key, task)
     jobs.register_tasks(call, accounts.need(call), job)
     return done(call, 202, job.headers())
 

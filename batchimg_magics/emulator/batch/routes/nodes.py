@@ -23,6 +23,7 @@ from batchimg_magics.emulator.batch.model import (
     task_results,
     task_scheduling,
 )
+from batchimg_magics.emulator.batch.model.task_index import NodeLoad
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.pools import load
@@ -70,7 +71,7 @@ _SLOTS_SINCE = "2020-09-01"
 #: The first api-version with a state.
 _STATE_SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
 _SUFFIXES: dict[NodeKind, str] = {"dedicated": "_d", "spot": "_p"}
-_NO_LOAD = task_scheduling.NodeLoad()
+_NO_LOAD = NodeLoad()
 _COUNT_NAMES = {
     **{state: state for state in STATES},
     "leavingpool": "leavingPool",
@@ -336,9 +337,7 @@ def node_counts(call: Call) -> Reply:
 def _counts(call: Call, pool: Pool) -> dict[str, Any]:
     moment = call.now - COUNTS_LAG_S
     counted = {state: name for state, name in _COUNT_NAMES.items() if call.api_version >= _STATE_SINCE.get(state, "")}
-    at_work = {
-        node_id for node_id, load in task_scheduling.node_loads(call.store, pool, moment).items() if load.running
-    }
+    at_work = task_scheduling.busy_nodes(call.store, pool, moment)
 
     def of(kind: NodeKind) -> dict[str, int]:
         found = nodes.counts_by_state(pool.state.fleet, moment, kind)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.batch.model import accounts, jobs, task_rules, task_scheduling, tasks
+from batchimg_magics.emulator.batch.model import accounts, jobs, task_rules, task_scheduling, task_states, tasks
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
@@ -27,7 +27,7 @@ from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.jobs import Job
-    from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
+    from batchimg_magics.emulator.batch.model.task_states import TaskState
     from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item
 
@@ -118,7 +118,7 @@ def load(call: Call) -> tuple[Job, Item, TaskState]:
     item = call.store.get(f"{job.key}/tasks/{call.params['task'].lower()}")
     if item is None:
         raise refusal("TaskNotFound")
-    return job, item, task_scheduling.state_of(item)
+    return job, item, task_states.state_of(item)
 
 
 def _load_checked(call: Call) -> tuple[Job, Item, TaskState]:
@@ -192,8 +192,9 @@ def _add_result(call: Call, job: Job, body: Any) -> dict[str, Any]:  # noqa: ANN
 def list_tasks(call: Call) -> Reply:
     """List a job's tasks."""
     job = load_job(call)
-    listed = call.store.items(task_scheduling.KIND, job.key)
-    rows = (_view(call, job, item, task_scheduling.state_of(item)) for item in listed)
+    after = paging.last_key(call)
+    listed = call.store.each(task_states.KIND, job.key, after=after and f"{job.key}/tasks/{after}")
+    rows = (_view(call, job, item, task_states.state_of(item)) for item in listed)
     return paging.page(call, "tasks", rows, key=lambda row: str(row["id"]).lower())
 
 
@@ -223,7 +224,7 @@ def list_subtasks(call: Call) -> Reply:
     """List the subtasks of a multi-instance task, which run as long as the task; of another task there are none."""
     _, item, state = load(call)
     started = state.started is not None and state.state(call.now) != "active"
-    numbers = range(1, task_scheduling.instances_of(item)) if started else ()
+    numbers = range(1, task_states.instances_of(item)) if started else ()
     rows = [_subtask(call, number, state) for number in numbers]
     metadata = f"{call.base}/$metadata#subtasks"
     return Reply(200, {"odata.metadata": metadata, "value": [paging.select_members(call, row) for row in rows]})
@@ -245,7 +246,7 @@ def _subtask(call: Call, number: int, state: TaskState) -> dict[str, Any]:
 def delete(call: Call) -> Reply:
     """Delete a task."""
     _, item, _ = _load_checked(call)
-    call.store.delete(item.key)
+    task_scheduling.delete_task(call.store, item.key)
     return done(call, 200)
 
 
@@ -279,16 +280,6 @@ def reactivate(call: Call) -> Reply:
 def counts(call: Call) -> Reply:
     """Answer with the number of tasks of a job by state, and of their slots."""
     job = load_job(call)
-    by_task = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
-    by_slot = dict(by_task)
-    for item in call.store.items(task_scheduling.KIND, job.key):
-        state = task_scheduling.state_of(item)
-        now = state.state(call.now)
-        names = [now]
-        if now == "completed":
-            names.append("failed" if state.terminated or state.exit_code else "succeeded")
-        for name in names:
-            by_task[name] += 1
-            by_slot[name] += state.slots
+    counted = task_scheduling.task_index(call.store).job(job.key, call.now)
     metadata = f"{call.base}/$metadata#taskcountsresult"
-    return Reply(200, {"odata.metadata": metadata, "taskCounts": by_task, "taskSlotCounts": by_slot})
+    return Reply(200, {"odata.metadata": metadata, "taskCounts": counted.tasks, "taskSlotCounts": counted.slots})
