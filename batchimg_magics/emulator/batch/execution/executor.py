@@ -71,7 +71,8 @@ class TaskExecutor:
         self.folder = Path(base)
         self._running: dict[tuple[str, float], tuple[TaskProcess, Path]] = {}
         self._prepared: dict[Path, int] = {}
-        self._wake, self._closing, self.is_due = threading.Event(), False, False
+        self._wake, self._closing = threading.Event(), False
+        self._is_due = self._is_looking = False
         self._speed: float | None = None
         with store.transaction(write=True):
             if task_scheduling.runs_tasks(store):
@@ -83,13 +84,13 @@ class TaskExecutor:
 
     def notice(self) -> None:
         """Look soon: a request may have changed the tasks."""
-        self.is_due = True
+        self._is_due = True
         self._wake.set()
 
     @property
     def is_busy(self) -> bool:
         """Whether processes run, or may be started soon: then time runs at real speed."""
-        return bool(self._running) or self.is_due
+        return self._is_due or self._is_looking or bool(self._running)
 
     def close(self) -> None:
         """End all processes; their tasks are active again when somebody runs the tasks of the state."""
@@ -115,11 +116,12 @@ class TaskExecutor:
         while not self._closing:
             self._wake.wait(_BUSY_S if self._running else _IDLE_S)
             self._wake.clear()
+            self._is_looking, self._is_due = True, False
             self._step()
+            self._is_looking = False
 
     def _step(self) -> None:
         """Store the ends of processes, end those that are not wanted, and start those that are due."""
-        self.is_due = False
         with self._store.transaction(write=True):
             wanted = self._scheduled()
         for key in [key for key in self._running if key not in wanted]:
