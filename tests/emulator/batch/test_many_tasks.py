@@ -147,3 +147,14 @@ def test_a_task_that_depends_on_all_others_follows_them() -> None:
     others = [info["endTime"] for name, info in rows.items() if name != "last"]
     assert rows["last"]["startTime"] >= max(others)
     assert _counts(emulator)["taskCounts"]["completed"] == 101
+
+
+def test_the_past_can_be_told_without_changing_the_present() -> None:
+    emulator = BatchEmulator()
+    _add(emulator, 12, commandLine="/bin/bash -c 'sleep 100'")
+    emulator.clock.advance(101)
+    counts = _counts(emulator)
+    assert counts["taskCounts"]["completed"] == 12
+    nodes = emulator.batch("GET", "/nodecounts").body["value"][0]["dedicated"]
+    assert nodes["running"] == 3  # the counts of nodes are some seconds old
+    assert _counts(emulator) == counts

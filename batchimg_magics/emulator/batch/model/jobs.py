@@ -21,6 +21,7 @@ from batchimg_magics.emulator.batch.model import (
     task_states,
     tasks,
 )
+from batchimg_magics.emulator.batch.model.task_dependencies import exit_options
 from batchimg_magics.emulator.batch.model.tasks import JobTerms
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.http.dates import TICKS_AT_1970, change_ticks, duration_s, etag, header_date, ticks
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.batch.model.task_index import Entry
     from batchimg_magics.emulator.http.messages import Call
 
 KIND = task_states.JOBS
@@ -70,8 +72,8 @@ class Job(msgspec.Struct):
     doc
         Its document without members that change over time.
     hidden
-        state, since, created, modified, pool (key), pool_name, reason, schedule (key), error (code and message);
-        ends: when its termination or deletion ends.
+        state, since, created, modified, enabled, pool (key), pool_name, reason, schedule (key), error (code and
+        message); ends: when its termination or deletion ends.
     """
 
     key: str
@@ -80,7 +82,7 @@ class Job(msgspec.Struct):
 
     @property
     def state(self) -> str:
-        """``active``, ``disabled``, ``terminating``, ``completed`` or ``deleting``."""
+        """``active``, ``disabling``, ``disabled``, ``terminating``, ``completed`` or ``deleting``."""
         return str(self.hidden["state"])
 
     @property
@@ -100,7 +102,8 @@ class Job(msgspec.Struct):
 
     def terms(self) -> JobTerms:
         """Return what its tasks need to know of it."""
-        return JobTerms(self.pool or "", self.doc["priority"], waiting=self.state == "active")
+        retries = self.doc["constraints"]["maxTaskRetryCount"]
+        return JobTerms(self.pool or "", self.doc["priority"], waiting=self.state == "active", retries=retries)
 
 
 def create(
@@ -172,7 +175,11 @@ def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | Non
 
 
 def move_to_pool(call: Call, account: Item, job: Job) -> None:
-    """Bind a job and its waiting tasks to the pool that its document names; an auto pool stays the same."""
+    """Give waiting tasks the priority of their job, and bind it and them to its pool; an auto pool stays the same."""
+    for entry in list(task_scheduling.task_index(call.store).jobs[job.key].entries.values()):
+        if entry.state.priority != job.doc["priority"] and entry.state.node is None:
+            state = msgspec.structs.replace(entry.state, priority=job.doc["priority"])
+            task_scheduling.save_state(call.store, entry.key, state)
     name = job.doc["poolInfo"].get("poolId")
     if name is None or name == job.hidden["pool_name"]:
         return
@@ -232,7 +239,7 @@ def current_jobs(call: Call, account: Item) -> Iterator[Job]:
         if _is_gone(call, item):
             continue
         job = Job(item.key, item.doc, item.hidden)
-        if job.state in ("active", "terminating"):
+        if job.state in ("active", "disabling", "terminating"):
             bring_up_to_date(call, account, job)
         yield job
 
@@ -242,10 +249,58 @@ def finish(call: Call, job: Job) -> None:
     if job.state == "terminating" and job.hidden["ends"] <= call.now:
         job.hidden |= {"state": "completed", "since": job.hidden["ends"]}
         save(call, job)
+    if job.state == "disabling":
+        _finish_disabling(call, job)
     if job.state != "active":
         return
     if (end := end_by(call, job, call.now)) is not None:
         complete(call, job, *end)
+    elif (moment := _disabled_by(call, job, call.now)) is not None:
+        disable(call, job, moment, "requeue")
+
+
+def _disabled_by(call: Call, job: Job, latest: float) -> float | None:
+    """Return when a task failed so that its job is disabled; a job that was enabled since then stays so."""
+    if job.doc["onTaskFailure"] != "performexitoptionsjobaction":
+        return None
+    entries = task_scheduling.task_index(call.store).jobs[job.key].entries.values()
+    ends = [entry.state.ends or 0.0 for entry in entries if _job_action(entry, latest) == "disable"]
+    return min((end for end in ends if end > job.hidden.get("enabled", 0.0)), default=None)
+
+
+def disable(call: Call, job: Job, moment: float, option: str) -> None:
+    """Disable a job.
+
+    Parameters
+    ----------
+    call, job
+        The request, and a job that is active.
+    moment
+        Since when its tasks are not scheduled.
+    option
+        What happens to those that run: ``requeue``, ``terminate`` or ``wait``.
+    """
+    for entry in list(task_scheduling.task_index(call.store).jobs[job.key].entries.values()):
+        if entry.state.state(moment) == "completed":
+            continue
+        state = msgspec.structs.replace(entry.state, waiting=False)
+        if state.started is not None and option == "requeue":
+            state = task_scheduling.requeued(state, moment)
+        elif state.started is not None and option == "terminate":
+            state.ends, state.terminated = moment, True
+        task_scheduling.save_state(call.store, entry.key, state)
+    job.hidden |= {"state": "disabling", "since": moment}
+    _finish_disabling(call, job)
+    save(call, job)
+
+
+def _finish_disabling(call: Call, job: Job) -> None:
+    """Disable a job that waits for its running tasks when they have ended."""
+    counted = task_scheduling.task_index(call.store).job(job.key, call.now)
+    if not counted.tasks["running"]:
+        ends = (entry.state.ends or 0.0 for entry in counted.entries.values() if entry.settled)
+        job.hidden |= {"state": "disabled", "since": max(job.hidden["since"], *ends, 0.0)}
+        save(call, job)
 
 
 def end_by(call: Call, job: Job, latest: float) -> tuple[float, str] | None:
@@ -255,6 +310,9 @@ def end_by(call: Call, job: Job, latest: float) -> tuple[float, str] | None:
     if (most := duration_s(job.doc["constraints"]["maxWallClockTime"])) and created + most <= latest:
         ends.append((created + most, "MaxWallClockTimeExpiry"))
     tasks_of_job = task_scheduling.task_index(call.store).jobs[job.key]
+    if job.doc["onTaskFailure"] == "performexitoptionsjobaction":
+        failed = [one for one in tasks_of_job.entries.values() if _job_action(one, latest) == "terminate"]
+        ends += [(entry.state.ends or 0.0, "TaskFailed") for entry in failed]
     manager = job.doc.get("jobManagerTask")
     if manager is not None and manager.get("killJobOnCompletion", True):
         entry = tasks_of_job.entries.get(f"{job.key}/tasks/{manager['id'].lower()}")
@@ -267,6 +325,13 @@ def end_by(call: Call, job: Job, latest: float) -> tuple[float, str] | None:
         elif job.hidden.get("schedule") and created + EMPTY_JOB_S <= latest:
             ends.append((created + EMPTY_JOB_S, "AllTasksComplete"))
     return min(ends, default=None)
+
+
+def _job_action(entry: Entry, latest: float) -> str:
+    """Return what a task does to its job that has ended by a time: ``none``, ``terminate`` or ``disable``."""
+    if entry.state.ends is None or entry.state.ends > latest:
+        return "none"
+    return str(exit_options(entry).get("jobAction", "none" if entry.succeeded else "terminate"))
 
 
 def terminate(call: Call, job: Job, reason: str) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batchimg_magics.emulator.batch.model.task_index import Entry
-    from batchimg_magics.emulator.batch.model.task_states import TaskState
 
 evidence = Evidence("Dependencies of tasks")
 evidence.rule(
@@ -65,12 +64,13 @@ def _keys(task: Entry) -> Iterator[str]:
 
 def _satisfies(task: Entry) -> bool:
     """Tell whether the end of a task satisfies tasks that depend on it."""
-    failed = not task.succeeded
-    options = _exit_options(task.exits or {}, task.state, failed=failed)
-    return bool(options.get("dependencyAction", "block" if failed else "satisfy") == "satisfy")
+    default = "satisfy" if task.succeeded else "block"
+    return bool(exit_options(task).get("dependencyAction", default) == "satisfy")
 
 
-def _exit_options(conditions: dict[str, Any], state: TaskState, *, failed: bool) -> dict[str, Any]:
+def exit_options(task: Entry) -> dict[str, Any]:
+    """Return what the exit conditions of a task specify for its end."""
+    conditions, state = task.exits or {}, task.state
     if not state.terminated:
         for row in conditions.get("exitCodes", []):
             if int(row["code"]) == state.exit_code:
@@ -78,4 +78,4 @@ def _exit_options(conditions: dict[str, Any], state: TaskState, *, failed: bool)
         for row in conditions.get("exitCodeRanges", []):
             if int(row["start"]) <= state.exit_code <= int(row["end"]):
                 return dict(row["exitOptions"])
-    return dict(conditions.get("default", {})) if failed else {}
+    return {} if task.succeeded else dict(conditions.get("default", {}))

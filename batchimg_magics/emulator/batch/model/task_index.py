@@ -88,22 +88,38 @@ class NodeLoad(msgspec.Struct):
     succeeded: int = 0
 
 
-class NodeTasks:
-    """The tasks that ran on a node, or run there."""
+class _Places:
+    """The tasks that use the slots of a node, or the parallel tasks of a job."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
-        self.load = NodeLoad()
         self._free: list[float] = []
+
+    def _uses(self, entry: Entry) -> int:
+        return entry.state.slots
 
     def free(self, slots: int) -> list[float]:
         """Return since when each slot is free of tasks that have ended, earliest first."""
         if len(self._free) != slots:
             self._free = [0.0] * slots
-            ended = (entry.state for entry in self.entries.values() if entry.settled)
-            for state in sorted(ended, key=lambda state: state.ends or 0.0):
-                occupy(self._free, state.slots, state.ends or 0.0)
+            ended = (entry for entry in self.entries.values() if entry.settled)
+            for entry in sorted(ended, key=lambda entry: entry.state.ends or 0.0):
+                occupy(self._free, self._uses(entry), entry.state.ends or 0.0)
         return list(self._free)
+
+    def _note(self, entry: Entry, sign: int) -> None:
+        if sign > 0 and entry.settled and self._free:
+            occupy(self._free, self._uses(entry), entry.state.ends or 0.0)
+        elif entry.settled:
+            self._free = []
+
+
+class NodeTasks(_Places):
+    """The tasks that ran on a node, or run there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load = NodeLoad()
 
     def count(self, entry: Entry, sign: int) -> None:
         """Count a task in, or out."""
@@ -113,21 +129,21 @@ class NodeTasks:
             self.load.slots += sign * entry.state.slots
         else:
             self.load.succeeded += sign * entry.succeeded
-        if sign > 0 and entry.settled and self._free:
-            occupy(self._free, entry.state.slots, entry.state.ends or 0.0)
-        elif entry.settled:
-            self._free = []
+        self._note(entry, sign)
 
 
-class JobTasks:
+class JobTasks(_Places):
     """The tasks of a job, and their numbers and slots by state."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        super().__init__()
         self.pools: set[str] = set()
         self.without_end = 0
         self.tasks = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
         self.slots = dict(self.tasks)
+
+    def _uses(self, entry: Entry) -> int:
+        return 0 if entry.state.started is None else 1
 
     def count(self, entry: Entry, sign: int) -> None:
         """Count a task in, or out."""
@@ -136,6 +152,7 @@ class JobTasks:
             names = ["completed", "succeeded" if entry.succeeded else "failed"]
         else:
             names = ["active" if entry.state.started is None else "running"]
+        self._note(entry, sign)
         for name in names:
             self.tasks[name] += sign
             self.slots[name] += sign * entry.state.slots
@@ -147,23 +164,24 @@ class PoolTasks:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.running: dict[str, Entry] = {}
-        #: The waiting tasks: those that can run anywhere, by their slots, in order; and the others.
+        #: The waiting tasks: those that can run anywhere, by slots and job, in order; and the others.
         self.plain: dict[str, Entry] = {}
-        self.queues: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
+        self.queues: dict[tuple[int, str], list[tuple[int, int, str]]] = defaultdict(list)
         self.special: dict[str, Entry] = {}
         self.nodes: dict[str, NodeTasks] = defaultdict(NodeTasks)
         self.until = 0.0
         self.coming: list[tuple[float, str]] = []
         self.past: list[tuple[float, str]] = []
 
-    def first(self, slots: int) -> Entry | None:
-        """Return the first waiting task of so many slots that can run anywhere."""
-        queue = self.queues[slots]
+    def first(self, name: tuple[int, str]) -> Entry | None:
+        """Return the first waiting task of so many slots and of a job that can run anywhere."""
+        queue = self.queues[name]
         while queue:
             entry = self.plain.get(queue[0][2])
-            if entry is not None and entry.order == queue[0] and entry.state.slots == slots:
+            if entry is not None and entry.order == queue[0] and entry.state.slots == name[0]:
                 return entry
             heapq.heappop(queue)
+        del self.queues[name]
         return None
 
 
@@ -216,7 +234,7 @@ class TaskIndex:
         if entry.is_waiting:
             if entry.is_plain:
                 pool.plain[key] = entry
-                heapq.heappush(pool.queues[state.slots], entry.order)
+                heapq.heappush(pool.queues[state.slots, entry.job], entry.order)
             else:
                 pool.special[key] = entry
         self._count(pool, entry, 1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: States of nodes that accept tasks.
 _ACCEPTING_STATES = frozenset({"idle"})
+_NO_LIMIT = [0.0]
 
 
 class Placement:
@@ -36,9 +37,23 @@ class Placement:
         The time.
     really
         Whether the tasks really run, so that they start now and nobody knows when they end.
+    parallel
+        How many tasks of a job may run at a time, by the keys of jobs with such a limit.
+    preparing
+        How long a node runs the preparation task of a job, by the keys of jobs with one.
     """
 
-    def __init__(self, pool: Pool, nodes: Mapping[str, Node], index: TaskIndex, now: float, *, really: bool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        nodes: Mapping[str, Node],
+        index: TaskIndex,
+        now: float,
+        *,
+        really: bool,
+        parallel: Mapping[str, int],
+        preparing: Mapping[str, float],
+    ) -> None:
         self._tasks = index.pool(pool.key, now)
         self._now, self._really = now, really
         self._depends = TaskDependencies(index.entries)
@@ -51,6 +66,13 @@ class Placement:
         for entry in self._tasks.running.values():
             if (times := self._free.get(str(entry.state.node))) is not None:
                 occupy(times, entry.state.slots, _end(entry.state))
+        self._parallel = {job: index.job(job, now).free(most) for job, most in parallel.items()}
+        for job, times in self._parallel.items():
+            for entry in self._tasks.running.values():
+                if entry.job == job:
+                    occupy(times, 1, _end(entry.state))
+        self._preparing = {} if really else preparing
+        self._prepared = {job: _prepared(index, job) for job in self._preparing}
         self._most = len(self._free) if slots == 1 and pool.doc.get("enableInterNodeCommunication") else 0
         self._earliest: dict[int, list[tuple[float, str]]] = {}
 
@@ -66,9 +88,9 @@ class Placement:
 
     def _one_round(self) -> Iterator[tuple[Entry, TaskState]]:
         special = self._ready()
-        blocked: set[int] = set()
+        blocked: set[tuple[int, str]] = set()
         while True:
-            heads = [self._tasks.first(slots) for slots in list(self._tasks.queues) if slots not in blocked]
+            heads = [self._tasks.first(name) for name in list(self._tasks.queues) if name not in blocked]
             firsts = [entry for entry in (*heads, *special[-1:]) if entry is not None]
             entry = min(firsts, key=lambda one: one.order, default=None)
             if entry is None:
@@ -79,7 +101,7 @@ class Placement:
             if state is not None:
                 yield entry, state
             elif entry.is_plain:
-                blocked.add(entry.state.slots)
+                blocked.add((entry.state.slots, entry.job))
 
     def _ready(self) -> list[Entry]:
         """Return the tasks whose dependencies are satisfied and whose nodes exist, the first one at the end."""
@@ -99,19 +121,31 @@ class Placement:
         if not earliest:
             return None
         at, node = earliest[0]
-        start = max(at, entry.state.added, self._depends.ready_at(entry))
+        of_job = self._parallel.get(entry.job, _NO_LIMIT)
+        start = max(at, entry.state.added, self._depends.ready_at(entry), of_job[0])
         if start > self._now:
             return None
         # When a process ends is known when it has ended.
-        begin = self._now if self._really else start
-        ends = None if self._really else start + entry.state.seconds
-        state = msgspec.structs.replace(entry.state, node=node, started=begin, ends=ends)
+        begin, prepares = (self._now, 0.0) if self._really else self._prepare(entry.job, node, start)
+        ends = None if self._really else begin + entry.state.seconds
+        state = msgspec.structs.replace(entry.state, node=node, started=begin, ends=ends, prepares=prepares)
+        if self._really:
+            state.tries, state.failure = 1, None  # what its text told is not true
         times = self._free[node]
         occupy(times, slots, _end(state))
+        if of_job is not _NO_LIMIT:
+            occupy(of_job, 1, _end(state))
         for wanted, heap in self._earliest.items():
             if len(times) >= wanted:
                 heapq.heappush(heap, (times[wanted - 1], node))
         return state
+
+    def _prepare(self, job: str, node: str, at: float) -> tuple[float, float]:
+        """Return when a task starts that a node takes at a time, and how long the node prepares its job before."""
+        if job not in self._preparing:
+            return at, 0.0
+        prepared = self._prepared[job].setdefault(node, at + self._preparing[job])
+        return max(at, prepared), max(0.0, prepared - at)
 
     def _heap(self, slots: int) -> list[tuple[float, str]]:
         """Return when each node has so many free slots; entries that are not true any more are among them."""
@@ -120,6 +154,15 @@ class Placement:
             heapq.heapify(found)
             self._earliest[slots] = found
         return self._earliest[slots]
+
+
+def _prepared(index: TaskIndex, job: str) -> dict[str, float]:
+    """Return since when each node that ran tasks of a job is prepared for it."""
+    found: dict[str, float] = {}
+    for entry in index.jobs[job].entries.values():
+        if entry.state.node is not None and entry.state.started is not None:
+            found[entry.state.node] = min(entry.state.started, found.get(entry.state.node, math.inf))
+    return found
 
 
 def _end(state: TaskState) -> float:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.model import task_results
 from batchimg_magics.emulator.batch.model.task_index import current_index
 from batchimg_magics.emulator.batch.model.task_placement import Placement
 from batchimg_magics.emulator.batch.model.task_states import KIND, TaskState, state_of
@@ -25,7 +26,7 @@ from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.pools import Pool
-    from batchimg_magics.emulator.batch.model.task_index import Entry, NodeLoad, TaskIndex
+    from batchimg_magics.emulator.batch.model.task_index import Entry, NodeLoad, PoolTasks, TaskIndex
     from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Tasks")
@@ -102,11 +103,25 @@ def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
     nodes_by_id = {node.id: node for node in nodes.nodes(pool.state.fleet, now)}
     for entry in list(tasks.running.values()):
         if (since := _left(entry.state, nodes_by_id, now)) is not None:
-            save_state(store, entry.key, _requeued(entry.state, since))
+            save_state(store, entry.key, requeued(entry.state, since))
     if tasks.plain or tasks.special:
         really = runs_tasks(store) and _is_linux(pool)
-        for entry, state in Placement(pool, nodes_by_id, index, now, really=really).tasks():
+        jobs = _waiting_jobs(store, tasks)
+        parallel = {job.key: job.doc["maxParallelTasks"] for job in jobs if job.doc.get("maxParallelTasks", -1) > 0}
+        preparing = {
+            job.key: task_results.task_result(store, now, pool, job.doc["jobPreparationTask"], PROGRAM_S).seconds
+            for job in jobs
+            if "jobPreparationTask" in job.doc
+        }
+        placement = Placement(pool, nodes_by_id, index, now, really=really, parallel=parallel, preparing=preparing)
+        for entry, state in placement.tasks():
             save_state(store, entry.key, state)
+
+
+def _waiting_jobs(store: Store, tasks: PoolTasks) -> list[Item]:
+    """Return the jobs that have waiting tasks."""
+    waiting = {job for _, job in tasks.queues} | {entry.job for entry in tasks.special.values()}
+    return [job for key in sorted(waiting) if (job := store.get(key)) is not None]
 
 
 def runs_tasks(store: Store) -> bool:
@@ -137,9 +152,11 @@ def _left(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> float |
     return None if state.ends is not None and state.ends <= since else since
 
 
-def _requeued(state: TaskState, since: float) -> TaskState:
+def requeued(state: TaskState, since: float) -> TaskState:
     """Return the state of a task that is active again."""
-    return msgspec.structs.replace(state, node=None, started=None, ends=None, added=since, requeued=state.requeued + 1)
+    return msgspec.structs.replace(
+        state, node=None, started=None, ends=None, prepares=0.0, added=since, requeued=state.requeued + 1
+    )
 
 
 def task_ends_by_node(store: Store, pool: Pool, now: float) -> dict[str, float]:
@@ -170,7 +187,7 @@ def end_tasks_of_leaving_nodes(store: Store, pool: Pool, now: float, option: str
         if option == "terminate":
             state = msgspec.structs.replace(entry.state, ends=now, terminated=True)
         else:
-            state = _requeued(entry.state, now)
+            state = requeued(entry.state, now)
         save_state(store, entry.key, state)
 
 

@@ -41,7 +41,11 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     retried
         How often its process was started again after it had failed.
     failure
-        Why a task failed that really ran, as code and message; None: its exit code tells it.
+        Why a task failed, as code and message; None: its exit code tells it.
+    tries
+        How often it is started in the time that it runs, unless it really runs.
+    prepares
+        How long its node runs the preparation task of the job before it starts.
     """
 
     pool: str
@@ -61,12 +65,26 @@ class TaskState(msgspec.Struct, omit_defaults=True):
     requeued: int = 0
     retried: int = 0
     failure: tuple[str, str] | None = None
+    tries: int = 1
+    prepares: float = 0.0
 
     def state(self, now: float) -> str:
-        """Return ``active``, ``running`` or ``completed``."""
+        """Return ``active``, ``preparing``, ``running`` or ``completed``.
+
+        A task that really runs has no end yet.
+        """
         if self.ends is not None and now >= self.ends:
             return "completed"
-        return "running" if self.started is not None and now >= self.started else "active"
+        if self.started is None or now < self.started - self.prepares:
+            return "active"
+        return "running" if now >= self.started else "preparing"
+
+    def retries(self, now: float) -> int:
+        """Return how often it was started again after a failure, until a time."""
+        if self.started is None or self.ends is None or self.tries == 1:
+            return self.retried
+        done = 1.0 if not self.seconds else (min(now, self.ends) - self.started) / self.seconds
+        return min(self.tries - 1, int(self.tries * done))
 
 
 def state_of(item: Item) -> TaskState:

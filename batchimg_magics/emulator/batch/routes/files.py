@@ -119,7 +119,8 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
         found += _start_task_files(call, pool, task, node, node.booted)
     found += _mount_logs(pool, node.booted)
     for item, state in task_scheduling.node_tasks(call.store, pool, node.id, call.now):
-        found += _task_files(call, pool, _task_folder(item), item, state)
+        if state.state(call.now) != "preparing":
+            found += _task_files(call, pool, _task_folder(item), item, state)
     return sorted(found, key=lambda file: file.path)
 
 
@@ -191,7 +192,7 @@ def _of_node(call: Call) -> list[File]:
 
 def _of_task(call: Call) -> list[File]:
     _, item, state = tasks.load(call)
-    if state.started is None or state.state(call.now) == "active":
+    if state.state(call.now) in ("active", "preparing"):
         return []
     files = _task_files(call, None, "", item, state)
     return _present(call, f"{state.pool}/nodes/{state.node}", files, _task_folder(item))

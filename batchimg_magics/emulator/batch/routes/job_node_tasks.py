@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 routes = Routes("batch", "/jobs/{job}")
 evidence = Evidence("Job preparation and release tasks")
 evidence.rule(
-    "A job preparation task has ended when the first task of its job starts on a node. It delays no task, also if it "
-    "fails.",
-    "no command is executed",
+    "The first task of a job on a node starts when the job preparation task has ended there, also if it failed; with "
+    "--run-tasks the preparation takes no time.",
+    "no job preparation task is executed",
 )
 evidence.rule("Job release tasks run when their job is completed.", "Batch runs them also when a job is disabled")
 
@@ -36,7 +36,7 @@ def _first_starts(call: Call, job: Job) -> dict[str, float]:
     found: dict[str, float] = {}
     for entry in task_scheduling.task_index(call.store).jobs[job.key].entries.values():
         state = entry.state
-        if state.node is not None and state.started is not None and state.started <= call.now:
+        if state.node is not None and state.started is not None and state.started - state.prepares <= call.now:
             found[state.node] = min(state.started, found.get(state.node, state.started))
     return found
 

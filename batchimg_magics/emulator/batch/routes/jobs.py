@@ -152,27 +152,26 @@ def _change(call: Call, body: dict[str, Any], start: dict[str, Any]) -> Reply:
 
 @routes.on("POST", "/{job}/disable")
 def disable(call: Call) -> Reply:
-    """Disable a job: its tasks are not scheduled."""
-    clean(call.body or {}, frozenset({"disableTasks"}), "JobDisableParameter", call.api_version)
+    """Disable a job: its tasks are not scheduled, and those that run are requeued, terminated, or waited for."""
+    body = clean(call.body or {}, frozenset({"disableTasks"}), "JobDisableParameter", call.api_version)
     job = _load_checked(call)
-    if job.state == "disabled":
+    if job.state in ("disabled", "disabling"):
         raise refusal("JobNotActive")
-    return _switch(call, job, "disabled")
+    jobs.need_open(job)
+    jobs.disable(call, job, call.now, body["disableTasks"])
+    return done(call, 202, job.headers())
 
 
 @routes.on("POST", "/{job}/enable")
 def enable(call: Call) -> Reply:
     """Enable a job: its tasks are scheduled again."""
-    return _switch(call, _load_checked(call), "active")
-
-
-def _switch(call: Call, job: Job, state: str) -> Reply:
+    job = _load_checked(call)
     jobs.need_open(job)
-    job.hidden |= {"state": state, "since": call.now}
+    job.hidden |= {"state": "active", "since": call.now, "enabled": call.now}
     jobs.save(call, job)
     for entry in list(task_scheduling.task_index(call.store).jobs[job.key].entries.values()):
         added = entry.state.added if entry.state.node else max(entry.state.added, call.now)
-        task = msgspec.structs.replace(entry.state, waiting=state == "active", added=added)
+        task = msgspec.structs.replace(entry.state, waiting=True, added=added)
         task_scheduling.save_state(call.store, entry.key, task)
     jobs.register_tasks(call, accounts.need(call), job)
     return done(call, 202, job.headers())

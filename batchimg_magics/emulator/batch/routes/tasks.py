@@ -64,7 +64,8 @@ def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: AN
 def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
     """Return how the data plane shows a task."""
     now = state.state(call.now)
-    since = {"active": state.added, "running": state.started, "completed": state.ends}[now]
+    begun = None if state.started is None else state.started - state.prepares
+    since = {"active": state.added, "preparing": begun, "running": state.started, "completed": state.ends}[now]
     shown = {
         "url": f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}",
         "eTag": etag(state.modified),
@@ -73,13 +74,15 @@ def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
         "state": now,
         "stateTransitionTime": batch_timestamp(since or state.added),
         **item.doc,
-        "executionInfo": _execution(state, now),
+        "executionInfo": _execution(state, now, call.now),
     }
-    before = {"running": "active", "completed": "running" if state.started is not None else "active"}.get(now)
+    first = "preparing" if state.prepares else "active"
+    previous = {"preparing": "active", "running": first, "completed": "active" if state.started is None else "running"}
+    before = previous.get(now)
     if before is not None:
         shown["previousState"] = before
         shown["previousStateTransitionTime"] = batch_timestamp(
-            state.added if before == "active" else state.started or 0.0
+            {"active": state.added, "preparing": begun}.get(before, state.started) or 0.0
         )
     if state.node is not None and now != "active":
         pool = state.pool.rpartition("/")[2]
@@ -93,9 +96,14 @@ def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
     return shown
 
 
-def _execution(state: TaskState, now: str) -> dict[str, Any]:
-    info: dict[str, Any] = {"retryCount": state.retried, "requeueCount": state.requeued}
-    if state.started is not None and now != "active":
+def _execution(state: TaskState, now: str, moment: float) -> dict[str, Any]:
+    retries = state.retries(moment)
+    info: dict[str, Any] = {"retryCount": retries, "requeueCount": state.requeued}
+    if retries and state.tries > 1 and state.started is not None:
+        info["lastRetryTime"] = batch_timestamp(state.started + retries * state.seconds / state.tries)
+    if state.requeued and now == "active":
+        info["lastRequeueTime"] = batch_timestamp(state.added)
+    if state.started is not None and now not in ("active", "preparing"):
         info["startTime"] = batch_timestamp(state.started)
     if now == "completed":
         failed = state.terminated or state.exit_code != 0
@@ -236,7 +244,7 @@ def _subtask(call: Call, number: int, state: TaskState) -> dict[str, Any]:
     shown = {"id": number, "state": now, "startTime": batch_timestamp(state.started or 0.0)}
     if now == "running":
         return shown | {"stateTransitionTime": shown["startTime"]}
-    info = _execution(state, now)
+    info = _execution(state, now, call.now)
     kept = {name: info[name] for name in ("endTime", "exitCode", "failureInfo", "result") if name in info}
     before = {"previousState": "running", "previousStateTransitionTime": shown["startTime"]}
     return shown | kept | before | {"stateTransitionTime": info["endTime"]}
@@ -268,8 +276,9 @@ def reactivate(call: Call) -> Reply:
     job, item, state = _load_checked(call)
     if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
-    state.node, state.started, state.ends, state.terminated = None, None, None, False
-    state.retried, state.failure = 0, None
+    state.node, state.started, state.ends, state.terminated, state.prepares = None, None, None, False, 0.0
+    if task_scheduling.runs_tasks(call.store):
+        state.retried, state.failure = 0, None
     state.added, state.modified = call.now, change_ticks(call.now, state.modified)
     task_scheduling.save_task(call.store, item, state)
     jobs.register_tasks(call, accounts.need(call), job)
