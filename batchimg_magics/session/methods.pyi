@@ -1304,7 +1304,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
 
     def logs(
         self,
-        name: str,
+        name: str | None = None,
         node: str | None = None,
         *,
         file: str | Sequence[str] | None = None,
@@ -1312,12 +1312,14 @@ class Verbs(_Methods, metaclass=ABCMeta):
         max_bytes: int | str | None = None,
         limit: int | None = None,
         files: bool = False,
+        run: str | None = None,
+        row: int | None = None,
     ) -> pd.DataFrame:
-        """Show the start task's output of a node, or of the nodes that failed, and other files of nodes.
+        """Show the start task's output of nodes, other files of nodes, or what the rows of a run printed.
 
         Parameters
         ----------
-        name : str
+        name : str | None
             Name of the pool.
         node : str | None
             ID of a node, or a part of it (default: the nodes that failed).
@@ -1331,6 +1333,10 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Read this many nodes, those that failed first (default: up to 10 that failed, or 10 if none did).
         files : bool
             List the files without their text.
+        run : str | None
+            Show what the rows of this run printed, those that failed first.
+        row : int | None
+            With `run`: show this row only, by its number.
 
         Returns
         -------
@@ -1341,7 +1347,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         Raises
         ------
         NotFoundError
-            There is no such pool or node.
+            There is no such pool, node, run or row.
         """
         ...
 
@@ -2959,8 +2965,10 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         max_bytes: int | str | None = None,
         limit: int | None = None,
         files: bool = False,
+        run: str | None = None,
+        row: int | None = None,
     ) -> pd.DataFrame:
-        """Show the start task's output of a node, or of the nodes that failed, and other files of nodes.
+        """Show the start task's output of nodes, other files of nodes, or what the rows of a run printed.
 
         Parameters
         ----------
@@ -2976,6 +2984,10 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
             Read this many nodes, those that failed first (default: up to 10 that failed, or 10 if none did).
         files : bool
             List the files without their text.
+        run : str | None
+            Show what the rows of this run printed, those that failed first.
+        row : int | None
+            With `run`: show this row only, by its number.
 
         Returns
         -------
@@ -2986,7 +2998,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         Raises
         ------
         NotFoundError
-            There is no such pool or node.
+            There is no such pool, node, run or row.
         """
         ...
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.verbs.verb import NAME, Option, Verb, VerbCall, parse_count
@@ -33,7 +34,7 @@ def parse_size(word: str) -> int:
 
 def start(
     connection: Connection,
-    name: str,
+    name: str | None = None,
     node: str | None = None,
     *,
     file: str | Sequence[str] = (),
@@ -41,9 +42,11 @@ def start(
     max_bytes: int | str | None = None,
     limit: int | None = None,
     files: bool = False,
+    **of_run: Any,
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
     from batchimg_magics.core.operations import logs
+    from batchimg_magics.core.runs.outputs import OutputQuery, read_outputs
     from batchimg_magics.pool_spec.values import pool_name
 
     try:
@@ -53,6 +56,16 @@ def start(
     for option, number in (("--lines", lines), ("--limit", limit)):
         if number is not None and number < 1:
             raise SpecError(f"{option} is {number}", hint="expected a whole number, 1 or more")
+    run, row = of_run.get("run"), of_run.get("row")
+    if run is not None:
+        if name is not None or node is not None or file or files:
+            raise SpecError("--run names the tasks to read", hint="remove the pool, the node, --file and --list")
+        outputs = OutputQuery(run, row, lines, size, limit)
+        return lambda _: read_outputs(connection.azure, outputs)
+    if row is not None:
+        raise SpecError("--row is of a run", hint="add --run RUN; `%batchimg runs` lists the runs")
+    if name is None:
+        raise SpecError("the following arguments are required: NAME", hint="name a pool, or add --run RUN")
     if node is not None and limit is not None:
         raise SpecError("--limit has no effect with a node", hint="remove --limit, or the node")
     words = (file,) if isinstance(file, str) else tuple(file)
@@ -62,9 +75,9 @@ def start(
 
 VERB = Verb(
     "logs",
-    "Show the start task's output of a node, or of the nodes that failed, and other files of nodes",
+    "Show the start task's output of nodes, other files of nodes, or what the rows of a run printed",
     (
-        NAME,
+        dataclasses.replace(NAME, told_by="--run"),
         Option(
             "node",
             "ID of a node, or a part of it (default: the nodes that failed)",
@@ -95,14 +108,24 @@ VERB = Verb(
             parse=parse_count,
         ),
         Option("--list", "List the files without their text", dest="files"),
+        Option(
+            "--run",
+            "Show what the rows of this run printed, those that failed first",
+            metavar="RUN",
+            completion="run",
+        ),
+        Option("--row", "With --run: show this row only, by its number", metavar="N", parse=parse_count),
     ),
     (
         "logs genomics",
         "logs genomics tvmps_f5d3 --lines 50",
         "logs genomics tvmps_f5d3 --list",
         "logs genomics --file 'workitems/*stderr.txt' --limit 100",
+        "logs --run run-3f2a91c04d",
+        "logs --run 3f2a --row 17 --lines 50",
     ),
     start,
     returns="One row per file; a node whose files cannot be read has one row with the reason.",
-    raises=(("NotFoundError", "There is no such pool or node."),),
+    raises=(("NotFoundError", "There is no such pool, node, run or row."),),
+    extra_tables=(("run logs", "With ``--run``:"),),
 )

@@ -117,6 +117,7 @@ VIEWS: dict[str, View] = {
     "rebuild": View(("source", "command", "missing", "differs"), ("possible",)),
     "lock": View(("field", "value", "unknown"), ("about",)),
     "verify": View(("field", "status", "found", "locked", "meaning", "next"), ("days",), "the lock has no facts"),
+    "run logs": View(("row", "state", "exit_code", "file", "shown", "text", "error"), ("failure", "node_id")),
     "run preview": View(("row", "command_line", "environment", "task")),
     "runs": View(
         ("run", "pool", "state", "rows", "succeeded", "failed", "running", "waiting", "usd", "command"),
