@@ -1674,6 +1674,7 @@ class Verbs(_Methods, metaclass=ABCMeta):
         name: str | None = None,
         *,
         from_vm: str | None = None,
+        from_run: str | None = None,
         tasks: int | None = None,
         minutes: float | None = None,
         slots: int | None = None,
@@ -1693,10 +1694,12 @@ class Verbs(_Methods, metaclass=ABCMeta):
             Name of the pool that will run the tasks (optional).
         from_vm : str | None
             Show only VM sizes that an image of this VM boots on (default: of the pool, if NAME exists).
+        from_run : str | None
+            Take the tasks that are left, and their mean duration, from this run, for example a pilot.
         tasks : int | None
-            Set the number of tasks (required).
+            Set the number of tasks (required without `from_run`).
         minutes : float | None
-            Set the duration of one task in minutes (required).
+            Set the duration of one task in minutes (required without `from_run`).
         slots : int | None
             Set the number of tasks that run on a node at the same time (default: one per vCPU).
         deadline : str | float | None
@@ -3300,6 +3303,7 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         self,
         *,
         from_vm: str | None = None,
+        from_run: str | None = None,
         tasks: int | None = None,
         minutes: float | None = None,
         slots: int | None = None,
@@ -3317,10 +3321,12 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         ----------
         from_vm : str | None
             Show only VM sizes that an image of this VM boots on (default: of the pool, if NAME exists).
+        from_run : str | None
+            Take the tasks that are left, and their mean duration, from this run, for example a pilot.
         tasks : int | None
-            Set the number of tasks (required).
+            Set the number of tasks (required without `from_run`).
         minutes : float | None
-            Set the duration of one task in minutes (required).
+            Set the duration of one task in minutes (required without `from_run`).
         slots : int | None
             Set the number of tasks that run on a node at the same time (default: one per vCPU).
         deadline : str | float | None

@@ -33,8 +33,13 @@ def start(
     from batchimg_magics.core.estimates import options, workload
     from batchimg_magics.pool_spec.values import parse_duration, pool_name
 
+    run, known = question.pop("from_run", None), tasks is not None
+    if run is not None:
+        if minutes is not None:
+            raise SpecError("--minutes are those of the run", hint="remove --minutes, or --from-run")
+        tasks, minutes = 1 if tasks is None else tasks, 1.0
     if tasks is None or minutes is None:
-        raise SpecError("the workload was not given", hint="add --tasks N and --minutes M, the duration of one task")
+        raise SpecError("the workload was not given", hint="add --tasks N and --minutes M, or --from-run RUN")
     if deadline is None and budget is None:
         raise SpecError("no deadline and no budget was given", hint="add --deadline 4h, --budget 200, or both")
     query = options.SizingQuery(
@@ -49,6 +54,10 @@ def start(
     )
     if query.slots is not None:
         _check_positive(query.slots, "--slots")
+    if run is not None:
+        from batchimg_magics.core.operations.estimate_run import estimate_from_run
+
+        return lambda _: estimate_from_run(connection.azure, run, query, all_rows=known)
     return lambda _: options.list_options(connection.azure, query)
 
 
@@ -81,8 +90,19 @@ VERB = Verb(
             metavar="VM",
             completion="vm",
         ),
-        Option("--tasks", "Set the number of tasks (required)", metavar="N", parse=parse_count),
-        Option("--minutes", "Set the duration of one task in minutes (required)", metavar="M", parse=parse_number),
+        Option(
+            "--from-run",
+            "Take the tasks that are left, and their mean duration, from this run, for example a pilot",
+            metavar="RUN",
+            completion="run",
+        ),
+        Option("--tasks", "Set the number of tasks (required without --from-run)", metavar="N", parse=parse_count),
+        Option(
+            "--minutes",
+            "Set the duration of one task in minutes (required without --from-run)",
+            metavar="M",
+            parse=parse_number,
+        ),
         Option(
             "--slots",
             "Set the number of tasks that run on a node at the same time (default: one per vCPU)",
@@ -118,6 +138,7 @@ VERB = Verb(
     (
         "estimate --tasks 10000 --minutes 12 --slots 4 --deadline 4h",
         "estimate genomics --tasks 10000 --minutes 12 --budget 200 --kind spot",
+        "estimate --from-run run-3f2a91c04d --deadline 2h",
         "estimate --from-vm prep-vm --tasks 10000 --minutes 12 --deadline 4h",
     ),
     start,

@@ -36,3 +36,18 @@ def test_what_the_rows_printed_is_a_table(session: Session) -> None:
     session.resize("p", nodes=0, yes=True)
     gone = session.logs(run=run)
     assert gone.error.notna().all() or gone.text.notna().any()
+
+
+def test_a_pilot_tells_what_is_left_and_how_long_it_takes(session: Session) -> None:
+    session.create("p", from_vm="prep-vm", vm_size="Standard_D2s_v5", nodes=1)
+    table = pd.DataFrame({"number": range(40)})
+    line = {"over": table, "command": "sleep 120 && echo {number}"}
+    run = session.run("p", limit=2, **line).attrs["run"]
+    found = session.estimate(from_run=run, deadline="2h", slots=1)
+    assert "38 tasks of 2" in found.attrs["caption"]
+    assert found.attrs["run"] == run
+    assert "500 tasks of 2" in session.estimate(from_run=run, tasks=500, deadline="4h", slots=1).attrs["caption"]
+    with pytest.raises(SpecError, match="--minutes are those of the run"):
+        session.estimate(from_run=run, minutes=3, deadline="2h")
+    with pytest.raises(SpecError, match="is not the name of a run"):
+        session.estimate(from_run="run-none", deadline="2h")
