@@ -19,7 +19,7 @@ help:
 	@echo "make test-strangers  run programs that others wrote with the emulator (installs them below build/, which takes long)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
-	@echo "make crash  kill every verb that changes resources at every request, and run it again; then kill 30 processes beside others, let it meet outages, and answer each request with errors (CRASH=--every=4: some)"
+	@echo "make crash  kill every verb that changes resources at every request, and run it again; then kill 30 processes beside others, let it meet outages, and answer each request with errors (CRASH=--every=4: some; STATUSES=--every=60: of the errors)"
 	@echo "make bench  measure side by side with other tools (installs them below build/); BENCH='startup memory' for some"
 	@echo "make picture  take the README's pictures in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
@@ -124,7 +124,7 @@ crash: $(READY)
 	$(BIN)/python -m tests.support.crash $(CRASH)
 	$(BIN)/python -m tests.support.sigkills
 	$(BIN)/python -m tests.support.outages $(CRASH)
-	$(BIN)/python -m tests.support.statuses $(CRASH)
+	$(BIN)/python -m tests.support.statuses $(or $(STATUSES),$(CRASH))
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(BENCH)
