@@ -46,6 +46,14 @@ _POWERSHELL = re.compile(
     r"\s*(?P<cmd>cmd(?:\.exe)?\s+/c\s+\"?)?powershell(?:\.exe)?\s.*?-(?P<option>command|c|encodedcommand|enc|e)\s+(?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+#: Two times, years apart: packages in the repositories differ, and so does every part of a date.
+_ANY_TIME, _OTHER_TIME = 1_751_360_461.25, 1_836_113_887.75
+#: Variables that decide how every start task runs, and programs that list all variables.
+_ALWAYS = frozenset({"AZ_BATCH_NODE_ID", "HOME", "USER"})
+_LISTS_VARIABLES = re.compile(
+    r"\b(?:env|printenv|declare|set|gci|dir)\b|export -p|/proc/|environ|get-childitem|base64|powershell[^\n]*\s-e",
+    re.IGNORECASE,
+)
 #: What differs from node to node.
 _OF_NODE = re.compile(r"NODE_ID|hostname|HOSTNAME")
 
@@ -98,15 +106,19 @@ def run_start_task(
     settings = tuple(
         (str(one.get("name")), str(one.get("value") or "")) for one in task.get("environmentSettings") or []
     )
-    return _run(
+    own = _variables(pool, node if _OF_NODE.search(command) else "")
+    texts = "\n".join([command, *(value for _, value in settings)])
+    given = (
         command,
         msgspec.json.encode(guest.get("packages") or {"base": base}).decode(),
         (*guest_contents.files_of(store, guest).items(), *_data_disks(store, now, pool)),
         homes,
-        (*_variables(pool, node if _OF_NODE.search(command) else ""), *settings),
-        (pool.state.created - TICKS_AT_1970) / TICKS_PER_SECOND,
+        # Pools whose scripts do not use their names do the same.
+        (*(one for one in own if _uses(texts, one[0])), *settings),
         program_s,
     )
+    created = (pool.state.created - TICKS_AT_1970) / TICKS_PER_SECOND
+    return _run(*given, created if _depends_on_time(*given) else _ANY_TIME)
 
 
 def _content(store: Store, now: float, pool: Pool) -> tuple[str, dict[str, Any], tuple[str, ...]] | None:
@@ -156,15 +168,27 @@ def _variables(pool: Pool, node: str) -> tuple[tuple[str, str], ...]:
     return tuple((found | {"HOME": f"{_ROOT}/startup/wd", "USER": "_azbatch"}).items())
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
+def _uses(texts: str, name: str) -> bool:
+    """Tell whether a script can see a variable of Batch."""
+    return name in _ALWAYS or name in texts or _LISTS_VARIABLES.search(texts) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _depends_on_time(*given: Any) -> bool:
+    """Tell whether a start task does something else at another time, for example since it prints the date."""
+    return _run(*given, _ANY_TIME) != _run(*given, _OTHER_TIME)
+
+
+@functools.lru_cache(maxsize=256)
 def _run(
     command: str,
     packages: str,
     files: tuple[tuple[str, str], ...],
     homes: tuple[str, ...],
     variables: tuple[tuple[str, str], ...],
-    now: float,
     program_s: float,
+    now: float,
 ) -> StartTaskText | None:
     if (windows := _POWERSHELL.match(command)) is not None:
         return _run_windows(windows, packages, files, dict(variables), now, program_s)
