@@ -50,12 +50,19 @@ CELLS = {
     "python error": "session.nodes('nope')",
     "hostile": f"session.nodes('{HOSTILE}')",
     "interrupted": (
-        "import threading, _thread\n"
+        # The loop is held from the start of the verb until it is interrupted: without that, it may end before.
+        "import threading\n"
         "from batchimg_magics.session.work import VerbRun\n"
-        "def press(self, timeout_s):\n    VerbRun.wait = wait\n    raise KeyboardInterrupt\n"
-        "wait, VerbRun.wait = VerbRun.wait, press\n"
+        "held, names = threading.Event(), ('start', 'wait', 'interrupt')\n"
+        "plain = {name: getattr(VerbRun, name) for name in names}\n"
+        "def start(self, coroutine):\n"
+        "    self._loop.call_soon_threadsafe(held.wait)\n    plain['start'](self, coroutine)\n"
+        "def press(self, timeout_s):\n    VerbRun.wait = plain['wait']\n    raise KeyboardInterrupt\n"
+        "def interrupt(self):\n    plain['interrupt'](self)\n    held.set()\n"
+        "VerbRun.start, VerbRun.wait, VerbRun.interrupt = start, press, interrupt\n"
         "import contextlib\n"
         "with contextlib.suppress(Exception):\n    session.vms()\n"
+        "VerbRun.start, VerbRun.interrupt = plain['start'], plain['interrupt']\n"
     ),
     "help": "%batchimg help",
 }  # fmt: skip

@@ -211,7 +211,11 @@ def _field(row: Row, path: str) -> Any:  # noqa: ANN401 - any JSON
     for name in path.split("/"):
         if not isinstance(value, dict):
             return None
-        value = next((inner for key, inner in value.items() if key.lower() == name.lower()), None)
+        # As a rule the name is written as the property is; a comparison with each one takes most of the time.
+        if name in value:
+            value = value[name]
+        else:
+            value = next((inner for key, inner in value.items() if key.lower() == name.lower()), None)
     return value
 
 

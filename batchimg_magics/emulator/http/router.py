@@ -13,9 +13,18 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """Routes as a tree of path segments: finding one takes one dictionary look-up for each segment."""
+    """Routes as a tree of path segments: finding one takes one dictionary look-up for each segment.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    Parameters
+    ----------
+    routes
+        The routes.
+    shared
+        A router for what is not found in them; many emulators have the routes of the services in common.
+    """
+
+    def __init__(self, routes: Iterable[Route], shared: Router | None = None) -> None:
+        self._shared = shared
         self._trees: dict[str, dict[str, Any]] = {}
         for route in routes:
             node = self._trees.setdefault(route.plane, {})
@@ -32,6 +41,8 @@ class Router:
         that needs an api-version is also found without one: the plane then refuses the request.
         """
         route, params = self._find(plane, method, path, version)
+        if route is None and self._shared is not None:
+            return self._shared.find(plane, method, path, version)
         return route, dict(params)
 
     def _find_in_trees(self, plane: Plane, method: str, path: str, version: str) -> tuple[Route | None, dict[str, str]]:

@@ -6,6 +6,7 @@ installed or removed one by one; so a disk that was never changed stores a name.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -82,10 +83,10 @@ class PackageSet:
         changed = self.changed.get(manager, {})
         kind = manager.partition(":")[0]
         at = self.upgraded.get(manager, LISTED_AT)
+        if not changed and at <= LISTED_AT:
+            return list(_listed(self.base).get(manager, ()))
         found, seen = [], set()
-        for one in base_packages(self.base):
-            if one.manager != manager:
-                continue
+        for one in _listed(self.base).get(manager, ()):
             name = plain_name(kind, one.name)
             seen.add(name)
             if name in changed and name not in _SEVERAL:
@@ -96,7 +97,7 @@ class PackageSet:
             if version is not None and (name not in seen or name in _SEVERAL):
                 known = find_package(self.base, manager, name, at) or Package(manager, name, version)
                 found.append(msgspec.structs.replace(known, version=version))
-        return sorted(found, key=lambda one: (one.name.lower(), one.version))
+        return sorted(found, key=_order)
 
     @staticmethod
     def _changed(one: Package, version: str | None) -> list[Package]:
@@ -116,6 +117,8 @@ class PackageSet:
         """Return an installed package by a name as a user writes it."""
         kind = manager.partition(":")[0]
         wanted = plain_name(kind, name)
+        if not self.changed.get(manager) and self.upgraded.get(manager, LISTED_AT) <= LISTED_AT:
+            return _listed_by_name(self.base, manager).get(wanted)
         found = (one for one in self.installed(manager) if plain_name(kind, one.name) == wanted)
         return next((one for one in found if one.status != "rc"), None)
 
@@ -125,8 +128,7 @@ class PackageSet:
 
     def environments(self) -> list[str]:
         """Return the names of the conda environments, ``base`` first; none without conda."""
-        found = {one.manager for one in base_packages(self.base) if one.manager.startswith("conda:")}
-        found |= {one for one in self.changed if one.startswith("conda:")}
+        found = {one for one in (*_listed(self.base), *self.changed) if one.startswith("conda:")}
         return sorted((one.partition(":")[2] for one in found), key=lambda one: (one != "base", one))
 
     @property
@@ -164,3 +166,28 @@ class PackageSet:
             if plain_name(manager, one.name) in changed:
                 changed[plain_name(manager, one.name)] = newest.version
         self.upgraded[manager] = at
+
+
+def _order(one: Package) -> tuple[str, str]:
+    return one.name.lower(), one.version
+
+
+# A script asks for the same few lists many times, and most disks were never changed.
+@functools.cache
+def _listed(base: str) -> dict[str, tuple[Package, ...]]:
+    """Return the packages of a list by manager, each sorted by name."""
+    found: dict[str, list[Package]] = {}
+    for one in base_packages(base):
+        found.setdefault(one.manager, []).append(one)
+    return {manager: tuple(sorted(packages, key=_order)) for manager, packages in found.items()}
+
+
+@functools.cache
+def _listed_by_name(base: str, manager: str) -> dict[str, Package]:
+    """Return the packages of a list that are installed, by the name that the manager compares."""
+    kind = manager.partition(":")[0]
+    found: dict[str, Package] = {}
+    for one in _listed(base).get(manager, ()):
+        if one.status != "rc":
+            found.setdefault(plain_name(kind, one.name), one)
+    return found
