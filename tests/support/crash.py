@@ -307,8 +307,12 @@ def try_wrong_points(case: str, folder: Path) -> list[list[str]]:
 
 
 def untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
-    """Return the ids of resources that are new and have no tags of ours; what has no id belongs to such a resource."""
+    """Return the ids of resources that are new and have no tags of ours.
+
+    What has no id, and the tasks of a job, belong to such a resource.
+    """
     new = {key: found for key, found in now.items() if key not in first and key.startswith("/")}
+    new = {key: found for key, found in new.items() if "/tasks/" not in key}
     return [key for key, found in new.items() if "batchimg-made-by" not in json.dumps(found)]
 
 

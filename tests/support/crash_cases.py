@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.session.session import Session
 from tests.support.connections import emulator_of
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import GROUP
+from tests.support.panels import advance_time
 from tests.support.prepared_vms import StateFileClient, connect_to
 
 if TYPE_CHECKING:
@@ -145,6 +148,28 @@ def create_leftovers(client: StateFileClient, session: Session) -> None:
     session.delete("genomics")
 
 
+def _rows() -> pd.DataFrame:
+    """Return a table of more rows than one request adds, some of which fail."""
+    rows = range(120)
+    return pd.DataFrame({"wait": [1 + row % 7 for row in rows], "code": [int(row % 40 == 7) for row in rows]})
+
+
+def _run(session: Session, **options: object) -> object:
+    """Run a command over the table."""
+    return session.run("genomics", over=_rows(), command="sleep {wait}\nexit {code}", **options)
+
+
+def _failed_run(client: StateFileClient, session: Session) -> None:
+    create_pool(client, session)
+    _run(session)
+
+
+def _waiting_run(client: StateFileClient, session: Session) -> None:
+    create_pool(client, session)
+    session.run("genomics", over=_rows(), command="sleep 8{wait}00", wait=False)
+    advance_time(session, 5)
+
+
 def _snapshots(client: StateFileClient, _: Session) -> None:
     client.create_vm("desk", disks=1)
     client.deprovision("desk")
@@ -248,6 +273,17 @@ CASES = (
         lambda session: session.update("genomics", run=["true", "true"], drain=True),
         create_pool,
         tries=0,
+    ),
+    # The prices of a run are told if the price list answers.
+    Case("run", _run, create_pool, varies=" metadata: "),
+    Case("run --retry failed", lambda session: _run(session, retry="failed"), _failed_run, tries=0),
+    Case("stop-run", lambda session: session.stop_run(session.runs().run[0]), _waiting_run, varies="/tasks/", tries=0),
+    Case(
+        "resize --then-zero",
+        lambda session: session.resize("genomics", nodes=30, then_zero=True, ttl="8h"),
+        create_pool_with_expiry,
+        tries=0,
+        expires_h=8,
     ),
     Case("delete --image", lambda session: session.delete("genomics", image=True), create_pool, deletes=True),
     Case(

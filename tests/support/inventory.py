@@ -102,11 +102,15 @@ def _is_gone(app: App, item: Item) -> bool:
 
 
 def _read_data_plane(app: App, account: dict[str, Any]) -> dict[str, Any]:
-    """Return the jobs of an account, and the numbers of nodes of its pools by what becomes of them."""
+    """Return the jobs and tasks of an account, and the numbers of nodes of its pools by what becomes of them."""
     host = account["properties"]["accountEndpoint"]
     found: dict[str, Any] = {}
     for job in _ask(app, "GET", "/jobs", _BATCH_VERSION, host=host)["value"]:
-        found[f"{account['id']}/jobs/{job['id']}".lower()] = job
+        key = f"{account['id']}/jobs/{job['id']}".lower()
+        found[key] = job
+        tasks = _ask(app, "GET", f"/jobs/{job['id']}/tasks?maxresults=1000", _BATCH_VERSION, host=host)
+        assert "odata.nextLink" not in tasks, "the inventory reads one page of tasks"
+        found |= {f"{key}/tasks/{task['id']}".lower(): _without_node(task) for task in tasks["value"]}
     for pool in _ask(app, "GET", "/pools", _BATCH_VERSION, host=host)["value"]:
         # Not from the counts of the account: they are late.
         for node in _ask(app, "GET", f"/pools/{pool['id']}/nodes", _BATCH_VERSION, host=host)["value"]:
@@ -114,6 +118,11 @@ def _read_data_plane(app: App, account: dict[str, Any]) -> dict[str, Any]:
             counts = found.setdefault(f"nodes of {pool['id']}, {kind}".lower(), Counter())
             counts["working" if node["state"] in _WORKING else node["state"]] += 1
     return found
+
+
+def _without_node(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task without the node that it happened to run on."""
+    return {key: value for key, value in task.items() if key not in ("nodeInfo", "stats", "stateTransitionTime")}
 
 
 def read_node_counts(path: Path, *, after_s: float = 0.0) -> dict[str, int]:
