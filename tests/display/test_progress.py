@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 import sys
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -225,19 +226,34 @@ def test_an_executed_notebook_keeps_one_final_line() -> None:
     assert output["data"]["text/html"].startswith("<div>create g: done · ")
 
 
-class CtrlC:
-    """Presses Ctrl-C before the nth line of Python that runs inside `Work.wait`, whosever line it is."""
+#: Lines during which the loop is held: one call of `VerbRun.wait` has about as many.
+HELD_LINES = 6
 
-    def __init__(self, nth: int) -> None:
+
+class CtrlC:
+    """Presses Ctrl-C before the nth line of Python that runs inside `Work.wait`, whosever line it is.
+
+    The loop of the session is held until then, or for the first lines: otherwise the verb may end before them.
+    """
+
+    def __init__(self, nth: int, session: Session) -> None:
         self.left = nth
         self.depth = 0
+        self._session = session
+        self._lines = 0
+        self._held = threading.Event()
 
     def __enter__(self) -> Self:
+        async def hold(_: object) -> None:
+            self._held.wait()
+
+        self._session.submit(hold)
         sys.settrace(self.calls)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(None)
+        self._held.set()
 
     def calls(self, frame: FrameType, _event: str, _arg: object) -> Callable[..., Any] | None:
         inside = self.depth or frame.f_code is VerbRun.wait.__code__
@@ -251,6 +267,9 @@ class CtrlC:
             self.depth -= 1
         elif event == "line":
             self.left -= 1
+            self._lines += 1
+            if self.left == 0 or self._lines == HELD_LINES:
+                self._held.set()
             if self.left == 0:
                 sys.settrace(None)
                 raise KeyboardInterrupt
@@ -260,10 +279,10 @@ class CtrlC:
 def test_ctrl_c_at_any_moment_of_waiting_leaves_nothing_broken(session: Session) -> None:
     pressed = 0
     for nth in itertools.count(1):
-        with CtrlC(nth) as keyboard, contextlib.suppress(DetachedError):
+        with CtrlC(nth, session) as keyboard, contextlib.suppress(DetachedError):
             wait_with_progress(session.begin("pools"), TerminalProgress(io.StringIO()))
         if keyboard.left > 0:
             break
         pressed += 1
         assert wait_with_progress(session.begin("pools"), TerminalProgress(io.StringIO())).verb == "pools"
-    assert pressed > 5
+    assert pressed >= HELD_LINES

@@ -16,7 +16,6 @@ from batchimg_magics.core.runs.input_table import parse_values
 from batchimg_magics.core.runs.jobs import job_url
 from batchimg_magics.core.runs.request import row_of
 from batchimg_magics.core.runs.tasks import Task, TaskCounts, TaskWithInput, read_tasks, read_tasks_with_input
-from batchimg_magics.core.runs.variables import MISSING
 from batchimg_magics.errors import ServiceError
 from batchimg_magics.masking import make_visible, mask_tokens
 
@@ -148,10 +147,8 @@ def _add_inputs(answer: RunAnswer, page: Sequence[TaskWithInput]) -> None:
     for task in page:
         if row_of(task.id) is None:
             continue
-        values = {one.name: one.value or "" for one in task.environment_settings or ()}
-        missing = set(values.get(MISSING, "").split(","))
-        for number, (variable, column) in enumerate(zip(answer.job.variables, answer.inputs, strict=True)):
-            column.append(None if str(number) in missing else values.get(variable))
+        for text, column in zip(task.texts(answer.job), answer.inputs, strict=True):
+            column.append(text)
 
 
 def _add_tasks(answer: RunAnswer, page: Sequence[Task]) -> None:
@@ -164,14 +161,12 @@ def _add_tasks(answer: RunAnswer, page: Sequence[Task]) -> None:
         answer.ids.append(task.id)
         info = task.execution_info
         node = task.node_info.node_id if task.node_info else ""
-        seconds = None
-        if info is not None and info.start_time and info.end_time:
-            seconds = round((_moment(info.end_time) - _moment(info.start_time)).total_seconds(), 3)
+        seconds = info.seconds if info else None
         price = answer.job.prices.of_node(node)
         columns["state"].append(task.state)
         columns["exit_code"].append(info.exit_code if info else None)
-        columns["failure"].append(_failure(task))
-        columns["attempts"].append(1 + info.retry_count + info.requeue_count if info and info.start_time else 0)
+        columns["failure"].append(task.failure)
+        columns["attempts"].append(task.attempts)
         columns["node_id"].append(node or None)
         columns["started"].append(info.start_time if info else None)
         columns["ended"].append(info.end_time if info else None)
@@ -179,13 +174,6 @@ def _add_tasks(answer: RunAnswer, page: Sequence[Task]) -> None:
         columns["usd"].append(None if seconds is None or price is None else seconds * price / 3600)
         columns["stdout_tail"].append(None)
         columns["stderr_tail"].append(None)
-
-
-def _failure(task: Task) -> str | None:
-    if not task.has_failed or task.execution_info is None:
-        return None
-    info = task.execution_info.failure_info
-    return f"{info.code}: {info.message}" if info is not None else "failure"
 
 
 def _moment(text: str) -> dt.datetime:

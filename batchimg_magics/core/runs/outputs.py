@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-__all__ = ["OutputQuery", "read_outputs"]
+__all__ = ["OutputQuery", "read_files", "read_outputs"]
 
 #: Rows that are read where none is named, requests at the same time, and seconds for the files of one row.
 DEFAULT_ROWS, AT_ONCE, ROW_TIMEOUT_S = 10, 8, 90.0
@@ -99,21 +99,32 @@ async def _read_row(azure: Azure, answer: RunAnswer, place: int, query: OutputQu
     common = {"row": answer.rows[place]} | {
         name: own[name][place] for name in ("state", "exit_code", "failure", "node_id")
     }
-    below = f"/tasks/{quote(answer.ids[place], safe='')}/files"
+    return [common | part for part in await read_files(azure, answer.job.id, answer.ids[place], query)]
+
+
+async def read_files(azure: Azure, job: str, task: str, query: OutputQuery) -> list[dict[str, Any]]:
+    """Return the ends of what a task printed, one document per file, or one with the reason why there is none.
+
+    Raises
+    ------
+    ServiceError
+        There is no connection, or nobody is signed in.
+    """
+    below = f"/tasks/{quote(task, safe='')}/files"
     try:
         async with asyncio.timeout(ROW_TIMEOUT_S):
-            listed = (await azure.get(jobs.job_url(answer.job.id, below), plane="batch")).json().get("value") or []
+            listed = (await azure.get(jobs.job_url(job, below), plane="batch")).json().get("value") or []
             files = {str(one.get("name")): one for one in listed}
             wanted = [files[name] for name in _OUTPUTS if name in files]
-            parts = [await _read_file(azure, answer.job.id, below, one, query) for one in wanted]
+            parts = [await _read_file(azure, job, below, one, query) for one in wanted]
     except TimeoutError:
-        return [common | {"error": f"the node did not answer within {ROW_TIMEOUT_S:.0f} s"}]
+        return [{"error": f"the node did not answer within {ROW_TIMEOUT_S:.0f} s"}]
     except ServiceError as error:
         if error.status_code in (0, 401):
             raise
         gone = isinstance(error, NotFoundError)
-        return [common | {"error": "the node or the task is gone, and its files with it" if gone else error.message}]
-    return [common | part for part in parts] or [common | {"error": "the command has not written anything yet"}]
+        return [{"error": "the node or the task is gone, and its files with it" if gone else error.message}]
+    return parts or [{"error": "the command has not written anything yet"}]
 
 
 async def _read_file(azure: Azure, job: str, below: str, file: Json, query: OutputQuery) -> dict[str, Any]:

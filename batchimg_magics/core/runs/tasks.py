@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +15,7 @@ from batchimg_magics.core.azure import pages
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.runs.jobs import BATCH_JSON, job_url
 from batchimg_magics.core.runs.request import row_of
+from batchimg_magics.core.runs.variables import MISSING
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.runs.jobs import RunJob
     from batchimg_magics.core.runs.request import RunPlan
 
 #: Tasks in one request at most, and the length of its body in bytes: less than 1 MB. Source: Batch service,
@@ -53,6 +56,14 @@ class Execution(_Struct):
     result: str = ""
     failure_info: _Failure | None = None
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None: it has not ended."""
+        if not self.start_time or not self.end_time:
+            return None
+        began, ended = (dt.datetime.fromisoformat(text) for text in (self.start_time, self.end_time))
+        return round((ended - began).total_seconds(), 3)
+
 
 class _Node(_Struct):
     node_id: str = ""
@@ -81,11 +92,31 @@ class Task(_Id):
         """Whether it is over and has failed."""
         return self.state == "completed" and self.execution_info is not None and self.execution_info.result == "failure"
 
+    @property
+    def failure(self) -> str | None:
+        """Why it failed; None: it did not."""
+        if not self.has_failed or self.execution_info is None:
+            return None
+        info = self.execution_info.failure_info
+        return f"{info.code}: {info.message}" if info is not None else "failure"
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started."""
+        ran = self.execution_info
+        return 1 + ran.retry_count + ran.requeue_count if ran is not None and ran.start_time else 0
+
 
 class TaskWithInput(Task):
     """The same, with the variables that have the values of the row."""
 
     environment_settings: list[Setting] | None = None
+
+    def texts(self, job: RunJob) -> list[str | None]:
+        """Return the value of each column of its run as text; None: the cell was empty."""
+        values = {one.name: one.value or "" for one in self.environment_settings or ()}
+        missing = set(values.get(MISSING, "").split(","))
+        return [None if str(number) in missing else values.get(name) for number, name in enumerate(job.variables)]
 
 
 class _Page(msgspec.Struct):

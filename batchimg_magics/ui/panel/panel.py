@@ -25,6 +25,7 @@ from batchimg_magics.ui.panel.form import ResizeForm
 from batchimg_magics.ui.panel.nodes_section import NodesSection
 from batchimg_magics.ui.panel.pool_work import PoolWork
 from batchimg_magics.ui.panel.refresh import ContextRefresh, read_panel_data
+from batchimg_magics.ui.panel.runs_section import RunsSection
 from batchimg_magics.ui.widgets.modules import PANEL_SCRIPT, PANEL_STYLE
 from batchimg_magics.ui.widgets.open_views import OpenViews
 from batchimg_magics.ui.widgets.shown_state import ShownState
@@ -58,7 +59,8 @@ class Panel(anywidget.AnyWidget):
 
     Attributes
     ----------
-    head, tiles, size, forecast, actions, activity, estimate, nodes, attempts
+    head, tiles, size, forecast, actions, activity, estimate, nodes, runs,
+    attempts
         What the parts show, as JSON documents.
     form
         The size and the options that the user selected.
@@ -80,6 +82,7 @@ class Panel(anywidget.AnyWidget):
     activity = ShownState().tag(sync=True)
     estimate = ShownState().tag(sync=True)
     nodes = ShownState().tag(sync=True)
+    runs = ShownState().tag(sync=True)
     attempts = ShownState().tag(sync=True)
 
     #: Class attributes, since a panel whose pool does not exist is closed before they are set.
@@ -104,8 +107,11 @@ class Panel(anywidget.AnyWidget):
         self.estimate_section = EstimateSection(self._start_estimate, self._apply_counts, self._show_estimate)
         self.estimate_section.vm_size = self._context.vm_size
         self.nodes_section = NodesSection(self)
+        self.runs_section = RunsSection(self)
         self.attempts_section = AttemptsSection(self)
-        self._sections: dict[str, Section] = {"nodes": self.nodes_section, "attempts": self.attempts_section}
+        self._sections: dict[str, Section] = {
+            "nodes": self.nodes_section, "runs": self.runs_section, "attempts": self.attempts_section,
+        }  # fmt: skip
         self._open_views = OpenViews()
         self.on_msg(self._on_message)
         self._show_estimate()
@@ -269,6 +275,7 @@ class Panel(anywidget.AnyWidget):
         """Read the nodes and the inputs of the forecast again now."""
         if self._watch is not None:
             self._watch.poll_now()
+        self.runs_section.refresh()
         self._refresh_context()
 
     def start_verb(self, verb: str, **options: Any) -> VerbRun | None:

@@ -45,7 +45,9 @@ def _module(name: str) -> str:
 
 PANEL_SCRIPT = join_modules(
     "dom", "squares", "visibility", "notebook_cell", "head", "size_card", "forecast_card", "action_row",
-    "estimate_section", "node_card", "nodes_section", "attempts_section", main="panel",
+    "estimate_section", "node_card", "nodes_section", "runs_section", "attempts_section", main="panel",
 )  # fmt: skip
 CHOOSER_SCRIPT = join_modules("dom", main="chooser")
-PANEL_STYLE = "".join(_text(name) for name in ("panel.css", "nodes_section.css", "attempts_section.css"))
+PANEL_STYLE = "".join(
+    _text(name) for name in ("panel.css", "nodes_section.css", "runs_section.css", "attempts_section.css")
+)

@@ -33,20 +33,24 @@ function renderNode(node) {
 }
 
 /** Return a command with a button that copies it. */
-function renderLine(line) {
+export function renderLine(line) {
   const code = h("code", { text: line });
   return h("div", { class: "bi-row bi-between bi-line" }, code, copyButton(() => line, code, "Copy the command"));
 }
 
-function renderOpened({ what, login, line, loading, files = [], problem, note }) {
-  const parts = files.flatMap((file) => [
+/** Return what files have in them, each with its name and a note. */
+export function renderFiles(files) {
+  return files.flatMap((file) => [
     h("div", { class: "bi-row bi-between" }, h("b", { text: file.name }), h("span", { class: "bi-muted", text: file.note })),
     ...(file.text ? [h("pre", { class: "bi-log-text", tabindex: 0, text: file.text, "aria-label": file.name || "log" })] : []),
   ]);
+}
+
+function renderOpened({ what, login, line, loading, files = [], problem, note }) {
   return h("div", { class: "bi-opened", role: "region", "aria-label": what === "logs" ? "Logs" : "Login" },
     loading ? h("p", { class: "bi-muted", role: "status", text: "reading\u2026" }) : null,
     problem ? h("p", { class: "bi-loud", role: "alert", text: problem }) : null,
-    ...parts, login ? renderLine(login) : null, note ? h("p", { class: "bi-muted", text: note }) : null,
+    ...renderFiles(files), login ? renderLine(login) : null, note ? h("p", { class: "bi-muted", text: note }) : null,
     line ? renderLine(line) : null);
 }
 

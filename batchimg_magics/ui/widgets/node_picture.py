@@ -35,8 +35,8 @@ SCALE = 2
 MAX_SQUARES = 4_000
 #: Squares that are smaller than this, in CSS pixels, have no marks.
 MIN_MARKED_PX = 8
-#: States of nodes that need attention: a cross marks them.
-_MARKED = ("unusable", "starttaskfailed")
+#: States of nodes and rows that need attention: a cross marks them.
+_MARKED = ("unusable", "starttaskfailed", "failed")
 #: How much paler the squares of spot nodes are, as `squares.js` draws them.
 _SPOT_PALENESS = 0.28
 #: Entries of the palette: a transparent background, the outline of an empty square, dark and light marks.
@@ -44,7 +44,9 @@ _CLEAR, _OUTLINE, _DARK, _LIGHT, _FIRST = 0, 1, 2, 3, 4
 _FIXED_COLOURS = ((255, 255, 255), (138, 138, 138), (0, 0, 0), (255, 255, 255))
 
 
-def node_map_img(words: Sequence[str], squares: Bytes, counts: Mapping[str, tuple[int, int]]) -> str:
+def node_map_img(
+    words: Sequence[str], squares: Bytes, counts: Mapping[str, tuple[int, int]], noun: str = "node"
+) -> str:
     """Return the map as an HTML image with its counts as alternative text; an empty text without nodes.
 
     Parameters
@@ -53,6 +55,8 @@ def node_map_img(words: Sequence[str], squares: Bytes, counts: Mapping[str, tupl
         The state of each code, and one byte per square, as `Squares` has them.
     counts
         State to (dedicated, spot).
+    noun
+        What a square is.
     """
     nodes = int(np.count_nonzero(squares != EMPTY))
     if not nodes:
@@ -60,8 +64,8 @@ def node_map_img(words: Sequence[str], squares: Bytes, counts: Mapping[str, tupl
     png, width_px, each = node_map_png(words, squares)
     parts = [f"{dedicated + spot:,} {state}" for state, (dedicated, spot) in counts.items()]
     spots = sum(spot for _, spot in counts.values())
-    alt = f"Node map: {', '.join(parts)}" + (f"; {spots:,} of them are Spot nodes" if spots else "")
-    note = f'<div style="opacity:.75">One square represents {each} nodes.</div>' if each > 1 else ""
+    alt = f"{noun.capitalize()} map: {', '.join(parts)}" + (f"; {spots:,} of them are Spot nodes" if spots else "")
+    note = f'<div style="opacity:.75">One square represents {each} {noun}s.</div>' if each > 1 else ""
     data = base64.b64encode(png).decode()
     style = "max-width:100%;height:auto;display:block"
     return (

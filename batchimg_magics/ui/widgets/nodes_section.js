@@ -209,28 +209,8 @@ export function render({ model, element, send }) {
   const select = (place, add) => {
     if (isNode(nodes.bytes[place]) && !replayedNodes) send({ kind: "select", place, add });
   };
-  canvas.addEventListener("pointermove", (event) => moveTo(picture.placeAt(event.offsetX, event.offsetY)));
-  canvas.addEventListener("pointerleave", () => moveTo(-1));
-  canvas.addEventListener("click", (event) => {
-    select(picture.placeAt(event.offsetX, event.offsetY), event.ctrlKey || event.metaKey || event.shiftKey);
-  });
-  canvas.addEventListener("keydown", (event) => {
-    const last = displayedNodes().bytes.length - 1, { cursor, columns } = picture;
-    if ((event.key === "Enter" || event.key === " ") && cursor >= 0) {
-      event.preventDefault();
-      select(cursor, event.ctrlKey || event.metaKey || event.shiftKey || event.key === " ");
-      return;
-    }
-    const to = {
-      ArrowRight: cursor + 1, ArrowLeft: cursor - 1, ArrowDown: cursor + columns, ArrowUp: cursor - columns,
-      Home: 0, End: last, Escape: -1,
-    }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    // Up and down stay in their column; at the first and the last row the cursor does not move.
-    if (event.key === "Escape") { if (cursor < 0) send({ kind: "unselect" }); moveTo(-1); }
-    else if (cursor < 0) moveTo(picture.selected[0] ?? 0);
-    else if (to >= 0 && to <= last) moveTo(to);
+  followCursor(picture, {
+    count: () => displayedNodes().bytes.length, moveTo, select, leave: () => send({ kind: "unselect" }),
   });
 
   const onMessage = (message, buffers) => {

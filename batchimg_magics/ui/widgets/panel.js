@@ -41,7 +41,7 @@ function render({ model, el }) {
       add(forecast_card, h("section", { class: "bi-card bi-forecast" }))),
     add(action_row, h("div")),
     add(estimate_section, h("div")));
-  const sections = [["nodes", "Nodes", nodes_section], ["attempts", "Resize attempts", attempts_section]];
+  const sections = [["nodes", "Nodes", nodes_section], ["runs", "Runs", runs_section], ["attempts", "Resize attempts", attempts_section]];
   for (const [name, text, section] of sections) {
     const element = card(name, text);
     inner.append(element); // in the page before it is drawn, so that it has a width

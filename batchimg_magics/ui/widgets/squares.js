@@ -20,6 +20,11 @@ const STATE_STYLES = {
   unusable: ["#d55e00", CROSS], unknown: ["#304a28", "?"], leavingpool: ["#d2a6b9", "L"],
   deallocating: ["#5d4773", "D"], deallocated: ["#502840", "Z"],
 };
+/* The states of the rows of a run that nodes do not have. */
+const ROW_STYLES = {
+  failed: ["#ae2504", CROSS], preparing: ["#f0e442", "W"], waiting: ["#a6d9f7", ""], missing: ["#8783a8", "?"],
+  succeeded: ["#009e73", ""],
+};
 const OTHER_STYLE = ["#7a5c99", "!"];
 /* The words of Azure as people read them; others are shown as they are. */
 const STATE_LABELS = {
@@ -27,7 +32,7 @@ const STATE_LABELS = {
   leavingpool: "leaving",
 };
 
-const styleOf = (word) => STATE_STYLES[word] ?? OTHER_STYLE;
+const styleOf = (word) => STATE_STYLES[word] ?? ROW_STYLES[word] ?? OTHER_STYLE;
 const labelOf = (word) => STATE_LABELS[word] ?? word;
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 // Spot nodes are paler, and have a mark in one corner if the square is large enough.
@@ -247,3 +252,33 @@ class Picture {
     return column < 0 || row < 0 || column >= this.columns || row >= this.rows ? -1 : row * this.columns + column;
   }
 }
+
+/** Let the pointer and the keys move over the squares of a picture and select them; returns nothing: listeners go with
+the canvas. `count()` is the number of squares, `moveTo(place)` follows the cursor (-1: none), `select(place, add)` is
+called for a click, Enter or the space bar, and `leave()` for Escape without a cursor. */
+const followCursor = (picture, { count, moveTo, select, leave }) => {
+  const { canvas } = picture;
+  canvas.addEventListener("pointermove", (event) => moveTo(picture.placeAt(event.offsetX, event.offsetY)));
+  canvas.addEventListener("pointerleave", () => moveTo(-1));
+  canvas.addEventListener("click", (event) => {
+    select(picture.placeAt(event.offsetX, event.offsetY), event.ctrlKey || event.metaKey || event.shiftKey);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const last = count() - 1, { cursor, columns } = picture;
+    if ((event.key === "Enter" || event.key === " ") && cursor >= 0) {
+      event.preventDefault();
+      select(cursor, event.ctrlKey || event.metaKey || event.shiftKey || event.key === " ");
+      return;
+    }
+    const to = {
+      ArrowRight: cursor + 1, ArrowLeft: cursor - 1, ArrowDown: cursor + columns, ArrowUp: cursor - columns,
+      Home: 0, End: last, Escape: -1,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    // Up and down stay in their column; at the first and the last row the cursor does not move.
+    if (event.key === "Escape") { if (cursor < 0) leave(); moveTo(-1); }
+    else if (cursor < 0) moveTo(picture.selected[0] ?? 0);
+    else if (to >= 0 && to <= last) moveTo(to);
+  });
+};
