@@ -192,7 +192,8 @@ class RunsSection:
         if run is None:
             return ""
         parts = [f"{count:,} {word}" for word, count in counts.items()]
-        return f"{count_text(len(self._states.rows), 'row')}: {', '.join(parts)}" if parts else "no rows"
+        rows = count_text(len(self._states.rows), "row")
+        return f"{run.id}, {rows}: {', '.join(parts)}" if parts else f"{run.id}: no rows"
 
     def _set_state(self) -> None:
         run = self._shown
@@ -226,7 +227,7 @@ class RunsSection:
         if run is None:
             return ""
         counts = {word: (count, 0) for word, count in states.counts().items()}
-        title = f"<div>Run <code>{escape_html(run.id)}</code>, {escape_html(self._summary())}</div>"
+        title = f"<div>{escape_html(self._summary())}</div>"
         picture = node_map_img(list(ROW_STATES), np.array(states.codes, np.uint8), counts, noun="row")
         listed = "".join(f"<li>row {row}: {escape_html(text)}</li>" for row, text in states.reasons.items())
         rest = states.counts().get("failed", 0) - len(states.reasons)

@@ -24,10 +24,10 @@ export function render({ model, element, send }) {
   const summary = h("div", { class: "bi-num", role: "status" }), command = h("code", { class: "bi-run-command" });
   const legend = h("div", { class: "bi-row bi-run-legend" });
   const canvas = h("canvas", { class: "bi-squares", tabindex: 0, role: "application", "aria-roledescription": "map of rows" });
-  const hint = h("div", { class: "bi-map-hint bi-muted" });
-  const card = h("div", { class: "bi-node-card", role: "group", "aria-label": "Selected row" });
+  const hint = h("div", { class: "bi-row-hint bi-muted" });
+  const card = h("div", { class: "bi-row-card", role: "group", "aria-label": "Selected row" });
   const problem = h("p", { class: "bi-loud", role: "alert" });
-  const box = h("div", { class: "bi-map" }, canvas);
+  const box = h("div", { class: "bi-row-map" }, canvas);
   const picture = new Picture(canvas, words);
   let codes = new Uint8Array(0), rows = new Uint32Array(0), sequence = -1, drawRequest = 0, shownCard = "";
 

@@ -76,7 +76,7 @@ def test_failed_rows_come_first(ran: Panel, messages: list[Any]) -> None:
     states, rows = sent_map(ran, messages)
     assert states == ["failed"] * 2 + ["succeeded"] * 10
     assert rows == [4, 9, *(row for row in range(12) if row not in (4, 9))]
-    assert ran.runs["summary"] == "12 rows: 2 failed, 10 succeeded"
+    assert ran.runs["summary"] == f"{ran.runs['run']}, 12 rows: 2 failed, 10 succeeded"
     assert ran.runs["command"] == COMMAND
 
 
