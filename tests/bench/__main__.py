@@ -19,6 +19,7 @@ from tests.bench import (
     node_map,
     node_table,
     records,
+    runs,
     servers,
     slow_large,
     startup,
@@ -45,6 +46,7 @@ BENCHES: dict[str, Bench] = {
     "node-map": node_map.rows,
     "records": records.rows,
     "masking": masking.rows,
+    "runs": runs.rows,
 }
 HEADS = ("work", "unit", "ours", "peer", "ratio", "limit", "of limit", "goal", "met")
 OUT = Path("build/bench.json")
