@@ -151,8 +151,8 @@ def test_the_constraints_of_a_task_are_replaced(azure: BatchEmulator) -> None:
 
 def test_preparation_and_release_tasks_ran_where_the_tasks_of_their_job_did(azure: BatchEmulator) -> None:
     where = "/jobs/j/jobpreparationandreleasetaskstatus"
-    own = {"jobPreparationTask": {"commandLine": "exit 3"}, "jobReleaseTask": {"id": "bye", "commandLine": "sleep 5"}}
-    run_job(azure, **own)
+    prepare = {"commandLine": "exit 3", "waitForSuccess": False}
+    run_job(azure, jobPreparationTask=prepare, jobReleaseTask={"id": "bye", "commandLine": "sleep 5"})
     [row] = azure.batch("GET", where).body["value"]
     node = azure.batch("GET", "/jobs/j/tasks/t").body["nodeInfo"]["nodeId"]
     preparation = row["jobPreparationTaskExecutionInfo"]

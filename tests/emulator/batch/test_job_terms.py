@@ -158,3 +158,50 @@ def test_the_first_task_on_a_node_waits_for_the_preparation_of_its_job() -> None
     assert first["state"] == second["state"] == "completed"
     rows = azure.batch("GET", "/jobs/j/jobpreparationandreleasetaskstatus").body["value"]
     assert rows[0]["jobPreparationTaskExecutionInfo"]["endTime"] == first["executionInfo"]["startTime"]
+
+
+def _node_numbers(azure: BatchEmulator) -> list[int]:
+    """Return how many tasks each node runs that runs some, in order."""
+    nodes = [task["nodeInfo"]["nodeId"] for task in _tasks(azure) if task["state"] == "running"]
+    return sorted(nodes.count(node) for node in set(nodes))
+
+
+@pytest.mark.parametrize(("fill_type", "numbers"), [("Spread", [1, 1, 1, 1]), ("Pack", [4]), (None, [1, 1, 1, 1])])
+def test_the_fill_type_decides_between_free_nodes(fill_type: str | None, numbers: list[int]) -> None:
+    more = {} if fill_type is None else {"taskSchedulingPolicy": {"nodeFillType": fill_type}}
+    azure = _pool(4, taskSlotsPerNode=4, **more)
+    _job(azure)
+    _add(azure, 4, "sleep 600")
+    azure.clock.advance(30)
+    assert _node_numbers(azure) == numbers
+
+
+def test_spread_tasks_fill_all_slots_in_the_end() -> None:
+    azure = _pool(2, taskSlotsPerNode=3)
+    _job(azure)
+    _add(azure, 5, "sleep 600")
+    azure.clock.advance(30)
+    assert _node_numbers(azure) == [2, 3]
+
+
+@pytest.mark.parametrize(("more", "states"), [({}, ["active", "running"]), ({"runExclusive": False}, ["running"] * 2)])
+def test_an_exclusive_job_manager_has_its_node_alone(more: dict[str, Any], states: list[str]) -> None:
+    azure = _pool(1, taskSlotsPerNode=4)
+    _job(azure, jobManagerTask={"id": "manager", "commandLine": "sleep 600", "killJobOnCompletion": False, **more})
+    _add(azure, 1, "sleep 60")
+    azure.clock.advance(30)
+    assert sorted(_states(azure)) == states
+    azure.clock.advance(1_200)
+    assert _states(azure) == ["completed"] * 2
+
+
+@pytest.mark.parametrize(("waits", "states"), [(True, ["active"]), (False, ["completed"])])
+def test_a_node_whose_preparation_fails_takes_no_tasks_of_the_job(waits: bool, states: list[str]) -> None:  # noqa: FBT001 - a case
+    azure = _pool()
+    _job(azure, jobPreparationTask={"commandLine": FAIL, "waitForSuccess": waits})
+    _add(azure, 1)
+    _job(azure, "other")
+    _add(azure, 1, job="other")
+    azure.clock.advance(3_600)
+    assert _states(azure) == states
+    assert _states(azure, "other") == ["completed"]

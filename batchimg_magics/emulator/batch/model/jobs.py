@@ -133,7 +133,8 @@ def create(
     job = Job(f"{account.key}/jobs/{body['id'].lower()}", document, hidden)
     call.store.put(Item(job.key, KIND, job.doc, job.hidden))
     if (manager := body.get("jobManagerTask")) is not None:
-        tasks.add(call, pool_of_job(call, account, job), job.key, _manager_task(manager), job.terms())
+        exclusive, its_pool = manager.get("runExclusive", True), pool_of_job(call, account, job)
+        tasks.add(call, its_pool, job.key, _manager_task(manager), job.terms(), exclusive=exclusive)
         register_tasks(call, account, job)
     return job
 

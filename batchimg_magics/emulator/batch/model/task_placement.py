@@ -1,10 +1,14 @@
-"""Which node runs a waiting task: the one that is free first, for one task after the other."""
+"""Which node runs a waiting task: the one that is free first, for one task after the other.
+
+Of nodes that are free by then, the fill type of the pool decides: the one with the fewest tasks, or with the most.
+"""
 
 from __future__ import annotations
 
 import heapq
 import math
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 #: States of nodes that accept tasks.
 _ACCEPTING_STATES = frozenset({"idle"})
 _NO_LIMIT = [0.0]
+#: When a node has enough free slots for the first waiting task, its load (negative to pack), when exactly, and its id.
+_Rank: TypeAlias = tuple[float, int, float, str]
 
 
 class Placement:
@@ -38,7 +44,7 @@ class Placement:
     really
         Whether the tasks really run, so that they start now and nobody knows when they end.
     parallel
-        How many tasks of a job may run at a time, by the keys of jobs with such a limit.
+        How many tasks of a job may run at a time, by the keys of jobs with such a limit; 0: none ever.
     preparing
         How long a node runs the preparation task of a job, by the keys of jobs with one.
     """
@@ -66,7 +72,7 @@ class Placement:
         for entry in self._tasks.running.values():
             if (times := self._free.get(str(entry.state.node))) is not None:
                 occupy(times, entry.state.slots, _end(entry.state))
-        self._parallel = {job: index.job(job, now).free(most) for job, most in parallel.items()}
+        self._parallel = {job: index.job(job, now).free(most) if most else [math.inf] for job, most in parallel.items()}
         for job, times in self._parallel.items():
             for entry in self._tasks.running.values():
                 if entry.job == job:
@@ -74,7 +80,13 @@ class Placement:
         self._preparing = {} if really else preparing
         self._prepared = {job: _prepared(index, job) for job in self._preparing}
         self._most = len(self._free) if slots == 1 and pool.doc.get("enableInterNodeCommunication") else 0
-        self._earliest: dict[int, list[tuple[float, str]]] = {}
+        fill_type = str(pool.doc.get("taskSchedulingPolicy", {}).get("nodeFillType", "Spread"))
+        self._load_sign = -1 if fill_type.lower() == "pack" else 1
+        # No waiting task starts before this moment: nodes that are free by then are all the same to it.
+        waiting = [self._tasks.first(name) for name in list(self._tasks.queues)]
+        added = [entry.state.added for entry in (*waiting, *self._tasks.special.values()) if entry is not None]
+        self._base = min(added, default=now)
+        self._earliest: dict[int, list[_Rank]] = {}
 
     def tasks(self) -> Iterator[tuple[Entry, TaskState]]:
         """Yield the tasks that start by now with their new states; each must be saved before the next one."""
@@ -116,11 +128,11 @@ class Placement:
         """Return the state of a task on the node that is free first, None if it cannot start by now."""
         slots = entry.state.slots
         earliest = self._heap(slots)
-        while earliest and self._free[earliest[0][1]][slots - 1] != earliest[0][0]:
+        while earliest and self._rank(earliest[0][-1], slots) != earliest[0]:
             heapq.heappop(earliest)
         if not earliest:
             return None
-        at, node = earliest[0]
+        _, _, at, node = earliest[0]
         of_job = self._parallel.get(entry.job, _NO_LIMIT)
         start = max(at, entry.state.added, self._depends.ready_at(entry), of_job[0])
         if start > self._now:
@@ -137,7 +149,7 @@ class Placement:
             occupy(of_job, 1, _end(state))
         for wanted, heap in self._earliest.items():
             if len(times) >= wanted:
-                heapq.heappush(heap, (times[wanted - 1], node))
+                heapq.heappush(heap, self._rank(node, wanted))
         return state
 
     def _prepare(self, job: str, node: str, at: float) -> tuple[float, float]:
@@ -147,10 +159,16 @@ class Placement:
         prepared = self._prepared[job].setdefault(node, at + self._preparing[job])
         return max(at, prepared), max(0.0, prepared - at)
 
-    def _heap(self, slots: int) -> list[tuple[float, str]]:
-        """Return when each node has so many free slots; entries that are not true any more are among them."""
+    def _rank(self, node: str, slots: int) -> _Rank:
+        """Return what orders the nodes for a task that needs so many slots."""
+        times = self._free[node]
+        load = len(times) - bisect_right(times, self._base)
+        return max(times[slots - 1], self._base), self._load_sign * load, times[slots - 1], node
+
+    def _heap(self, slots: int) -> list[_Rank]:
+        """Return the nodes in their order; entries that are not true any more are among them."""
         if slots not in self._earliest:
-            found = [(times[slots - 1], node) for node, times in self._free.items() if len(times) >= slots]
+            found = [self._rank(node, slots) for node, times in self._free.items() if len(times) >= slots]
             heapq.heapify(found)
             self._earliest[slots] = found
         return self._earliest[slots]

@@ -34,13 +34,23 @@ evidence = Evidence("Tasks")
 EXECUTOR = "executor"
 PROGRAM_S = evidence.assumed(30.0, "s", "for each program in the command line of a task", "no command is executed")
 evidence.rule(
-    "A task runs on the node that is free first, regardless of nodeFillType; if its node leaves, it is active again.",
-    "the order within a pool is not documented",
+    "A task runs on the node that is free first; of several, on the one with the fewest tasks (spread) or the most "
+    "(pack); if its node leaves, it is active again.",
+    "nodeFillType is documented, the order of nodes is not",
+)
+evidence.rule(
+    "A job manager task with runExclusive uses all task slots of its node, and is counted with all of them.",
+    "documented: no other task runs on the node; how it is counted is not",
 )
 evidence.rule(
     "A multi-instance task runs on one node, in a pool with communication between nodes, one task slot a node, and as "
     "many nodes as it has instances.",
     "documented: in other pools it stays active; its subtasks are not simulated",
+)
+evidence.rule(
+    "Nodes take no task of a job whose preparation task fails, unless waitForSuccess is false; failed tries are not "
+    "listed.",
+    "documented, but for the list of nodes",
 )
 #: States of nodes in which running tasks continue.
 _SURVIVING_STATES = frozenset({"idle", "offline", "running", "leavingpool"})
@@ -108,11 +118,14 @@ def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
         really = runs_tasks(store) and _is_linux(pool)
         jobs = _waiting_jobs(store, tasks)
         parallel = {job.key: job.doc["maxParallelTasks"] for job in jobs if job.doc.get("maxParallelTasks", -1) > 0}
-        preparing = {
-            job.key: task_results.task_result(store, now, pool, job.doc["jobPreparationTask"], PROGRAM_S).seconds
+        results = {
+            job.key: task_results.task_result(store, now, pool, job.doc["jobPreparationTask"], PROGRAM_S)
             for job in jobs
-            if "jobPreparationTask" in job.doc
+            if job.doc.get("jobPreparationTask", {}).get("waitForSuccess", "jobPreparationTask" in job.doc)
         }
+        # Nodes on which the preparation of a job fails take none of its tasks, and here it fails on all or on none.
+        parallel |= {job: 0 for job, result in results.items() if result.exit_code and not really}
+        preparing = {job: result.seconds for job, result in results.items()}
         placement = Placement(pool, nodes_by_id, index, now, really=really, parallel=parallel, preparing=preparing)
         for entry, state in placement.tasks():
             save_state(store, entry.key, state)

@@ -57,7 +57,9 @@ class JobTerms(msgspec.Struct, frozen=True):
     retries: int
 
 
-def add(call: Call, pool: Pool | None, job: str, body: dict[str, Any], terms: JobTerms) -> tuple[Item, TaskState]:
+def add(
+    call: Call, pool: Pool | None, job: str, body: dict[str, Any], terms: JobTerms, *, exclusive: bool = False
+) -> tuple[Item, TaskState]:
     """Add a task to a job.
 
     Parameters
@@ -72,6 +74,8 @@ def add(call: Call, pool: Pool | None, job: str, body: dict[str, Any], terms: Jo
         The task; it has been checked.
     terms
         The terms of the job.
+    exclusive
+        Whether no other task runs on its node meanwhile: it uses all task slots of the node.
     """
     result = task_results.task_result(call.store, call.now, pool, body, task_scheduling.PROGRAM_S)
     limits = CONSTRAINTS | {"maxTaskRetryCount": terms.retries} | body.get("constraints", {})
@@ -83,6 +87,9 @@ def add(call: Call, pool: Pool | None, job: str, body: dict[str, Any], terms: Jo
     document |= body
     document["constraints"] = limits
     moment = ticks(call.now)
+    slots = int(document["requiredSlots"])
+    if exclusive and pool is not None:
+        slots = int(pool.doc["taskSlotsPerNode"])
     state = TaskState(
         pool=terms.pool,
         priority=terms.priority,
@@ -92,7 +99,7 @@ def add(call: Call, pool: Pool | None, job: str, body: dict[str, Any], terms: Jo
         exit_code=TIMEOUT_EXIT_CODE if timed_out else result.exit_code,
         failure=TIMEOUT if timed_out else None,
         tries=tries,
-        slots=int(document["requiredSlots"]),
+        slots=slots,
         created=moment,
         modified=moment,
         waiting=terms.waiting,
