@@ -1774,9 +1774,9 @@ class Verbs(_Methods, metaclass=ABCMeta):
         container : str | None
             Run in a container of this image (default: on the node).
         outputs : str | Sequence[str] | None
-            Upload the files of a pattern such as '*.bam' when a row ends; can be repeated.
+            Keep the files of a pattern such as '*.bam' when a row ends; can be repeated.
         to : str | None
-            Upload to this container, with the managed identity of the pool.
+            Upload the outputs to this container, with the managed identity of the pool; or copy them to this mount.
         retry : Literal["failed"] | None
             Run the rows again that failed (default: leave them).
         dry_run : bool
@@ -3398,9 +3398,9 @@ class PoolVerbs(_Methods, metaclass=ABCMeta):
         container : str | None
             Run in a container of this image (default: on the node).
         outputs : str | Sequence[str] | None
-            Upload the files of a pattern such as '*.bam' when a row ends; can be repeated.
+            Keep the files of a pattern such as '*.bam' when a row ends; can be repeated.
         to : str | None
-            Upload to this container, with the managed identity of the pool.
+            Upload the outputs to this container, with the managed identity of the pool; or copy them to this mount.
         retry : Literal["failed"] | None
             Run the rows again that failed (default: leave them).
         dry_run : bool

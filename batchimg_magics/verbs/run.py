@@ -141,11 +141,14 @@ def _destination(patterns: Sequence[str], to: str | None) -> str:
         )
     if to is None:
         return ""
-    if not re.fullmatch(r"https?://[^/?#\s]+/[^?#\s]+", to):
+    is_mount = re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", to)
+    if not is_mount and not re.fullmatch(r"https?://[^/?#\s]+/[^?#\s]+", to):
         has_query = "?" in to
         raise SpecError(
-            "--to has a query, perhaps with a SAS" if has_query else f"--to is {to!r}, and not the URL of a container",
-            hint="give the URL of the container alone: a managed identity of the pool writes to it",
+            "--to has a query, perhaps with a SAS"
+            if has_query
+            else f"--to is {to!r}, and neither the URL of a container nor a mount",
+            hint="give the URL of the container alone, a managed identity of the pool writes to it; or a mount's name",
         )
     return to.rstrip("/")
 
@@ -201,12 +204,16 @@ VERB = Verb(
         Option("--container", "Run in a container of this image (default: on the node)", metavar="IMAGE"),
         Option(
             "--outputs",
-            "Upload the files of a pattern such as '*.bam' when a row ends; can be repeated",
+            "Keep the files of a pattern such as '*.bam' when a row ends; can be repeated",
             metavar="PATTERN",
             combine=tuple,
             annotation="str | Sequence[str]",
         ),
-        Option("--to", "Upload to this container, with the managed identity of the pool", metavar="URL"),
+        Option(
+            "--to",
+            "Upload the outputs to this container, with the managed identity of the pool; or copy them to this mount",
+            metavar="URL|MOUNT",
+        ),
         Option("--retry", "Run the rows again that failed (default: leave them)", metavar="WHICH", choices=_RETRY),
         DRY_RUN,
         NO_WAIT,

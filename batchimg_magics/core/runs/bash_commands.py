@@ -17,7 +17,7 @@ from batchimg_magics.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-__all__ = ["MAX_BYTES", "ScriptPart", "command_line", "render", "split_script", "split_words"]
+__all__ = ["MAX_BYTES", "ScriptPart", "command_line", "copying", "render", "split_script", "split_words"]
 
 #: The longest script in bytes. Source: Linux, execve(2): MAX_ARG_STRLEN is 32 pages, with the NUL at the end.
 MAX_BYTES = 131_071
@@ -45,6 +45,46 @@ _REFUSED = {
 def command_line(script: str) -> str:
     """Return the command line of a task that runs a script."""
     return f"/bin/bash -c {shlex.quote(script)}"
+
+
+#: Runs a script, copies its outputs whatever became of it, and ends as the script did, or with 1 if a copy fails.
+_COPYING = """(
+{script}
+)
+batchimg_status=$?
+batchimg_to="$AZ_BATCH_NODE_MOUNTS_DIR"/{folder}/"$AZ_BATCH_JOB_ID/$AZ_BATCH_TASK_ID"
+cd "$AZ_BATCH_TASK_WORKING_DIR" && shopt -s globstar nullglob && mkdir -p "$batchimg_to" || exit 1
+for batchimg_file in {patterns}; do
+  if [ -f "$batchimg_file" ]; then cp --parents -- "$batchimg_file" "$batchimg_to" || batchimg_failed=1; fi
+done
+[ "$batchimg_status" -ne 0 ] || batchimg_status=${{batchimg_failed:-0}}
+exit "$batchimg_status"
+"""
+#: What a pattern of files may have that bash expands.
+_GLOB = re.compile(r"([*?\[\]]+)")
+
+
+def copying(script: str, patterns: Sequence[str], folder: str) -> str:
+    """Return a script that also copies files of the working directory to a mount of the node.
+
+    Parameters
+    ----------
+    script
+        The script.
+    patterns
+        Patterns of files, relative to the working directory; ``**`` is any folders.
+    folder
+        The folder of the mount, below `AZ_BATCH_NODE_MOUNTS_DIR`; the files are in it below the job and the task.
+    """
+    return _COPYING.format(script=script, folder=shlex.quote(folder), patterns=" ".join(map(_glob, patterns))).rstrip(
+        "\n"
+    )
+
+
+def _glob(pattern: str) -> str:
+    """Return a pattern for bash: nothing of it is expanded but what stands for files."""
+    parts = _GLOB.split(pattern)
+    return "".join(part if number % 2 else shlex.quote(part) if part else "" for number, part in enumerate(parts))
 
 
 def render(parts: Sequence[ScriptPart], value_of: Callable[[Reference], str]) -> str:

@@ -74,6 +74,8 @@ class RunPool:
         When all its nodes are removed; None: never.
     has_containers
         Whether its tasks must run in containers.
+    mounts
+        The folders of its mounts, below the one of `AZ_BATCH_NODE_MOUNTS_DIR`.
     """
 
     name: str
@@ -85,6 +87,7 @@ class RunPool:
     identities: tuple[str, ...]
     expires: dt.datetime | None
     has_containers: bool
+    mounts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, found: Json) -> RunPool:
@@ -105,6 +108,12 @@ class RunPool:
             tuple(dig(found, "identity", "userAssignedIdentities") or ()),
             expiry.expires_of(found),
             bool(machine.get("containerConfiguration")),
+            tuple(
+                str(mount["relativeMountPath"]).strip("/")
+                for one in properties.get("mountConfiguration") or ()
+                for mount in one.values()
+                if mount
+            ),
         )
 
     def check(self, slots: int, container: str) -> None:

@@ -65,7 +65,7 @@ class RunRequest:
     container
         The image of a container; empty: none.
     outputs, destination
-        Patterns of files to upload, and the URL of a container.
+        Patterns of files to keep, and where: the URL of a container, or the folder of a mount of the pool.
     retry_failed
         Whether rows that failed run again.
     dry_run
@@ -138,7 +138,26 @@ class RunPlan:
         else:
             self._parts = bash_commands.split_script(request.command.strip(), names)
         self._check_environment()
+        self._mount = self._find_mount()
         self._outputs = self._output_files()
+
+    def _find_mount(self) -> str:
+        """Return the folder of the mount that the outputs are copied to; empty: there is none."""
+        folder = self.request.destination
+        if not folder or "://" in folder:
+            return ""
+        if self.pool.is_windows:
+            raise SpecError(
+                "--to: on Windows, outputs are not copied to a mount",
+                hint="give the URL of a container, or copy them in the command to %AZ_BATCH_NODE_MOUNTS_DIR%",
+            )
+        if folder.partition("/")[0] not in {one.partition("/")[0] for one in self.pool.mounts}:
+            known = ", ".join(self.pool.mounts)
+            raise SpecError(
+                f"--to: pool {self.request.pool} has no mount {folder!r}",
+                hint=f"its mounts are: {known}" if known else "create the pool with --mount, or give a container's URL",
+            )
+        return folder
 
     def _check_environment(self) -> None:
         taken = {name.lower() for name in self._variables.values()}
@@ -179,7 +198,10 @@ class RunPlan:
         if self._windows is not None:
             return self._windows.line()
         values = self.request.table.row(row)
-        return bash_commands.command_line(bash_commands.render(self._parts, lambda one: _text(one, row, values)))
+        script = bash_commands.render(self._parts, lambda one: _text(one, row, values))
+        if self._mount:
+            script = bash_commands.copying(script, self.request.outputs, self._mount)
+        return bash_commands.command_line(script)
 
     def variables(self, row: int) -> dict[str, str]:
         """Return the environment variables of the task of a row."""
@@ -240,7 +262,7 @@ class RunPlan:
                 raise _too_long(row, f"{len(text):,} characters in column {name!r}")
 
     def _output_files(self) -> list[Json]:
-        if not self.request.outputs:
+        if not self.request.outputs or self._mount:
             return []
         container = {"containerUrl": self.request.destination, "identityReference": {"resourceId": self._identity()}}
         options = {"uploadCondition": "taskcompletion"}

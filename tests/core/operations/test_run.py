@@ -234,6 +234,8 @@ def test_answers_that_are_lost_add_no_task_twice(pooled: tuple[Session, Watched]
             "managed identity",
         ),
         ({"outputs": "*", "to": "https://a.blob.core.windows.net/c"}, "no user-assigned managed identity", "--identit"),
+        ({"outputs": "*", "to": "results"}, "has no mount 'results'", "--mount"),
+        ({"outputs": "*", "to": "../etc"}, "neither the URL of a container nor a mount", "mount"),
         ({"retry": "all"}, "--retry is 'all'", "failed"),
     ],
 )
