@@ -121,8 +121,13 @@ def environment_folder(program: str) -> Path:
 
 
 @contextlib.contextmanager
-def serve_cloud(home: Path, *, state: str | Path = ":memory:", speed: float = INSTANT_SPEED) -> Iterator[Cloud]:
-    """Serve a new emulator, and return the environment that `batchimg emulator exec` gives its program."""
+def serve_cloud(
+    home: Path, *, state: str | Path = ":memory:", speed: float = INSTANT_SPEED, nodes_path: str = ""
+) -> Iterator[Cloud]:
+    """Serve a new emulator, and return the environment that `batchimg emulator exec` gives its program.
+
+    Tasks really run if `nodes_path` is given: the folders with the programs of the image of the nodes.
+    """
     written = home / "environment"
     serve = [
         BATCHIMG,
@@ -135,9 +140,12 @@ def serve_cloud(home: Path, *, state: str | Path = ":memory:", speed: float = IN
         f"{speed:g}",
         "--certificates",
         home / "tls",
+        *(["--run-tasks"] if nodes_path else []),
     ]
+    quiet = _quiet_environment(home)
+    quiet |= {"PATH": nodes_path} if nodes_path else {}
     words = [*serve, "--", "/bin/sh", "-c", _HOLDER, written]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_quiet_environment(home)) as holder:
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=quiet) as holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
         try:

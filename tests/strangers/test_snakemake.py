@@ -1,8 +1,8 @@
 """Snakemake and its executor for Azure Batch: a workflow makes a pool, a job and tasks, waits for them, and cleans up.
 
-The emulator's tasks have states, but no programs. So the test is the node: it runs the command lines of the tasks,
-which are Snakemake's own, and the files go through Azurite. The executor asks for classic node communication, which has
-retired: at Azure it ends there today, and here, too. The workflow therefore runs in a world in which it has not.
+The emulator runs the command lines of the tasks, which are Snakemake's own, and the files go through Azurite. The
+executor asks for classic node communication, which has retired: at Azure it ends there today, and here, too. The
+workflow therefore runs in a world in which it has not.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import contextlib
 import shlex
 import shutil
 import subprocess
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchimg_magics.emulator.emulator import open_emulator
 from tests.strangers import azurite
-from tests.strangers.cloud import ACCOUNT, GROUP, INSTANT_SPEED, Cloud, RefusedError, environment_folder, serve_cloud
+from tests.strangers.cloud import ACCOUNT, GROUP, INSTANT_SPEED, Cloud, environment_folder, serve_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,37 +80,21 @@ def settings(cloud: Cloud, service: azurite.BlobService) -> dict[str, str]:
     }
 
 
-class Node:
-    """A node that runs the command lines of a pool's tasks, one after another, each in a folder of its own."""
+def make_image(folder: Path, variables: dict[str, str]) -> str:
+    """Write the programs of the image of the nodes, and return their path: Snakemake, with its settings.
 
-    def __init__(self, cloud: Cloud, variables: dict[str, str], folder: Path) -> None:
-        self.cloud = cloud
-        self.variables = variables
-        self.folder = folder
-        self.done: dict[str, subprocess.CompletedProcess[str]] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stopped.wait(0.5):
-            with contextlib.suppress(RefusedError):  # the job has been deleted since it was listed
-                for job in self.cloud.batch("GET", "/jobs")["value"]:
-                    for task in self.cloud.batch("GET", f"/jobs/{job['id']}/tasks")["value"]:
-                        if task["id"] not in self.done:
-                            self._run(task["id"], task["commandLine"])
-
-    def _run(self, task: str, line: str) -> None:
-        folder = self.folder / task
-        folder.mkdir()
-        self.done[task] = self.cloud.run(*shlex.split(line), cwd=folder, **self.variables)
+    Tasks of the emulator have the variables of Batch and a path. What the programs of an image find beside them, for
+    example in a file of its own, they get from small scripts.
+    """
+    folder.mkdir()
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name != "PATH"]
+    for name in ("python", "pip", "snakemake"):
+        program = folder / name
+        program.write_text(
+            "\n".join(["#!/bin/sh", *lines, f'exec {environment_folder("snakemake")}/bin/{name} "$@"', ""])
+        )
+        program.chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
 
 
 def test_it_ends_where_the_executor_asks_for_what_has_retired(
@@ -124,26 +107,40 @@ def test_it_ends_where_the_executor_asks_for_what_has_retired(
 
 
 @pytest.fixture
-def older_cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """Return a world in which Azure still has classic node communication."""
+def older_cloud(blobs: azurite.BlobService, tmp_path: Path) -> Iterator[Cloud]:
+    """Return a world in which Azure still has classic node communication, and whose tasks really run."""
     state = tmp_path / "older.sqlite"
     with contextlib.closing(open_emulator(state, speed=INSTANT_SPEED)) as emulator:
         emulator.store.set_meta("classic_node_communication", "offered")
-    with serve_cloud(tmp_path, state=state) as served:
+    found = {
+        "AZURITE_CONNECTION_STRING": blobs.connection_string,
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(environment_folder("snakemake") / "wheels"),
+    }
+    with serve_cloud(tmp_path, state=state, nodes_path=make_image(tmp_path / "image", found)) as served:
         yield served
 
 
-def test_a_workflow_runs_to_its_end_and_cleans_up(
+def read_report(service: azurite.BlobService) -> str:
+    """Return the text of the report of the workflow; the storage plugin takes the account for its container."""
+    code = (
+        "import sys; from azure.storage.blob import BlobClient; "
+        "client = BlobClient.from_connection_string(*sys.argv[1:]); "
+        "sys.stdout.write(client.download_blob().readall().decode())"
+    )
+    python = environment_folder("snakemake") / "bin" / "python"
+    words = [python, "-c", code, service.connection_string, azurite.ACCOUNT, "lab/offered/report.txt"]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def test_a_workflow_runs_to_its_end_with_real_results_and_cleans_up(
     older_cloud: Cloud, blobs: azurite.BlobService, tmp_path: Path
 ) -> None:
-    variables = settings(older_cloud, blobs)
     here = tmp_path / "here"
     here.mkdir()
-    with Node(older_cloud, variables, tmp_path) as node:
-        done = older_cloud.run(*command(here, "offered"), "--verbose", cwd=here, **variables)
-    said = {task.rpartition("-")[0]: one.stderr for task, one in node.done.items()}
-    assert done.returncode == 0, f"{done.stderr[-3000:]}\n{said}"
-    assert sorted(task.partition("-")[0] for task in node.done) == ["numbers", "report"]
+    done = older_cloud.run(*command(here, "offered"), "--verbose", cwd=here, **settings(older_cloud, blobs))
+    assert done.returncode == 0, done.stderr[-6000:]
     assert "3 of 3 steps (100%) done" in done.stderr
+    assert read_report(blobs).strip() == "10"
     assert older_cloud.batch("GET", "/jobs")["value"] == []
     assert older_cloud.batch("GET", "/pools")["value"] == []
