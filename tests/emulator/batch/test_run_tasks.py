@@ -210,9 +210,13 @@ def test_the_start_task_runs_first_and_a_node_where_it_fails_runs_no_task(lab: L
     broken = models.BatchStartTask(command_line="python3 -c 'raise SystemExit(4)'", wait_for_success=True)
     lab.create_pool("broken", start_task=broken)
     lab.add("t", "true", job="broken")
-    failed = lab.wait("t", job="broken")
-    assert failed.execution_info.failure_info is not None
-    assert "start task" in failed.execution_info.failure_info.message
+    for _ in range(UNCOUNTED):
+        nodes = list(lab.client.list_nodes("broken"))
+        if {node.state for node in nodes} == {"starttaskfailed"}:
+            break
+        threading.Event().wait(0.01)
+    assert [node.errors[0].code for node in nodes] == ["StartTaskFailed"] * 2
+    assert lab.client.get_task("broken", "t").state == "active"
 
 
 def test_the_notebook_says_that_tasks_run_and_only_where_it_was_asked_for(tmp_path: Path) -> None:

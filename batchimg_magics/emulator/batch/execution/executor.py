@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Tasks that really run")
 evidence.rule(
-    "With --run-tasks, a node whose start task fails gets no tasks, and keeps its state.",
-    "the states of nodes are computed when a pool is resized, before a start task really runs",
+    "With --run-tasks, a start task runs before the first task of a node; if it fails, it has failed on all nodes.",
+    "it would fail on each of them; Batch runs it when a node boots",
 )
 evidence.rule(
     "Users, elevation, containers and multi-instance tasks are not simulated by --run-tasks.",
@@ -170,8 +170,13 @@ class TaskExecutor:
             "AZ_BATCH_JOB_ID": str(job.doc["id"]) if job else "",
             "AZ_BATCH_TASK_ID": str(item.doc["id"]),
         }
-        if code := self._prepare(pool, node, str(state.node)):
-            self._end(item, state, code, ("StartTaskFailed", f"The start task of the node failed with {code}"))
+        if self._prepare(pool, node, str(state.node)):
+            # Its nodes take no tasks any more, and this one waits again.
+            with self._store.transaction(write=True):
+                pools.fail_start_tasks(self._store, pool)
+                if self._is_current(item, state):
+                    state = task_scheduling.requeued(state, self._clock.now())
+                    task_scheduling.save_task(self._store, item, state)
             return
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "wd").mkdir(mode=0o700, parents=True)

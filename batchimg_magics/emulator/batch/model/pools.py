@@ -212,6 +212,16 @@ def save(call: Call, pool: Pool, *, new_etag: bool = True) -> None:
     call.store.put(Item(pool.key, KIND, pool.doc, msgspec.to_builtins(pool.state)))
 
 
+def fail_start_tasks(store: Store, pool: Pool) -> None:
+    """Let the start task of a pool fail on the nodes that it has: they wait for its success, or nothing changes."""
+    if (item := store.get(pool.key)) is None:
+        return
+    found = load(item)
+    fleet = found.state.fleet
+    fleet.cohorts = tuple(msgspec.structs.replace(one, start_task_fails=True) for one in fleet.cohorts)
+    store.put(Item(found.key, KIND, found.doc, msgspec.to_builtins(found.state)))
+
+
 def delete(call: Call, pool: Pool) -> None:
     """Begin to delete a pool: its nodes leave, then it is deleted."""
     state = pool.state

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 routes = Routes("batch", "/jobs/{job}")
 evidence = Evidence("Job preparation and release tasks")
 evidence.rule(
-    "The first task of a job on a node starts when the job preparation task has ended there, also if it failed; with "
+    "The first task of a job on a node starts when the job preparation task has ended there; with "
     "--run-tasks the preparation takes no time.",
     "no job preparation task is executed",
 )
