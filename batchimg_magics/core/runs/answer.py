@@ -86,6 +86,7 @@ class RunAnswer:
         return {
             "run": self.job.id,
             "job": self.job.id,
+            "resources": {"job": self.job.id},  # for the record of the result
             "pool": self.job.pool,
             "rows": len(self.rows),
             "table_rows": self.job.rows,

@@ -105,6 +105,7 @@ def test_the_answer_is_the_table_and_what_came_of_each_row(pooled: tuple[Session
 def test_the_same_line_is_the_same_job_and_only_adds_what_is_missing(pooled: tuple[Session, Watched]) -> None:
     session, watched = pooled
     pilot = session.run(POOL, over=frame(), command=["sleep", "{wait}"], limit=2)
+    assert pilot.attrs["resources"] == {"job": pilot.attrs["run"]}
     assert (len(pilot), pilot.attrs["table_rows"]) == (2, 5)
     assert "3 without a task yet" in pilot.attrs["caption"]
     watched.bodies.clear()
