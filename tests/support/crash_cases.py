@@ -148,15 +148,15 @@ def create_leftovers(client: StateFileClient, session: Session) -> None:
     session.delete("genomics")
 
 
-def _rows() -> pd.DataFrame:
+def _rows(count: int = 120) -> pd.DataFrame:
     """Return a table of more rows than one request adds, some of which fail."""
-    rows = range(120)
+    rows = range(count)
     return pd.DataFrame({"wait": [1 + row % 7 for row in rows], "code": [int(row % 40 == 7) for row in rows]})
 
 
-def _run(session: Session, **options: object) -> object:
+def _run(session: Session, rows: int = 120, **options: object) -> object:
     """Run a command over the table."""
-    return session.run("genomics", over=_rows(), command="sleep {wait}\nexit {code}", **options)
+    return session.run("genomics", over=_rows(rows), command="sleep {wait}\nexit {code}", **options)
 
 
 def _failed_run(client: StateFileClient, session: Session) -> None:
@@ -276,6 +276,7 @@ CASES = (
     ),
     # The prices of a run are told if the price list answers.
     Case("run", _run, create_pool, varies=" metadata: "),
+    Case("run of 1,000 rows", lambda session: _run(session, 1000), create_pool, varies=" metadata: ", tries=0),
     Case("run --retry failed", lambda session: _run(session, retry="failed"), _failed_run, tries=0),
     Case("stop-run", lambda session: session.stop_run(session.runs().run[0]), _waiting_run, varies="/tasks/", tries=0),
     Case(
