@@ -25,7 +25,6 @@ def ipython(**settings: Any) -> Iterator[InteractiveShell]:
         yield shell
     finally:
         shell.run_line_magic("unload_ext", "batchimg_magics")
-        shell.reset(new_session=False)
         InteractiveShell.clear_instance()
         sys.modules["__main__"] = main
 
