@@ -42,7 +42,7 @@ def imported() -> set[str]:
 def distributions_of(module: str) -> set[str]:
     """Return the distributions that have a module; several share the namespace `azure`."""
     top = module.partition(".")[0]
-    known = {plain(one) for one in metadata.packages_distributions().get(top, [])}
+    known = {plain(one) for one in DISTRIBUTIONS.get(top, [])}
     if top != "azure":
         return known
     parts = module.split(".")
@@ -50,6 +50,7 @@ def distributions_of(module: str) -> set[str]:
     return known & wanted
 
 
+DISTRIBUTIONS = metadata.packages_distributions()
 DECLARED = names(PROJECT["dependencies"]).union(*map(names, PROJECT["optional-dependencies"].values()))
 
 

@@ -212,7 +212,7 @@ VERB = Verb(
         Option(
             "--to",
             "Upload the outputs to this container, with the managed identity of the pool; or copy them to this mount",
-            metavar="URL|MOUNT",
+            metavar="DESTINATION",
         ),
         Option("--retry", "Run the rows again that failed (default: leave them)", metavar="WHICH", choices=_RETRY),
         DRY_RUN,
