@@ -115,8 +115,12 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 }
 
 
+#: The planes differ in how a pool is changed, and not in what is compared: the data plane tries a third of the cases.
+ON_BATCH = [case for case in CHANGES if case != "tags"][::3]
+
+
 @pytest.mark.parametrize(
-    ("case", "plane"), [*((case, "arm") for case in CHANGES), *((case, "batch") for case in CHANGES if case != "tags")]
+    ("case", "plane"), [*((case, "arm") for case in CHANGES), *((case, "batch") for case in ON_BATCH)]
 )
 def test_differences_are_reported_and_changed_while_the_pool_is_empty(emptied: Session, case: str, plane: str) -> None:
     old, new, words = CHANGES[case]

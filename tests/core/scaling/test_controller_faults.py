@@ -92,7 +92,7 @@ def base() -> Iterator[Base]:
 
 
 @given(policies, st.lists(answers | losses, max_size=4), deeds, allocations)
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_it_ends_within_its_limits_and_reports_the_true_state(
     base: Base, policy: dict[str, Any], script: list[Fault], others: dict[int, str], allocation: dict[str, Any]
 ) -> None:

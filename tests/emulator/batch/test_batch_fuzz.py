@@ -96,7 +96,7 @@ def test_a_pool_with_anything_in_it_is_taken_or_refused(name: str, value: Any, m
             azure.clock.advance(500)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.sampled_from([*FORMULA.split(), "\n"]),

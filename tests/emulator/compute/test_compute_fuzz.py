@@ -101,7 +101,7 @@ def try_out(compute: ComputeEmulator, path: str, body: Any, version: str) -> Non
     compute.clock.advance(LONG_S)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(
     place=st.sampled_from(PLACES),
     value=st.sampled_from(SOMETHING),

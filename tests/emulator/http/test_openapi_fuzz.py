@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not BATCH[0].exists(), reason=MISSING)
 EXAMPLES = int(os.environ.get("BATCHIMG_FUZZ", "0"))
 PROFILE = settings(
-    max_examples=EXAMPLES or 20,
+    max_examples=EXAMPLES or 12,
     derandomize=not EXAMPLES,
     database=None,
     deadline=timedelta(seconds=30),  # an answer takes milliseconds; this finds what never ends

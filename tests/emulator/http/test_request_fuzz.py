@@ -274,7 +274,7 @@ def furnished() -> EmulatorClient:
     return EmulatorClient()
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(
     method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE", "x"]),
     host=st.sampled_from(
