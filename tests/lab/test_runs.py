@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.lab.audit import violations
 from tests.lab.driver import Notebook, chromium, server, write_notebook
+from tests.lab.picture import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,21 +19,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SHOTS = Path("build/shots")
-CELLS = (
-    "%load_ext batchimg_magics\n%batchimg connect --state :memory: --speed max",
-    "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 4",
-    """import pandas as pd
-rows = range(200)
-df = pd.DataFrame({'sample': [f's{row}' for row in rows], 'code': [int(row % 50 == 7) for row in rows]})""",
-    "%%batchimg run genomics --over $df\necho working on {sample}\nsleep 30\nexit {code}",
-    "panel = %batchimg panel genomics\npanel",
-)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
-    write_notebook(root / "runs.ipynb", CELLS)
+    write_notebook(root / "runs.ipynb", RUN)
     with server(root, home) as url, chromium(viewport={"width": 1280, "height": 1500}) as page:
         page.set_default_timeout(60_000)
         notebook = Notebook(page, url, "runs.ipynb")
